@@ -22,6 +22,7 @@ from langchain_gemini_compat._settings.aliases import (
     COMPOSITES,
     IGNORED,
     OPTION_COMPOSITES,
+    check_body_keys,
     check_unknown,
     find_similar,
     has_no_effect,
@@ -141,6 +142,9 @@ class ConnectedModel(ConnectionFields):
     @model_validator(mode="after")
     def _resolve_gemini_compat_connection(self) -> Self:
         link = self._resolved_link()
+        if link.connection.endpoint.surface != "openai_compatible":
+            # Servers such as LiteLLM's proxy take `vertex_project` in the body.
+            check_body_keys(self.model_kwargs)
         resolve_timeouts(self.timeout)
         self._write_resolved_fields(link)
         return self

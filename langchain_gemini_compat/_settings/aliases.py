@@ -115,6 +115,8 @@ _MAX_DEPTH = 40
 #: Types of values that contain no others.
 _SCALARS = frozenset({str, bool, int, float, type(None)})
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
+#: Names with which other packages choose the project or the region, such as `vertex_ai_project`.
+_PLACE = re.compile(r"(^|_)(project|location|region)(_id)?$")
 _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
 
 
@@ -193,14 +195,16 @@ def normalize_arguments(
 
 
 def has_no_effect(name: str, value: object) -> bool:
-    """Return whether an argument of another chat model has a value that changes nothing, such as `openai_proxy=None`.
+    """Return whether an unknown argument has a value that changes nothing, such as `openai_proxy=None`.
 
     >>> has_no_effect("use_responses_api", False), has_no_effect("transport", "rest"), has_no_effect("top_k", None)
-    (True, True, False)
+    (True, True, True)
     """
+    if value is None:
+        return True
     if name not in REFUSED and name not in IGNORED:
         return False
-    return value is None or value is False or (isinstance(value, str) and (name, value) in _HTTP_ONLY)
+    return value is False or (isinstance(value, str) and (name, value) in _HTTP_ONLY)
 
 
 def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str]) -> dict[str, str]:
@@ -218,6 +222,10 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
             continue
         if holds_secret(name, value):
             raise UnsupportedParameterError(_secret_refusal(name, f"not an argument of {owner}"))
+        place = _PLACE.search(name.lower())
+        if place:
+            ours = "project" if place[2] == "project" else "location"
+            raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{ours}`?")
         close = find_similar(name, names)
         if _is_address(name, value):
             raise UnsupportedParameterError(
@@ -239,6 +247,16 @@ def find_similar(name: str, known: Iterable[str], cutoff: float = 0.72) -> str |
     'temperature'
     """
     return next(iter(get_close_matches(name.lower(), sorted(known), n=1, cutoff=cutoff)), None)
+
+
+def check_body_keys(keys: Mapping[str, object]) -> None:
+    """Raise `UnsupportedParameterError` for a key of `model_kwargs` that chooses the server in another chat model.
+
+    Google's API has no such body keys, so the request would go to another server or project than the caller means.
+    """
+    for name, value in keys.items():
+        if name in REFUSED and not has_no_effect(name, value):
+            raise UnsupportedParameterError(f"`{name}` in `model_kwargs` is not a key of a request. {REFUSED[name]}")
 
 
 def check_options(options: Mapping[str, object], where: str) -> None:

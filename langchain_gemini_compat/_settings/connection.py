@@ -8,6 +8,7 @@ does not use the network.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Environment variables with an AI Studio key. The first variable that is set is used.
 KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+#: Prefixes of model names that choose a route in LiteLLM.
+_ROUTE = re.compile(r"(?:gemini|vertex_ai(?:_beta)?|litellm_proxy)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def resolve_connection(
     if has_place and surface == "openai_compatible":
         _warn_of_unused_place()
     _check_receiver(endpoint, api_key, credentials)
+    _check_model(endpoint, model)
     if api_key is not None:
         return Connection(endpoint, api_key, "argument `api_key`", project, location)
     if credentials is None and endpoint.needs_api_key:
@@ -173,6 +177,14 @@ def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Cre
             "`credentials` are not sent unencrypted. Use an https address as `base_url`; plain http works on "
             "`localhost`, `127.0.0.1` and `::1` only."
         )
+
+
+def _check_model(endpoint: Endpoint, model: str) -> None:
+    """Raise `ValueError` for a model name of LiteLLM, whose prefix Google's API does not know."""
+    prefix = _ROUTE.match(model)
+    if prefix and is_google_host(endpoint.base_url):
+        place = ", and pass `project` for Vertex AI" if "vertex" in prefix[0] and endpoint.surface != "vertex" else ""
+        raise ValueError(f"`model` begins with `{prefix[0]}`, which is a route of LiteLLM. Leave it out{place}.")
 
 
 def _is_anonymous(credentials: Credentials) -> bool:

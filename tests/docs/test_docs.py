@@ -291,6 +291,35 @@ def test_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 
 
+def test_example_of_the_readme_reads_well():
+    """Each block is printed on a line of its own, with the thoughts that the example asks for. Field case D10."""
+    blocks = read_blocks(README.read_text(encoding="utf-8"))
+    (output,) = (code for language, code, _ in blocks if language == "text")
+    lines = [line.split(maxsplit=2) for line in output.splitlines()]
+    assert [line[:2] for line in lines] == [
+        ["human", "text"],
+        ["ai", "reasoning"],
+        ["ai", "tool_call"],
+        ["tool", "text"],
+        ["ai", "text"],
+    ]
+    assert [line for *_, line in lines if re.search(r"[.!?][A-Z]", line)] == []
+
+
+@pytest.mark.filterwarnings("ignore:Inferred .model_provider=:DeprecationWarning")
+@pytest.mark.parametrize("name", ["gemini_compat:gemini-3.8-flash", "gemini-3.8-flash"])
+def test_pages_have_the_message_of_init_chat_model(name, monkeypatch):
+    """`init_chat_model` does not know this package and asks for another one. People search for its words. Field case D6."""
+    pytest.importorskip("langchain", minversion="1.4", reason="earlier versions have other words")
+    monkeypatch.setitem(sys.modules, "langchain_google_vertexai", None)
+    with pytest.raises(ImportError) as caught:
+        import_module("langchain.chat_models").init_chat_model(name)
+    message = str(caught.value).partition(".")[0]
+    how_to = ROOT / "docs" / "how-to"
+    assert f"## `{message}`\n" in (how_to / "init-chat-model.md").read_text(encoding="utf-8")
+    assert " ".join(message.split()[:3]) in (how_to / "troubleshooting.md").read_text(encoding="utf-8")
+
+
 def test_demo_prints_the_lines_of_the_readme(capsys):
     """Every line of the README's `console` block is a line of the demo."""
     readme = (ROOT / "README.md").read_text()

@@ -26,6 +26,7 @@ FIRST = {
     "rate limit": "how-to/rate-limits/",
     "cache": "how-to/context-caching/",
     "init_chat_model": "how-to/init-chat-model/",
+    "Initializing ChatVertexAI requires": "how-to/init-chat-model/",
     "Google Search": "how-to/google-tools/",
     "image": "how-to/images/",
     "429": "how-to/rate-limits/",

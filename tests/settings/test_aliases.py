@@ -164,7 +164,7 @@ def test_options_with_secret_like_names_are_sent():
         ({"vertexai": None, "thinking_config": None, "client_options": None, "api_endpoint": None}, {"surface": None}),
         ({"generation_config": {"maxOutputTokens": 7, "thinking_config": {"thinking_budget": 5}}},
          {"max_tokens": 7, "thinking_budget": 5}),
-        ({"openai_proxy": None, "use_responses_api": False, "transport": "rest", "organization": None},
+        ({"openai_proxy": None, "use_responses_api": False, "transport": "rest", "organization": None, "top_k": None},
          {"model_kwargs": {}}),
     ],
 )  # fmt: skip
@@ -217,6 +217,51 @@ def test_misspelled_place_argument_raises(name, ours):
     """Without it, the request would go to the wrong server. Field case D3."""
     with pytest.raises(ValueError, match=f"has no argument `{name}`. Did you mean `{ours}`"):
         chat(api_key="k", **{name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("vertex_ai_project", "project"), ("vertexai_project", "project"), ("google_cloud_project", "project"),
+     ("project_id", "project"), ("gcp_project_id", "project"), ("vertex_ai_location", "location"),
+     ("google_cloud_location", "location"), ("region", "location"), ("vertex_region", "location")],
+)  # fmt: skip
+@pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
+def test_name_of_the_place_in_other_packages_raises(name, ours, make):
+    """Without it, the request would go to AI Studio, or to the wrong region. Field case D3."""
+    with pytest.raises(ValueError, match=f"has no argument `{name}`. Did you mean `{ours}`"):
+        make(model="m", api_key="k", **{name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("vertex_project", "`project`"), ("vertex_location", "`location`"), ("custom_llm_provider", "`base_url`")],
+)
+@pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
+def test_place_in_model_kwargs_raises_for_google(name, advice, make):
+    """Users of `ChatLiteLLM` name the project there. A gateway may take the key in the body. Field case D3."""
+    with pytest.raises(ValueError, match=f"`{name}` in `model_kwargs` is not a key of a request. Pass {advice}"):
+        make(model="m", api_key="k", model_kwargs={name: "x"})
+    assert make(model="m", api_key="k", model_kwargs={name: None}).model == "m"
+    gateway = make(model="m", api_key="k", base_url=GATEWAY, model_kwargs={name: "x"})
+    assert gateway.preview("hi" if make is ChatGeminiCompat else ["hi"])[0][name] == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "advice"),
+    [
+        ("gemini/gemini-3.8-flash", {"api_key": "k"}, r"Leave it out\. "),
+        ("vertex_ai/gemini-3.8-flash", {"api_key": "k"}, r"Leave it out, and pass `project` for Vertex AI\. "),
+        ("vertex_ai_beta/gemini-3.8-flash", {"project": "p"}, r"Leave it out\. "),
+        ("litellm_proxy/fast", {"api_key": "k"}, r"Leave it out\. "),
+    ],
+)
+@pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
+def test_model_with_a_route_of_litellm_raises_for_google(name, given, advice, make):
+    """Google would answer 404. A gateway gets the name unchanged, whatever its surface. Field case D3."""
+    with pytest.raises(ValueError, match=f"`model` begins with `{name.partition('/')[0]}/`, .*{advice}"):
+        make(model=name, **given)
+    for surface in (None, "ai_studio"):
+        assert make(model=name, base_url=GATEWAY, api_key="k", surface=surface).endpoint_info()["model"] == name
 
 
 def test_misspelled_argument_warns_with_the_right_name():
