@@ -338,3 +338,28 @@ def test_code_before_the_move_works(name, monkeypatch):
     namespace = {}
     exec(compile(code, page, "exec"), namespace)
     assert isinstance(namespace["model"], getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ({"model": "gemini/gemini-3.8-flash"}, "Leave it out"),
+        ({"model_kwargs": {"vertex_project": "p"}}, "`project`"),
+        ({"model_kwargs": {"vertex_location": "eu"}}, "`location`"),
+        ({"model_kwargs": {"vertex_credentials": "{}"}}, "`credentials`"),
+    ],
+)
+def test_page_on_chatlitellm_says_what_raises(given, advice):
+    """The error names what the page names."""
+    with pytest.raises(ValueError, match=advice):
+        ChatGeminiCompat(**{"model": "gemini-3.8-flash", "api_key": "k", **given})
+
+
+def test_page_on_chatlitellm_says_what_is_left_out(monkeypatch):
+    """`thinking` gets a note, and the address in LiteLLM's variable is not read."""
+    monkeypatch.setenv("GEMINI_API_BASE", "http://gateway.test/v1")
+    model = ChatGeminiCompat(model="gemini-2.5-flash", api_key="k", model_kwargs={"thinking": {"type": "enabled"}})
+    body, notes = model.preview("hi")
+    assert "thinking" not in body
+    assert [note.message for note in notes] == ["`thinking` was left out: ai_studio does not take it."]
+    assert model.endpoint_info()["base_url"].startswith("https://generativelanguage.googleapis.com/")

@@ -20,12 +20,14 @@ CLASSES = {
     "ChatOpenAI": ("langchain_openai", "ai_studio"),
     "ChatGoogleGenerativeAI": ("langchain_google_genai", "ai_studio"),
     "ChatVertexAI": ("langchain_google_vertexai", "vertex"),
+    "ChatLiteLLM": ("langchain_litellm", "ai_studio"),
 }
 #: The class of this package for each class that a program imports.
 MOVED = {
     **dict.fromkeys(CLASSES, "ChatGeminiCompat"),
     "OpenAIEmbeddings": "GeminiCompatEmbeddings",
     "GoogleGenerativeAIEmbeddings": "GeminiCompatEmbeddings",
+    "LiteLLMEmbeddings": "GeminiCompatEmbeddings",
 }
 #: Google's address, as programs of `ChatOpenAI` have it.
 ADDRESS = "https://generativelanguage.googleapis.com/v1beta/openai/"
@@ -37,9 +39,7 @@ NEEDED = {
     "web_service": "fastapi",
 }
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_IMPORT = re.compile(
-    r"^from (langchain_openai|langchain_google_genai|langchain_google_vertexai) import (.+)$", re.MULTILINE
-)
+_IMPORT = re.compile(rf"^from ({'|'.join(package for package, _ in CLASSES.values())}) import (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,11 @@ def run(code):
 
 
 def move(code):
-    """Return a program with the import and the name of its class changed, and nothing else."""
-    moved = _IMPORT.sub(_move_import, code)
+    """Return a program with the import and the name of its class changed. Models lose the route of LiteLLM.
+
+    Nothing else changes.
+    """
+    moved = _IMPORT.sub(_move_import, code).replace('"gemini/', '"')
     return re.sub(rf"\b({'|'.join(MOVED)})\b", lambda found: MOVED[found[0]], moved)
 
 

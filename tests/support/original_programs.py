@@ -1,4 +1,6 @@
-"""Run the programs of `ChatOpenAI` and `ChatGoogleGenerativeAI` with their own class. Print their outputs as JSON.
+"""Run the programs of `ChatOpenAI`, `ChatGoogleGenerativeAI` and `ChatLiteLLM` with their own class, if it is installed.
+
+Print their outputs as JSON, by class and page.
 
 It has a process of its own, since these packages leave sockets open.
 """
@@ -9,10 +11,11 @@ import os
 import traceback
 import warnings
 from contextlib import redirect_stdout
+from importlib import import_module
 from importlib.util import find_spec
 
 import trustme
-from migration import ADDRESS, NEEDED, PAGES, read_program, run
+from migration import ADDRESS, CLASSES, NEEDED, PAGES, read_program, run
 from native_server import serve_native
 
 from langchain_gemini_compat.testing import FakeGemini
@@ -32,23 +35,30 @@ def run_program(page, name, fake, url):
 
 def run_all(name, fake, server):
     """Return the output of each program of a class, by page. `server` serves the replies of `fake`."""
+    if not find_spec(CLASSES[name][0]):
+        return {}
     pages = [page for page in PAGES if page.stem not in NEEDED or find_spec(NEEDED[page.stem])]
     with server as url:
-        os.environ["GOOGLE_GEMINI_BASE_URL"] = url
+        os.environ["GOOGLE_GEMINI_BASE_URL"] = os.environ["GEMINI_API_BASE"] = url
         return {page.stem: run_program(page, name, fake, url) for page in pages}
 
 
 def main():
-    """Print the outputs of both classes."""
+    """Print the outputs of the classes."""
     warnings.simplefilter("ignore")
     # `ChatOpenAI` does not keep what Google requires, so its server is not strict.
     fake = FakeGemini(surface="openai_compatible", strict=False)
     # The usual certificates take seconds, because each client loads them.
     with trustme.CA().cert_pem.tempfile() as certificates:
-        os.environ["SSL_CERT_FILE"] = certificates
+        # LiteLLM would download prices when it is imported.
+        os.environ |= {"SSL_CERT_FILE": certificates, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
         openai = run_all("ChatOpenAI", fake, fake.serve())
         google = run_all("ChatGoogleGenerativeAI", fake, serve_native(fake))
-    print(json.dumps({"ChatOpenAI": openai, "ChatGoogleGenerativeAI": google}))
+        if find_spec("litellm"):
+            # LiteLLM prints advice for each error.
+            import_module("litellm").suppress_debug_info = True
+        litellm = run_all("ChatLiteLLM", fake, serve_native(fake))
+    print(json.dumps({"ChatOpenAI": openai, "ChatGoogleGenerativeAI": google, "ChatLiteLLM": litellm}))
 
 
 main()
