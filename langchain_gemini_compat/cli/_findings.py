@@ -113,7 +113,7 @@ def explain_call(err: errors.GeminiCompatError, place: Place) -> tuple[str, ...]
 
 
 def explain_network(text: str, place: Place) -> tuple[str, ...]:
-    """Return the commands that fix an unreachable host. `text` is the reason."""
+    """Return the commands that fix an unreachable host. `text` says why it is unreachable."""
     if "CERTIFICATE" in text.upper():
         return (set_variable("SSL_CERT_FILE", "/path/to/your/company-ca.pem"),)
     proxy = set_variable("HTTPS_PROXY", "http://PROXY_HOST:PORT")

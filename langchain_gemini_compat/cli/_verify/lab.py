@@ -184,7 +184,7 @@ class Lab:
         return self.body(extra_body={"google": keys})
 
     def send(self, body: JsonObject, path: str = _CHAT, *, verdicts: Sequence[int] = ()) -> RawReply:
-        """Send `body` and return the answer. Raise `NotCheckedError` if it says nothing about `body`.
+        """Send `body` and return the answer. Raise `NotCheckedError` if the answer says nothing about `body`.
 
         Args:
             body: The request.

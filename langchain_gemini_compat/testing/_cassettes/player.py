@@ -92,7 +92,7 @@ class Replay:
         return _build_response(response, _stream_async(response))
 
     def _find(self, request: httpx2.Request) -> JsonObject:
-        """Return the recorded response for `request`. Raise its failure if there was no response."""
+        """Return the recorded response for `request`. If the recorded request failed, raise its failure."""
         asked = describe_request(request, request.content, Scrubber(request), self._max_body)
         key = _key_of(asked, ignore_bodies=self._ignore_bodies)
         with self._lock:
@@ -156,7 +156,7 @@ class Replay:
         return "\n".join(lines), difference
 
     def _rank(self, number: int, asked: JsonObject) -> tuple[bool, int]:
-        """Return how similar a recorded request is: whether the path is equal, and how many bytes of the body are."""
+        """Return how similar a recorded request is: whether its path is equal, and the number of equal bytes."""
         recorded = as_object(self._exchanges[number].get("request"))
         is_same_path = _path_of(recorded) == _path_of(asked)
         difference = find_difference(as_object(recorded.get("json")), as_object(asked.get("json")))

@@ -144,7 +144,7 @@ def change_texts(value: JsonValue, change: Change) -> JsonValue:
 
 
 def _is_secret(name: str, part: bytes) -> bool:
-    """Return whether a part of a header or query parameter may be searched for in a conversation."""
+    """Return whether a part of a header or query parameter is probably a secret, and so is removed from texts."""
     is_named = is_secret_name(name.replace("-", "_")) or _SECRET_HEADER.search(name) is not None
     return is_named or _looks_like_key(part) or _ADDRESS.fullmatch(part) is not None
 

@@ -85,9 +85,11 @@ def _check(body: JsonObject, surface: Surface, model: str) -> Iterator[Violation
 
 
 def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
-    """Yield a violation for an invalid model name. Vertex AI takes `google/…`, AI Studio the bare name or `models/…`.
+    """Yield a violation for an invalid model name.
 
-    Both texts were captured, that of Vertex AI in September 2026.
+    Vertex AI accepts `google/…`. AI Studio accepts the bare name and `models/…`.
+
+    The texts of both refusals were captured, that of Vertex AI in September 2026.
     """
     if surface == "vertex":
         publisher, slash, name = model.partition("/")
@@ -102,7 +104,7 @@ def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
 
 
 def _check_kind(model: str, rules: ModelRules) -> Iterator[Violation]:
-    """Yield a violation for a model that writes no text over this API. Both texts were captured on AI Studio (2026)."""
+    """Yield a violation for a model that writes no text over this API. Both refusals are from AI Studio (2026)."""
     if rules.speaks_only:
         name = f"models/{bare_name(model)}"
         message = (

@@ -1,9 +1,9 @@
-"""Check the MIME types of media in messages. Media in tool results have rules of their own (`results`).
+"""Check the MIME types of media in messages. The module `results` checks media in tool results.
 
 Google's cards list the types that Gemini reads, such as
-https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/gemini/3-flash (read on 2026-11-30). Of images,
-they list PNG, JPEG, WebP, HEIC and HEIF; of other files, PDF and plain text. Gemini 4 Hydrogen also reads Office and
-OpenDocument files. Audio, video and text are not checked, because the lists spell their types differently.
+https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/gemini/3-flash (read on 2026-11-30). The image
+types are PNG, JPEG, WebP, HEIC and HEIF. The other file types are PDF and plain text. Gemini 4 Hydrogen also reads
+Office and OpenDocument files. Audio, video and text are not checked, because the lists spell their types differently.
 
 Published refusals:
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OFFICE_PREFIXES = ("application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument.")
 _LISTED = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf"})
-#: Types that the cards do not list, but of which no source shows a refusal on this surface.
+#: Types that Google's cards do not list, although no source shows that the surface refuses them.
 _UNKNOWN = {
     "vertex": frozenset({"image/jpg"}),
     "ai_studio": frozenset({"image/bmp", "application/json"}),

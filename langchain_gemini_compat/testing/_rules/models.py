@@ -51,7 +51,7 @@ _BUDGETS = (
     ("gemini-2.5-flash", (0, 24576, True)),
 )
 _NO_TEXT_BESIDE_CALLS = ("gemini-3.6-flash", "gemini-3.5-flash-lite")
-#: The longest output in tokens. Other models write up to 65,536.
+#: The longest output in tokens, by prefix of the model's name. Other models write up to 65,536 tokens.
 _LONGEST_OUTPUTS = (
     ("gemini-2.0", 8_192),
     ("gemini-1.5", 8_192),
@@ -63,7 +63,7 @@ _LONGEST_OUTPUTS = (
     ("nano-banana", 32_768),
 )
 _EVERYWHERE, _NOT_REGIONAL, _GLOBAL = ("global", "us", "eu", "regions"), ("global", "us", "eu"), ("global",)
-#: Where Vertex AI serves a model: `regions` are all single regions. A later Gemini 4 has the row of all of Gemini 4.
+#: The locations in which Vertex AI serves a model, by prefix of the model's name. `regions` means all single regions.
 _LOCATIONS = (
     ("gemini-4", _NOT_REGIONAL),
     ("gemini-3.8-flash", _NOT_REGIONAL),
@@ -136,7 +136,7 @@ class ModelRules:
         return effort in self.levels
 
     def is_served_in(self, location: str) -> bool:
-        """Return whether Vertex AI serves the model in `location`. A model without a source is served everywhere."""
+        """Return whether Vertex AI serves the model in `location`. If no source lists its locations, return `True`."""
         return not self.locations or (location if location in _NOT_REGIONAL else "regions") in self.locations
 
 

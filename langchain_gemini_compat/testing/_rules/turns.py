@@ -23,7 +23,8 @@ class Turn:
     Attributes:
         index: Its index in `messages`, from 0.
         position: Its number in Google's errors, from 1. The results of one step share a number.
-        kind: The sender: the user, the assistant with or without tool calls, or a tool.
+        kind: The sender: `user`, `call` (the assistant with tool calls), `model` (the assistant without calls) or
+            `result` (a tool).
         message: The message as it was sent.
     """
 
