@@ -1,4 +1,4 @@
 """Turns the chunks of a reply into LangChain messages and events.
 
-It may import `_signatures`, `_transport` (types only), `_schema`, `_catalog`, `errors` and `_wire`.
+This package may import `_signatures`, `_transport` (types only), `_schema`, `_catalog`, `errors` and `_wire`.
 """

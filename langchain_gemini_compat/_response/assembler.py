@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _REASONING = frozenset(REASONING_KEYS)
 _IMAGES = frozenset(("images", "image", "content_blocks"))
-#: The kind of content under each key of a delta. A message takes each kind from only one choice.
+#: Maps each key of a delta to its kind of content. If a reply has several choices, each kind is taken from one of them.
 _KINDS = {
     "content": "text",
     **dict.fromkeys(REASONING_KEYS, "thoughts"),
@@ -55,7 +55,7 @@ _KINDS = {
     "tool_calls": "calls",
     "audio": "media",
 }
-#: The wire types of each kind of content. A value of another type is read as absent.
+#: The valid types of each kind of content in JSON. A value of another type is ignored.
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "text": (str, list),
     "thoughts": (str,),
@@ -66,7 +66,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 #: The key under which gateways (LiteLLM, OpenRouter) send the model's own finish reason.
 _NATIVE = "native_finish_reason"
 _PLACES_OF_NATIVE = frozenset(("provider_specific_fields", _NATIVE))
-#: The only keys of a choice, and of its delta, in a chunk for `read_text`.
+#: The keys that a choice and its delta may have in a chunk for `read_text`. A chunk with any other key goes to `feed`.
 _TEXT_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
 _TEXT_DELTA = frozenset(("role", "content"))
 
@@ -74,7 +74,7 @@ _TEXT_DELTA = frozenset(("role", "content"))
 class StreamAssembler:
     """Turns the chunks of one choice of one reply into events. Use one instance for each choice.
 
-    A value of the wrong type is read as absent.
+    A value of the wrong type is ignored.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class StreamAssembler:
             choice: The index of the choice to read. With `None`, all choices are read as one message, since some
                 gateways put text and calls into separate choices (langchain4j issue 4931, gptel issue 1284).
             tags: The names of the tags around thoughts.
-            expects_thoughts: Whether text between tags is a thought even without the server's flag for thoughts.
-            seed: Text from which missing call ids are derived if the reply has no id. The same bytes give the same ids.
+            expects_thoughts: Whether text between these tags is a thought even if the server does not flag it.
+            seed: Text from which missing call ids are derived if the reply has no id. The same seed gives the same ids.
             call_limit: Maximum number of tool calls to emit; `None` for no limit.
             tool_names: The wire names of the bound tools; `None` if they are not known.
             schemas: The parameters of each tool, by its wire name.
@@ -105,7 +105,7 @@ class StreamAssembler:
         self._call_limit = call_limit
         self._tool_names = tool_names
         self._schemas = schemas
-        #: The choice that each kind of content is taken from, if all choices are one message.
+        #: Maps each kind of content to the choice that it is taken from. Used if all choices are read as one message.
         self._sources: dict[str, int] = {}
         self._text_source = choice or 0
         #: The choices whose text is ignored, since another choice had text first.
@@ -125,16 +125,16 @@ class StreamAssembler:
         self._tracker: ToolCallTracker | None = None
         self._usage: JsonObject = {}
         self._native_reason = ""
-        #: Whether the model's own finish reason is not a known word.
+        #: Whether the model's own finish reason is a word that this package does not know.
         self._has_unknown_native = False
         self._ending: Ending = "clean"
         self._fields: JsonObject = {}
         self._kept = KeptFields()
         self._images: set[tuple[str, str, str]] = set()
-        #: Messages about content that was left out, as the keys of a dict: each message once, in order of arrival.
+        #: Messages about content that was left out. The dict keeps each message once, in order of arrival.
         self._losses: dict[str, None] = {}
         self._logprobs: list[JsonValue] = []
-        #: The number of characters of thoughts under each key.
+        #: Maps each key that contained thoughts, such as `reasoning_content`, to their number of characters.
         self._reasoning: dict[str, int] = {}
         self._done = False
         self._empty = True
@@ -148,7 +148,7 @@ class StreamAssembler:
         self.provider = ""
 
     def feed(self, wire: WireChunk) -> Iterator[Event]:
-        """Yield the events that are certain after the chunk `wire`."""
+        """Decode the chunk `wire`. Yield its events, except those that depend on later chunks."""
         if wire is DONE:
             self._done = True
             return
@@ -162,7 +162,7 @@ class StreamAssembler:
     def read_text(self, wire: WireChunk) -> str | None:
         """Return the text of `wire` if `feed` would yield this text and nothing else; otherwise `None`.
 
-        Most chunks of a stream hold only text, and `feed` takes four times as long for them.
+        Most chunks of a stream contain only text. For such a chunk, `feed` takes four times as long as this method.
         """
         if not self._splitter.passes_text or self._empty or self._has_new_facts(wire):
             return None
@@ -171,7 +171,7 @@ class StreamAssembler:
             return None
         text = _text_alone(choices[0], self._text_source)
         if text and ("usage" in wire or "usageMetadata" in wire):
-            # AI Studio sends cumulative counts with every chunk, so the last counts are valid.
+            # AI Studio sends cumulative token counts with every chunk, so later counts replace earlier ones.
             self._usage = _usage_of(wire) or self._usage
         return text
 
@@ -230,10 +230,10 @@ class StreamAssembler:
         if self._has_late_calls:
             tracker.invalidate_all("A call came after the end of the stream (`[DONE]`).")
         if self._split_calls or source in self._alternatives:
-            tracker.invalidate_all("The server sent several choices, and it is not certain which one counts.")
+            tracker.invalidate_all("The server sent several choices, and it is unclear which one is the answer.")
 
     def _note_reply(self, wire: WireChunk) -> None:
-        # This method runs for most chunks, so each fact is read only until it is known.
+        # This method runs for most chunks, so a fact that is already known is not read again.
         self.reply_id = self.reply_id or text_at(wire, "id")
         self.model = self.model or text_at(wire, "model")
         if "system_fingerprint" in wire:
@@ -242,7 +242,7 @@ class StreamAssembler:
             self.service_tier = self.service_tier or text_at(wire, "service_tier")
         if "provider" in wire:
             self.provider = self.provider or text_at(wire, "provider")
-        # AI Studio may send cumulative counts with every chunk, so the last counts are valid.
+        # AI Studio may send cumulative token counts with every chunk, so later counts replace earlier ones.
         if "usage" in wire or "usageMetadata" in wire:
             self._usage = _usage_of(wire) or self._usage
 
@@ -265,8 +265,8 @@ class StreamAssembler:
     def _merge_message(self, choice: JsonObject, number: int) -> JsonObject:
         """Return the delta of `choice`, joined with its `message`.
 
-        Some servers call the delta `message`. Others send the complete `message` after the deltas. Then only the
-        keys and calls that no delta contained are added.
+        Some servers call the delta `message`. Others send the complete `message` after the deltas. From a complete
+        message, only the keys and calls that no delta contained are added.
         """
         if self._has_deltas and "message" not in choice and IS_WHOLE not in choice:
             return object_at(choice, "delta")
@@ -276,7 +276,7 @@ class StreamAssembler:
         if not self._has_deltas:
             self._has_deltas = any(value for key, value in delta.items() if key != "role")
         if not message or not self._has_deltas:
-            # No delta came before, so `message` is read as a delta.
+            # Without a message, the result is the delta. Without earlier deltas, the message is read as a delta.
             return delta or self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -298,7 +298,7 @@ class StreamAssembler:
         return [] if self._tracker.repeats_all(calls) else self._tracker.select_new(calls)
 
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
-        """Return `delta` without content of a kind that another choice sent first. Calls stay and get an error."""
+        """Return `delta` without content of a kind that another choice sent first. Calls are kept and get an error."""
         if not delta.keys() <= self._seen_keys:
             self._seen_keys.update([key for key, value in delta.items() if value])
         if self._choice is not None:
@@ -342,7 +342,7 @@ class StreamAssembler:
             self._note_reason(native, number)
 
     def _note_reason(self, reason: str, number: int) -> None:
-        """Record `reason` unless an earlier one is more severe. Some gateways send `stop` in every chunk."""
+        """Record `reason` unless an earlier finish reason is more severe. Some gateways send `stop` in every chunk."""
         if number in self._alternatives and number != self._sources.get("calls"):
             return
         self._ended.add(number)
@@ -373,7 +373,7 @@ class StreamAssembler:
             self._note_extras(delta, whole=whole)
 
     def _feed_calls(self, entries: list[JsonValue]) -> Iterable[Event]:
-        # This is not a generator, because a generator adds one function call for each piece of arguments.
+        # This is not a generator, because a generator would add one function call for each piece of arguments.
         tracker = self._open_tracker()
         if not self._done:
             return tracker.feed(entries)
@@ -415,7 +415,7 @@ class StreamAssembler:
             image = read_image(item)
             if image is None:
                 self._losses["An image of the reply was left out: it is neither base64 nor a web URL."] = None
-            # LiteLLM has sent one image under both keys, and gateways repeat images in the last chunk.
+            # LiteLLM has sent one image as both `image` and `images`, and gateways repeat images in the last chunk.
             if image is not None and image not in self._images:
                 self._images.add(image)
                 self._empty = False
@@ -482,7 +482,7 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """Return the signature in the extra fields of a call that never came. The signature is valid on the message too."""
+    """Return the signature that came for a call that was never sent. The signature is also valid on the message."""
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 
@@ -492,7 +492,7 @@ def _describe_replaced(key: str) -> str:
 
 
 def _items(value: JsonValue) -> list[JsonValue]:
-    """Return the non-empty items of a list. Any other non-empty value is the only item."""
+    """Return the non-empty items of `value`. If `value` is not a list, it counts as the only item."""
     if isinstance(value, list):
         return [item for item in value if item]
     return [value] if value else []
@@ -523,7 +523,8 @@ def _usage_of(wire: WireChunk) -> JsonObject:
 def _merge(known: JsonObject, more: JsonObject) -> None:
     """Merge `more` into `known`. Objects are merged, lists are joined, and other values are replaced.
 
-    `known` shares no object or list with `more`, so the time is linear in the size of all chunks.
+    `known` is extended in place and shares no object or list with `more`. So the time is linear in the size of all
+    chunks.
     """
     for key, value in more.items():
         old = known.get(key)

@@ -1,6 +1,6 @@
 """Converts messages and chunks of this package to LangChain's standard content blocks (`message.content_blocks`).
 
-`register` adds the two functions to langchain-core's registry, which is global to the process.
+`register` adds `decode_blocks` and `decode_chunk_blocks` to langchain-core's registry, which is global to the process.
 
 This module also defines the `index` of each block, for message chunks and for v3 events. LangChain merges pieces with
 the same index into one block. Each index is a string that starts with `lc_`, as in langchain-core. If they were
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 
-#: All text of a reply is one block.
+#: The index of the text block. All text of a reply is one block.
 TEXT_INDEX = "lc_txt_0"
 REFUSAL_INDEX = "lc_refusal_0"
-#: Types of blocks that `_content` does not copy from `content`, because they are built separately.
+#: Types of blocks that `_content` does not copy from `content`, because this module builds these blocks itself.
 _ELSEWHERE = ("text", "reasoning", "tool_call", "tool_call_chunk")
 
 
 def reasoning_index(number: int) -> str:
-    """Return the index of a block of thoughts. Message chunks use number 0; v3 events count each run of thoughts."""
+    """Return the index of a block of thoughts.
+
+    In message chunks, `number` is always 0. In v3 events, each run of thoughts has its own number.
+    """
     return f"lc_rs_{number}"
 
 
@@ -60,7 +63,7 @@ def decode_blocks(message: AIMessage) -> list[ContentBlock]:
 def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
     """Return the blocks of a chunk. Blocks with the same `index` in several chunks are pieces of one block."""
     if chunk.chunk_position == "last" and (chunk.content or chunk.tool_call_chunks or _reasoning(chunk)):
-        # The last chunk of a stream has no content, calls or thoughts, so this chunk is the sum of all chunks.
+        # The last chunk that a stream yields has no content, calls or thoughts. So this chunk is the sum of all chunks.
         return decode_blocks(chunk)
     blocks: list[JsonObject] = [{**block, "index": reasoning_index(0)} for block in _reasoning(chunk)]
     blocks += _content(chunk, indexed=True)
@@ -79,7 +82,7 @@ def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
 
 
 def register() -> None:
-    """Register the translators for messages with the `model_provider` of this package. Call it once per process."""
+    """Register the translators for messages with the `model_provider` of this package. Call this once per process."""
     register_translator(PROVIDER, decode_blocks, decode_chunk_blocks)
 
 
@@ -117,7 +120,10 @@ def _message_signature(message: AIMessage) -> str | None:
 
 
 def describe_refusal(message: AIMessage) -> str:
-    """Return the text of a refusal: the model's words, or which filter stopped the reply; empty without a refusal."""
+    """Return the text of a refusal, or an empty string without a refusal.
+
+    The text is the model's own, or says which filter stopped the reply.
+    """
     text = message.additional_kwargs.get("refusal")
     if isinstance(text, str) and text:
         return text

@@ -1,8 +1,8 @@
 """Decides which call an entry of `delta.tool_calls` belongs to.
 
-All functions are pure: they read what came so far (`Evidence`) and return a `Decision`. The tracker in `tool_calls`
-applies the decision. If the evidence fits more than one reading, the decision lists the ambiguous calls. The docstring
-of `ToolCallTracker` has the rules as a table.
+All functions are pure: they read the state of the stream (`Evidence`) and return a `Decision`. The tracker in
+`tool_calls` applies the decision. If the evidence allows more than one interpretation, the decision lists the ambiguous
+calls. The docstring of `ToolCallTracker` has the rules as tables.
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ class TrackedCall:
     #: Number of pieces that were emitted.
     pieces_sent: int = 0
     extras: JsonObject = field(default_factory=dict)
-    #: Extra fields that came after `extras` was emitted: mostly copies.
+    #: Extra fields that came after `extras` was emitted. Most of them repeat fields of `extras`.
     late_extras: JsonObject = field(default_factory=dict)
-    #: `{}` while no other arguments came: either the complete arguments, or a placeholder (seen at gateways).
+    #: `{}` if no other arguments came so far. It is either the complete arguments, or a placeholder that some gateways
+    #: send before the arguments.
     placeholder: str = ""
     #: Whether `{}` came twice with the same id. The second `{}` is a repetition, unless other arguments follow.
     has_two_placeholders: bool = False
@@ -73,7 +74,8 @@ class TrackedCall:
     error: str = ""
     #: The complete call that this call may repeat.
     repeated_call: TrackedCall | None = None
-    #: Whether `repeated_call` gets an error if this call is not a repetition, because the entry had no name.
+    #: Whether `repeated_call` gets an error if this call turns out not to be a repetition. This is so if the entry of
+    #: this call had no name.
     must_repeat: bool = False
     #: The arguments, once they are complete; `None` if they are not a JSON object.
     value: JsonObject | None = None
@@ -102,7 +104,7 @@ class TrackedCall:
 
     @property
     def lacks_id(self) -> bool:
-        """Whether the id is empty or equals the name, so that it identifies no call (Vertex sent names in 2024)."""
+        """Whether the id is empty or equals the name, and so identifies no call. Vertex sent the name as id in 2024."""
         return self.wire_id in ("", self.name)
 
     def matches_name(self, name: str) -> bool:
@@ -118,19 +120,19 @@ class TrackedCall:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The state of the stream from which `decide` reads the meaning of the next entry."""
+    """The state of the stream before an entry. `decide` derives from it what the entry means."""
 
     calls: Sequence[TrackedCall]
     by_id: dict[str, TrackedCall]
     #: The newest call of each name.
     by_name: dict[str, TrackedCall]
-    #: The possible repetitions with incomplete arguments, by their wire id.
+    #: The calls that may be repetitions and whose arguments are incomplete, by wire id.
     open_repetitions: dict[str, TrackedCall]
-    #: The possible repetition that the last entry belonged to.
+    #: The call that the previous entry belonged to, if this call may be a repetition; otherwise `None`.
     current_repetition: TrackedCall | None
     #: The wire names of the bound tools; `None` if they are not known.
     tool_names: frozenset[str] | None
-    #: Whether every index so far was the number of its call.
+    #: Whether the index of every entry so far was the number of its call.
     is_index_reliable: bool
     #: Whether the arguments of any call began without `{}`, which shows that this server does not send placeholders.
     skips_placeholders: bool
@@ -152,7 +154,7 @@ class Decision:
     """The meaning of one entry: it continues `call`, or starts a new call if `call` is `None`."""
 
     call: TrackedCall | None = None
-    #: The name that the call gets, if it is not the name in the entry.
+    #: The name that the call gets, if it differs from the name in the entry.
     name: str = ""
     #: Whether the entry repeats `call` and is ignored.
     is_repetition: bool = False
@@ -162,13 +164,13 @@ class Decision:
     must_repeat: bool = False
     #: Whether the entry is either the end of `call` or the header of another call of the same tool.
     is_second_header: bool = False
-    #: The call whose second header was the header of the new call.
+    #: The earlier call whose second header turns out to be the header of the new call.
     header_call: TrackedCall | None = None
-    #: The calls that get an error, since the entry fits more than one reading.
+    #: The calls that get an error, since the entry allows more than one interpretation.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
     #: Whether the new call gets an error as well.
     is_new_call_ambiguous: bool = False
-    #: The calls for which only the index decided.
+    #: The calls that only the index told apart. They get an error if the index turns out to be unreliable.
     decided_by_index: tuple[TrackedCall, ...] = ()
 
 
@@ -197,7 +199,7 @@ def _decide_by_id(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decisi
 def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
     last = evidence.calls[-1]
     if entry.id:
-        # The id of the last call may come late, or another call starts.
+        # Either the id of the last call comes late, or another call starts.
         is_late = not last.wire_id and last.matches_name(entry.name) and not last.is_closed
         return Decision(last, ambiguous_calls=(last,)) if is_late else _decide_new_name(evidence, entry)
     indexed = evidence.call_at(entry.index)
@@ -210,7 +212,7 @@ def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
         return _decide_other_name(evidence, targets, entry)
     names = evidence.tool_names or frozenset()
     if indexed is not None and indexed is not last and any(_longer_names(indexed.name, entry.name, names)):
-        # The entry may be the rest of the name at the index, or the name of the last call again.
+        # The entry has either the rest of the name of the call at the index, or the name of the last call again.
         return Decision(last, ambiguous_calls=targets)
     if evidence.is_next_index(entry.index) and not (last.is_closed and entry.has_args):
         return _decide_by_index(last, entry)
@@ -241,7 +243,7 @@ def _decide_by_index(last: TrackedCall, entry: Entry) -> Decision:
 def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
     """Decide about an entry with the name of `call`: its next piece, a repetition, or another call of the tool."""
     if call.is_partial:
-        # A string or `null` may be complete, so the name can start another call.
+        # Arguments that are a string or `null` may be complete already, so the repeated name may start another call.
         return Decision(call, ambiguous_calls=(call,) if call.is_wrapped and call.lacks_id else ())
     names = evidence.tool_names or frozenset()
     longer = _decide_repeated_name(call, entry.name, names) if call.is_empty and call.name else None
@@ -257,7 +259,10 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
 
 
 def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) -> Decision | None:
-    """Decide about a second name of an empty call; `None` if no tool's name begins with both names joined."""
+    """Decide about a second name for a call without arguments.
+
+    Return `None` if no tool's name begins with both names joined.
+    """
     same = [name for name in names if name.startswith(call.name)]
     longer = [name for name in same if name.startswith(call.name + piece)]
     if not longer:
@@ -267,13 +272,14 @@ def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) 
 
 
 def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about a name and arguments after a call that is empty or has only `{}`."""
+    """Decide about an entry with a name and arguments, after a call that is empty or has only `{}`."""
     is_placeholder = entry.args.strip() == "{}"
     is_identified = not call.lacks_id and (bool(entry.id) or call.has_second_header)
     if call.placeholder and is_placeholder and is_identified:
         return Decision(call, is_repetition=True)
     if call.placeholder and (evidence.skips_placeholders or (call.lacks_id and is_placeholder)):
-        # The earlier `{}` was complete: this server does not send placeholders, or a second `{}` came without an id.
+        # The earlier `{}` was the complete arguments, because this server does not send placeholders or because a
+        # second `{}` came without an id.
         header_call = call if is_identified and call.has_second_header else None
         return Decision(repeated_call=call if is_identified else None, header_call=header_call)
     is_second = bool(entry.id) or call.has_second_header or call.has_two_placeholders
@@ -282,7 +288,7 @@ def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entr
 
 
 def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about a name and arguments after a call with complete arguments."""
+    """Decide about an entry with a name and arguments, after a call with complete arguments."""
     if call.lacks_id:
         return Decision()
     is_identified = bool(entry.id) or call.has_second_header
@@ -293,7 +299,10 @@ def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
 
 
 def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry without a name: the next piece of `call`, a repetition, or the call of a second header."""
+    """Decide about an entry without a name.
+
+    It is the next piece of `call`, a repetition, or the arguments of a call that a second header started.
+    """
     if not entry.has_args:
         return Decision(call)
     if call.has_second_header:
@@ -327,7 +336,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        # No tool's name begins with this name: it may be the rest of an unknown name, or a call of an unknown tool.
+        # The entry continues no name. If it begins no tool's name either, it may be the rest of an unknown name, or a
+        # call of an unknown tool.
         unclear = () if begins_a_name else tuple(call for call in targets if not call.is_closed)
         if unclear:
             return Decision(ambiguous_calls=unclear, is_new_call_ambiguous=True)
@@ -339,7 +349,7 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
 
 
 def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
-    """Return a new call; it is ambiguous if its name can only be the rest of an earlier call's name."""
+    """Decide that a new call starts. It is ambiguous if its name can only be the rest of an earlier call's name."""
     if evidence.tool_names is None or _begins_a_tool_name(entry.name, evidence.tool_names):
         return Decision()
     unclear = tuple(_calls_completed_by(entry.name, evidence.tool_names, evidence.by_name))
@@ -385,7 +395,7 @@ def has_same_arguments(call: TrackedCall, args: str) -> bool:
 
 
 def fingerprint(value: JsonObject) -> str:
-    """Return the same text for all objects that are equal as JSON: servers write 5 or 5.0.
+    """Return a text that is the same for all objects that are equal as JSON. Some servers write 5.0 for 5.
 
     >>> fingerprint({"b": 5.0, "a": True})
     '{"a": true, "b": 5}'

@@ -1,11 +1,12 @@
 """Fills LangChain's chunk objects without pydantic's validation. No other module does so.
 
-A stream has one chunk for each piece, and the values have the right types already. The constructors take nine times as
-long as this module. With them, a text chunk would take 1.6 times as long in all (measured in November 2026).
+A stream has one chunk object for each piece of text, and its values already have the right types. LangChain's
+constructors take nine times as long as this module. With the constructors, a text chunk would take 1.6 times as long in
+total (measured in November 2026).
 
 This module relies on internals of pydantic (2.7 to 2.14) and langchain-core (1.6 to 1.8): the slots of `BaseModel`, and
-the fields that the constructors set. If pydantic has other slots, the constructors are used instead. If a constructor
-of langchain-core derives more fields from its arguments, these fields keep their defaults in a filled chunk.
+the fields that the constructors set. If pydantic has other slots, the constructors are used instead. If a release of
+langchain-core derives further fields from the arguments, these fields have their defaults in a filled chunk.
 `tests/response/test_chunks.py` compares filled with constructed chunks and fails in both cases.
 """
 
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject
 
-#: Longer unfinished arguments are not parsed: `parse_partial_json` of langchain-core takes quadratic time.
+#: Maximum length of unfinished arguments that are parsed, since langchain-core's `parse_partial_json` takes quadratic
+#: time.
 _LONGEST_PIECE = 4096
-#: Chunks from the constructors, with all fields of the installed langchain-core: the templates for filled chunks.
+#: The templates for filled chunks. The constructors build them, so they have all fields of the installed
+#: langchain-core.
 _PLAIN = AIMessageChunk(content="", additional_kwargs={}, response_metadata={})
 _GENERATION = ChatGenerationChunk(message=_PLAIN)
 _PLAIN_STATE, _GENERATION_STATE = _PLAIN.__dict__, _GENERATION.__dict__
@@ -45,8 +48,8 @@ _Setter: TypeAlias = "Callable[[BaseModel, object], None]"
 def _find_setters(base: type) -> tuple[_Setter, _Setter, _Setter, _Setter] | None:
     """Return the setters of pydantic's slots; `None` if `base` has other slots than pydantic 2.7 to 2.14.
 
-    `object.__setattr__` finds the slot by its name each time. The eight lookups would take 5,600 of 176,500
-    instructions of a text chunk (measured in November 2026).
+    `object.__setattr__` would look up each slot by its name. The eight lookups of a text chunk would take 5,600 of its
+    176,500 instructions (measured in November 2026).
     """
     if base.__dict__.get("__slots__") != _SLOTS:
         return None
@@ -63,7 +66,7 @@ def build_chunk(
     response_metadata: dict[str, object],
     tool_call_chunks: list[ToolCallChunk],
 ) -> ChatGenerationChunk:
-    """Return a chunk of a stream that is not the last chunk. The chunk keeps the arguments without copying them."""
+    """Return a chunk of a stream, except the last chunk. The chunk contains the arguments themselves, not copies."""
     if _SETTERS is None:
         return _construct_chunk(text, additional_kwargs, response_metadata, tool_call_chunks)
     set_state, set_fields, set_extra, set_private = _SETTERS

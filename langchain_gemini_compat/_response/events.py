@@ -36,9 +36,9 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of tool call number `index`: `id` and `name` come once, with the first piece.
+    """A piece of the tool call with the number `index`. Only the first piece has `id` and `name`.
 
-    `is_complete` is true if the arguments so far, with this piece, are a complete JSON object.
+    `is_complete` is true if the arguments up to and including this piece are a complete JSON object.
     """
 
     index: int
@@ -52,7 +52,7 @@ class ToolCallDelta:
 class CallExtras:
     """The extra fields of call `id`: `extra_content` with its signature, and the fields of gateways.
 
-    With `is_more`, the fields are new: earlier events for this call did not contain them.
+    If `is_more` is true, an earlier event contained other fields of this call. `fields` contains only the new ones.
     """
 
     id: str
@@ -86,7 +86,7 @@ class Finished:
 
     #: OpenAI's finish reason; `None` if the stream broke off.
     reason: str | None
-    #: The server's finish reason.
+    #: The finish reason as the server sent it.
     native_reason: str | None
     usage: Usage | None
     #: The unknown keys of the message.

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 Ending: TypeAlias = Literal["clean", "calls", "unknown", "cut", "broken", "filtered", "malformed"]
 
-#: From the least to the most severe.
+#: The rank of each kind, from the least severe to the most severe.
 _RANKS: dict[Ending, int] = {
     "clean": 0, "calls": 1, "unknown": 2, "cut": 3, "broken": 4, "filtered": 5, "malformed": 6,
 }  # fmt: skip
@@ -53,9 +53,9 @@ _WORDS: dict[Ending, frozenset[str]] = {
     ),
 }  # fmt: skip
 _KINDS: dict[str, Ending] = {word: kind for kind, words in _WORDS.items() for word in words}
-#: Matches a part of a finish reason that names a failure, as in `server_error` and `user_cancel`.
+#: Matches a word for a failure inside a finish reason, as in `server_error` and `user_cancel`.
 _FAILURE = re.compile(r"error|abort|cancel|time_?d?_?out|fail|interrupt|disconnect|overload|crash|killed|unavailable")
-#: Matches the name of Google's enum before a finish reason, as Python or protobuf writes it.
+#: Matches the prefix with which Python or protobuf prints a finish reason of Google's enum, such as `FinishReason.`.
 _ENUM = re.compile(r"^<?(?:[a-z_]+\.)*finish_?reason[._]")
 
 
@@ -85,20 +85,21 @@ def classify_ending(native: str) -> Ending:
 
 
 def is_known_reason(native: str) -> bool:
-    """Return whether servers are known to use this finish reason, or whether it names a failure."""
+    """Return whether this finish reason is in the list of this module, or contains a word for a failure."""
     word = normalize_reason(native)
     return word in _KINDS or _FAILURE.search(word) is not None
 
 
 def is_at_least_as_severe(kind: Ending, earlier: Ending) -> bool:
-    """Return whether `kind` is as severe as `earlier`, or more."""
+    """Return whether `kind` is as severe as `earlier`, or more severe."""
     return _RANKS[kind] >= _RANKS[earlier]
 
 
 def to_openai_reason(kind: Ending, native: str, *, called: bool) -> str | None:
     """Return OpenAI's finish reason for `kind`; `None` for a reply that broke off.
 
-    AI Studio ends a streamed turn of calls with `stop` (googleapis/python-genai issue 2868).
+    If the reply has calls (`called`), a clean reason becomes `tool_calls`, because AI Studio ends streams with calls by
+    `stop` (googleapis/python-genai issue 2868).
     """
     if kind in ("clean", "calls"):
         return "tool_calls" if called else "stop"
@@ -110,10 +111,10 @@ def to_openai_reason(kind: Ending, native: str, *, called: bool) -> str | None:
 
 
 def to_core_reason(reason: str | None, *, refused: bool) -> str | None:
-    """Return the finish reason as langchain-core names it, for an OpenAI finish reason.
+    """Return langchain-core's word for an OpenAI finish reason; `None` if there is no such word.
 
-    langchain-core 1.8 reads this word from `normalized_finish_reason` and uses three words. It leaves other endings to
-    the integrations. LangChain's integrations of Google and OpenAI set none, so other endings have no word here.
+    langchain-core 1.8 reads the word from `normalized_finish_reason`. It uses three words, and leaves words for other
+    endings to the integrations. LangChain's integrations of Google and OpenAI set no words for other endings.
 
     >>> to_core_reason("tool_calls", refused=False), to_core_reason("content_filter", refused=False)
     ('tool_call', 'refusal')

@@ -1,6 +1,7 @@
-"""Reads the JSON answer in the text of a reply: plain, in a fence, after a byte order mark, or with prose around it.
+"""Reads the JSON answer in the text of a reply.
 
-A text is read only if it has exactly one reading. Truncated JSON has no reading, and two objects are two readings.
+The JSON may be plain, in a code fence, after a byte order mark, or between prose. The answer is certain only if the
+text contains exactly one JSON value. Truncated JSON is not a value, and two objects are two values.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _DECODER = json.JSONDecoder(strict=False)
 def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
     """Return the possible JSON answers in `text`: one value if the answer is certain, no value if it is incomplete.
 
-    If there is prose around the JSON, only the kind that `schema` asks for counts: objects or arrays. Without a schema,
+    In prose, only values of the type in `schema` count if that type is `object` or `array`. Without a schema, only
     objects count.
 
     >>> read_answers('Here it is: {"a": 1} Anything else?', None), read_answers('{"a": 1}{"a": 2}', None)
@@ -59,7 +60,7 @@ def read_partial_answer(text: str, schema: JsonObject | None) -> JsonValue:
 
 
 def _decode(text: str, start: int = 0) -> tuple[JsonValue, int] | None:
-    """Return the value that begins at `start`, and its end."""
+    """Return the JSON value that begins at `start`, and the position of its end; `None` without a valid value."""
     try:
         return cast("tuple[JsonValue, int]", _DECODER.raw_decode(text, start))
     except (ValueError, RecursionError):

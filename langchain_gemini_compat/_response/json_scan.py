@@ -10,7 +10,7 @@ import re
 _CONTROL = {chr(code): f"\\u{code:04x}" for code in range(0x20)} | {
     "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r",
 }  # fmt: skip
-#: The characters at which the scanner stops: inside a string, and outside of strings.
+#: Match the characters at which the scanner stops, inside of strings and outside of strings.
 _IN_STRING = re.compile(r'["\\\x00-\x1f]')
 _STRUCTURE = re.compile(r'["{}\[\]]')
 
@@ -32,7 +32,7 @@ class JsonScanner:
         self._depth = 0
         self._in_string = False
         self._escaped = False
-        #: Whether there was a character other than white space.
+        #: Whether a character other than white space came.
         self.started = False
         #: Whether the first bracket is closed.
         self.complete = False

@@ -1,4 +1,4 @@
-"""Turns the events of a reply into LangChain chunks and messages, and raises the errors of unusable replies.
+"""Turns the events of a reply into LangChain chunks and messages, and raises an error for an unusable reply.
 
 LangChain adds chunks: it concatenates strings and sums numbers. A name, a signature or a token count in two chunks
 would come out doubled, so each fact goes into exactly one chunk. Usage and metadata go into the last chunk.
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
 #: Prefix of the arguments of an invalid call in a chunk. A no-break space is not JSON, and `str.strip` removes it.
 #: Without this prefix, langchain-core would complete partial JSON and build a valid call from it.
 _NO_JSON = "\u00a0"
-#: Maximum number of entries of `repairs`. Every message of a history keeps this list, and a schema can lose many
-#: keywords.
+#: Maximum number of entries in the list `repairs` of a message's metadata. Every message of a history keeps its list,
+#: and a schema can lose many keywords.
 _MOST_REPAIRS = 20
 #: Maximum number of invalid calls that an error message names.
 _MOST_NAMES = 5
@@ -68,7 +68,7 @@ _MOST_NAMES = 5
 
 @dataclass(slots=True)
 class Parts:
-    """The content of one wire chunk. `first_medium` is the number of its first image or sound in the reply."""
+    """The content of one wire chunk. `first_medium` is the number that its first image or sound has in the reply."""
 
     first_medium: int = 0
     text: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Parts:
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
     #: The numbers of the calls whose arguments are complete with this piece.
     complete_calls: frozenset[int] = frozenset()
-    #: Invalid calls, if they are kept.
+    #: Invalid calls, if the request keeps them instead of raising an error.
     invalid: list[InvalidToolCall] = field(default_factory=list)
 
     def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
@@ -220,7 +220,7 @@ class ReplyDecoder:
 
     @contextmanager
     def keeping_partial(self) -> Generator[None]:
-        """Add the text so far, as `partial`, to an error that ends the stream."""
+        """If an error ends the stream, set its attribute `partial` to the text so far."""
         try:
             yield
         except errors.GeminiCompatError as err:
@@ -319,7 +319,7 @@ class ReplyDecoder:
             "signature_stand_ins": placeholders,
             "repairs": [*repairs, *self._argument_repairs, *_describe_dropped(end.dropped_fields), *end.losses],
         }
-        # A cost of 0 is kept.
+        # Empty values are left out, except a cost of 0.
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
     def _list_invalid_call_errors(self, end: Finished) -> dict[str, str]:
@@ -347,7 +347,9 @@ class ReplyDecoder:
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
             if end.reason == "stop" and self._follows_results():
-                more += " Gemini also answers so if tool results do not match their calls: `preview()` shows both."
+                more += (
+                    " Gemini also sends such a reply if tool results do not match their calls. `preview()` shows both."
+                )
             what = "has only thoughts" if self._has_thoughts else "is empty"
             text = f"The reply {what} ({ending}). {more}"
             raise make_error(lambda: _build_error(errors.EmptyReplyError, text, chunk, end))
@@ -371,7 +373,9 @@ def _describe_dropped(keys: Sequence[str]) -> list[str]:
     if not keys:
         return []
     names = ", ".join(f"`{key}`" for key in keys[:_MOST_REPAIRS])
-    return [f"The reply's {names} were left out: at most {MAX_KEPT} characters and {MAX_KEYS} unknown keys are kept."]
+    return [
+        f"Unknown keys of the reply were left out: {names}. At most {MAX_KEPT} characters and {MAX_KEYS} keys are kept."
+    ]
 
 
 def _build_truncated(text: str, partial_text: str) -> errors.TruncatedStreamError:
@@ -399,7 +403,8 @@ def _build_chunk(
     calls = parts.list_call_chunks()
     if end is None and not parts.media:
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
-    # The caller gets an error for an invalid call. LangChain must not complete its JSON, which takes quadratic time.
+    # The caller gets an error for an invalid call, so the call's JSON is not needed. LangChain would complete it, which
+    # takes quadratic time.
     is_invalid = end is not None and bool(end.invalid) and not parts.invalid
     message = AIMessageChunk(
         content=parts.content(),

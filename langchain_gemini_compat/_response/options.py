@@ -40,7 +40,7 @@ class ReplyOptions(Protocol):
 
     @property
     def expects_thoughts(self) -> bool:
-        """Whether text between thought tags is a thought even without the server's flag."""
+        """Whether text between thought tags is a thought even if the server does not flag it."""
         ...
 
     @property
@@ -50,7 +50,7 @@ class ReplyOptions(Protocol):
 
     @property
     def seed(self) -> str:
-        """A text from which missing ids are derived."""
+        """A text from which missing call ids are derived."""
         ...
 
     @property

@@ -8,7 +8,7 @@ Gemini puts thoughts into the text: between `<thought>` and `</thought>` on AI S
 - A closing tag counts only after an opening tag, or at the end of flagged text. Before a tool
   call, the model leaves the closing tag out. Otherwise, it sends the tag with the first unflagged text.
 
-Tags may be cut anywhere between two chunks. Source: captures of AI Studio with `include_thoughts`.
+A tag may be split between two chunks at any character. Source: captures of AI Studio with `include_thoughts`.
 """
 
 from __future__ import annotations
@@ -45,13 +45,16 @@ class ThoughtSplitter:
         self._state = self._start
         self._held = ""
         self._flagged = False
-        #: Number of characters at the start of `_held` that are a thought, unless they become a tag.
+        #: Number of characters at the start of `_held` that are a thought, unless they turn out to be part of a tag.
         self._held_thought = 0
         #: Whether the next unflagged text is passed on unchanged, as part of the answer.
         self.passes_text = False
 
     def feed(self, text: str, *, flagged: bool = False) -> Iterator[Event]:
-        """Yield the events that are certain after `text`; `flagged` is the server's `extra_content.google.thought`."""
+        """Yield the events for `text`, except the end of `text` that may be the start of a tag.
+
+        `flagged` is the server's `extra_content.google.thought`.
+        """
         if not text:
             return
         if flagged and not self._flagged:
@@ -65,13 +68,13 @@ class ThoughtSplitter:
         self._update_passes_text()
 
     def expect_answer(self) -> None:
-        """Stop looking for an opening tag: no thoughts were requested, or they came in a separate field."""
+        """Stop looking for an opening tag, because no thoughts were requested or they came in a separate field."""
         if self._state == self._start and not self._held:
             self._state = self._in_text
         self._update_passes_text()
 
     def expect_thoughts(self) -> None:
-        """Look for an opening tag again: the server says that the text contains thoughts."""
+        """Look for an opening tag again, because the server says that the text contains thoughts."""
         if self._state == self._in_text and not self._held:
             self._state = self._start
         self._update_passes_text()
@@ -88,7 +91,7 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` does not call this method: after `finish`, either the reply ends or `feed` calls this method.
+        # `finish` need not call this method. After `finish`, either the reply ends or `feed` calls this method.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:

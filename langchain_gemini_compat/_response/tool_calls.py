@@ -1,6 +1,6 @@
 """Assembles the tool calls of a stream from the entries of `delta.tool_calls`.
 
-Servers number, name and cut entries in many ways, so an entry does not always say which call it belongs to. The
+Servers differ in how they number, name and split entries. So an entry does not always say which call it belongs to. The
 tracker uses the evidence in this order:
 
 1. the id of the entry
@@ -8,7 +8,8 @@ tracker uses the evidence in this order:
 3. whether the arguments of the earlier call are complete
 4. its `index`, as long as no index of this stream has been wrong
 
-If the evidence fits more than one reading, the call gets an error and must not run. The tracker does not guess.
+If the evidence allows more than one interpretation, the call gets an error and must not run. The tracker does not
+guess.
 
 `call_decisions` decides what an entry means and changes nothing. `ToolCallTracker._apply` carries the decision out.
 
@@ -46,10 +47,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._response.events import Event
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: A longer id is replaced by a generated id, since LangChain's users keep ids in keys and database columns.
+#: Maximum length of a server's id. A longer id is replaced by a generated one, because applications store ids in keys
+#: and database columns.
 _LONGEST_ID = 256
-#: The errors of invalid calls.
-_AMBIGUOUS = "The chunks fit more than one reading, so the call, its tool or its arguments are uncertain."
+#: The error texts of invalid calls.
+_AMBIGUOUS = "The chunks allow more than one interpretation, so the call, its tool or its arguments are uncertain."
 _TRUNCATED = "The reply ended before the arguments of the call were complete."
 _NO_ARGUMENTS = "The reply did not end cleanly, and the call has no arguments."
 _NAMELESS = "The call has no name."
@@ -141,7 +143,7 @@ class ToolCallTracker:
 
         Args:
             seed: Text from which missing ids are derived, together with the number of the call.
-            limit: Maximum number of calls to emit, further calls are dropped; `None` for no limit.
+            limit: Maximum number of calls to emit; `None` for no limit. Further calls are dropped.
             names: The wire names of the bound tools; `None` if they are not known.
             schemas: The parameters of each tool, by its wire name.
         """
@@ -158,16 +160,16 @@ class ToolCallTracker:
         self._early_extras: dict[str, JsonObject] = {}
         self._is_index_reliable = True
         self._skips_placeholders = False
-        #: The calls for which only the index decided.
+        #: The calls that only the index told apart.
         self._decided_by_index: list[TrackedCall] = []
-        #: Whether an entry had only an id, so that the server announced a call without sending it.
+        #: Whether an entry had only an id. Such an entry announces a call, but does not send it.
         self.has_ids_without_calls = False
 
     def __len__(self) -> int:
         return len(self._calls)
 
     def feed(self, entries: Sequence[JsonValue]) -> Iterator[Event]:
-        """Yield the events that are certain after `entries`."""
+        """Read `entries`. Yield their events, except those that depend on later entries."""
         for entry in entries:
             if isinstance(entry, dict):
                 yield from self._feed_entry(_read_entry(entry))
@@ -210,7 +212,7 @@ class ToolCallTracker:
         )
 
     def select_new(self, entries: Sequence[JsonValue]) -> list[JsonValue]:
-        """Return the entries that do not repeat a call with complete arguments. Each call is repeated at most once."""
+        """Return the entries that do not repeat a call with complete arguments. Each call matches at most one entry."""
         left = Counter((call.name, _fingerprint_of(call)) for call in self._calls if call.has_arguments)
         unknown: list[JsonValue] = []
         for wire in entries:
@@ -237,7 +239,7 @@ class ToolCallTracker:
         )
 
     def take_early_extras(self) -> JsonObject:
-        """Return and forget the extra fields of calls that never came."""
+        """Return and delete the extra fields that came for calls that were never sent."""
         extras: JsonObject = {}
         for early in self._early_extras.values():
             _merge_missing(extras, early)
@@ -269,7 +271,7 @@ class ToolCallTracker:
         )
 
     def _apply(self, entry: Entry, decision: Decision) -> Iterator[Event]:
-        """Change the calls as `decision` says, and yield the events that are certain after `entry`."""
+        """Change the calls as `decision` says. Yield the events that do not depend on later entries."""
         for call in decision.ambiguous_calls:
             call.error = call.error or _AMBIGUOUS
         self._decided_by_index += decision.decided_by_index
@@ -330,7 +332,7 @@ class ToolCallTracker:
         usable = _is_usable_id(call.wire_id) and call.wire_id not in self._ids
         call.id = call.wire_id if usable else self._make_id(call.position)
         if call.wire_id.strip() and not usable and call.wire_id not in self._by_id and len(call.wire_id) <= MAX_KEPT:
-            # The server gets its own id back, and LangChain gets the generated id.
+            # LangChain gets the generated id. The next request sends the server's own id back.
             call.extras["server_id"] = call.wire_id
         self._calls.append(call)
         self._ids.add(call.id)
@@ -399,9 +401,10 @@ class ToolCallTracker:
             call.value, call.pieces = value, [json.dumps(value, ensure_ascii=False)]
 
     def _emit_pieces(self, call: TrackedCall, *, is_name_final: bool = False) -> Iterator[Event]:
-        """Yield the pieces of `call` that were not emitted yet. The first piece waits for the complete name.
+        """Yield the pieces of `call` that were not emitted yet.
 
-        Arguments that do not start with `{` wait for the end of the reply, since they may be encoded twice.
+        The first piece is held back until the name is complete. Arguments that do not start with `{` are held back
+        until the end of the reply, since they may be encoded twice.
         """
         if not call.name or not self._is_kept(call):
             return
@@ -421,12 +424,15 @@ class ToolCallTracker:
 
 
 def _is_usable_id(wire_id: str) -> bool:
-    """Return whether LangChain can use the server's id. Kimi's chat template needs its own ids (`functions.f:0`)."""
+    """Return whether LangChain can use the server's id.
+
+    Ids are kept if possible. Kimi's chat template, for example, needs its own ids (`functions.f:0`).
+    """
     return bool(wire_id.strip()) and wire_id.isprintable() and len(wire_id) <= _LONGEST_ID
 
 
 def _fingerprint_of(call: TrackedCall) -> str:
-    """Return the fingerprint of complete arguments, computed once. A `{}` that is held back counts as complete."""
+    """Return the fingerprint of complete arguments, else an empty string. A possible placeholder `{}` is complete."""
     if not call.fingerprint and call.value is not None:
         call.fingerprint = fingerprint(call.value)
     return call.fingerprint or ("{}" if call.placeholder else "")
@@ -463,7 +469,7 @@ def _read_entry(wire: JsonObject) -> Entry:
 
 
 def _merge_missing(known: JsonObject, more: JsonObject) -> None:
-    """Add the keys of `more` that `known` lacks. Servers repeat extra fields, and the first signature is valid."""
+    """Add the keys of `more` that `known` lacks. Servers repeat extra fields. The first signature is valid."""
     for key, value in more.items():
         if isinstance(value, dict):
             inner = known.setdefault(key, {})

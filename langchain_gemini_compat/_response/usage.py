@@ -2,7 +2,7 @@
 
 Google's `completion_tokens` do not include thoughts. Vertex lists thoughts separately, and AI Studio counts them only
 in the total. Both count the results of Google's own tools only in the total.
-Sources: the usage on Google's examples page (27 + 45 + 504 = 576) and captures of AI Studio (11 + 25 of 727).
+Sources: the usage on Google's examples page (27 + 45 + 504 = 576) and captures of AI Studio (11 + 25, total 727).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: A larger number is not a token count, and is ignored.
+#: Maximum token count. A larger number is ignored.
 _MOST = 2**53
-#: The names of each count: in Chat Completions, in the Responses API and at Anthropic (gateways use both), in Google's
-#: native API, at Amazon Bedrock and in Vercel's AI SDK.
+#: The keys of each count in the formats that servers and gateways use: OpenAI's Chat Completions and Responses APIs,
+#: Anthropic, Google's native API, Amazon Bedrock and Vercel's AI SDK.
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_count", "inputTokens", "promptTokens")
 _COMPLETION = (
     "completion_tokens",
@@ -41,7 +41,7 @@ _CACHED = (
     "cachedInputTokens",
     "cacheReadInputTokens",
 )
-#: Kinds of content by their names in `UsageMetadata`. OpenAI writes `image_tokens`, and Google `IMAGE`.
+#: Kinds of content, as `UsageMetadata` names them. For `image`, OpenAI writes `image_tokens` and Google writes `IMAGE`.
 _KINDS = ("text", "image", "audio", "video", "document")
 _PROMPT_KINDS = (*_PROMPT_DETAILS, "promptTokensDetails")
 _COMPLETION_KINDS = (*_COMPLETION_DETAILS, "candidatesTokensDetails", "candidates_tokens_details")
@@ -116,19 +116,19 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
     """Return input and output that add up to the total, unless the total is less than its parts."""
     given, output = prompt or 0, completion or 0
     if total is None:
-        # There are more thoughts than output tokens, so this server does not count thoughts as output.
+        # If there are more thoughts than output tokens, this server does not count thoughts as output.
         excluded = reasoning is not None and reasoning > output
         return _Counts(given, output + (reasoning or 0) if excluded else output, reasoning)
     rest = total - given - output
     if rest <= 0:
         return _Counts(given, output, reasoning)
     if completion is not None and prompt is None:
-        # Only the input is unknown. Thoughts that fit into the rest are output.
+        # Only the input is unknown. If the thoughts fit into the rest, they are added to the output.
         thoughts = reasoning if reasoning and reasoning <= rest else 0
         return _Counts(rest - thoughts, output + thoughts, reasoning)
     if completion is not None and reasoning and rest > reasoning:
-        # Thoughts are known, so the rest is input: Google does not count results of its own tools in the prompt
-        # (https://github.com/mozilla-ai/any-llm/pull/1367: 80 + 237 for tools + 173 + 60 of 550).
+        # The number of thoughts is known, so the other tokens are input. Google does not count the results of its own
+        # tools as prompt tokens (https://github.com/mozilla-ai/any-llm/pull/1367: 80 + 237 for tools + 173 + 60 = 550).
         return _Counts(given + rest - reasoning, output + reasoning, reasoning)
     return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
 
@@ -136,8 +136,9 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
 def _read_kinds(usage: Mapping[str, object], places: Sequence[str], total: int, other: int) -> dict[str, int]:
     """Return the tokens of each kind of content, from details in the form of OpenAI (a dict) or Google (a list).
 
-    Tools that compute prices add these counts and `other`, the tokens that are cached or thoughts. So `text` is left
-    out if the sum exceeds `total`. Counts of 0 are left out too: some gateways send one for each kind.
+    `other` is the number of cached tokens or of thoughts. Tools that compute prices add `other` to these counts. So
+    `text` is left out if the sum exceeds `total`. Counts of 0 are left out too, since some gateways send one for each
+    kind.
     """
     found: dict[str, int | None] = {}
     for place in [place for place in places if place in usage]:

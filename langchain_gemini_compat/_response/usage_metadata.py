@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: LangChain's names of details whose names at OpenAI are not `{name}_tokens`.
 _OPENAI_NAMES = {"cache_read": "cached_tokens"}
-#: Keys of a message's `response_metadata` that are also in `llm_output`, as at `ChatOpenAI`.
+#: Keys of a message's `response_metadata` that are also in `llm_output`, as in the results of `ChatOpenAI`.
 _RESULT_KEYS = ("token_usage", "model_provider", "model_name", "system_fingerprint", "id", "service_tier")
 
 
@@ -39,8 +39,8 @@ def build_usage_metadata(usage: Usage) -> UsageMetadata:
 def build_token_usage(metadata: UsageMetadata) -> dict[str, object]:
     """Return the counts of `metadata` in OpenAI's form.
 
-    The counts are those of `metadata` and not those on the wire, so that both are equal: thoughts are completion
-    tokens, and the tokens of discarded replies are included.
+    The counts are those of `metadata` and not those that the server sent, so that a message has equal counts in both
+    forms. So thoughts are completion tokens, and the tokens of discarded replies are included.
     """
     usage: dict[str, object] = {
         "prompt_tokens": metadata["input_tokens"],
@@ -65,7 +65,8 @@ def build_llm_output(response_metadata: Mapping[str, object]) -> dict[str, objec
 def add_llm_output(result: ChatResult) -> ChatResult:
     """Return the result with the `llm_output` of its message, which LangChain leaves out if it streams the reply.
 
-    The result of a cached answer has none, because no tokens were spent. LangChain marks its usage with a cost of 0.
+    The result of a cached answer gets no `llm_output`, because no tokens were spent. LangChain marks the usage of a
+    cached answer with a `total_cost` of 0.
     """
     message = result.generations[0].message if result.generations else None
     if not result.llm_output and isinstance(message, AIMessage) and "total_cost" not in (message.usage_metadata or {}):
@@ -82,7 +83,7 @@ def sum_token_usage(outputs: Iterable[Mapping[str, object] | None]) -> dict[str,
 
 
 def _add_counts(total: dict[str, object], more: Mapping[str, object]) -> None:
-    """Add counts, also in nested dicts, to `total`."""
+    """Add the counts in `more` to `total`, including those in nested dicts."""
     for key, value in more.items():
         if isinstance(value, dict):
             inner = cast("dict[str, object]", total.setdefault(key, {}))

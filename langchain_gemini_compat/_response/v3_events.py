@@ -1,6 +1,7 @@
 """Turns a reply into events of LangChain's content-block protocol, for `stream_events(version="v3")`.
 
-The events are built from the same `Parts` as message chunks, and add up to the same message. When each block ends:
+The events are built from the same `Parts` as message chunks, and add up to the same message. The table says when each
+block ends:
 
 | block | ends |
 |---|---|
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.retry import Tries
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
-#: langchain-core before 1.7 ignores `tool-call-delta` events, so `chat_models` uses its bridge from chunks instead
-#: (`_compat_bridge`). No public name shows whether langchain-core reads these events, so this constant compares
-#: versions. If the comparison is wrong, `tests/response/test_protocol.py` fails, because the tool calls are missing.
+#: Whether langchain-core reads `tool-call-delta` events. Releases before 1.7 ignore these events. With such a release,
+#: `chat_models` lets langchain-core convert chunks to events (`_compat_bridge`). No public name shows whether
+#: langchain-core reads the events, so this constant compares versions. If the comparison is wrong,
+#: `tests/response/test_protocol.py` fails, because the tool calls are missing.
 CORE_TAKES_PIECES = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
 #: The fields of a block that are only in its `content-block-finish` event.
 _HEAVY = ("base64", "refusal", "extras")
@@ -50,7 +52,7 @@ _HEAVY = ("base64", "refusal", "extras")
 
 @dataclass(slots=True)
 class _Block:
-    """A block that has started. `pieces` holds its text, thoughts or arguments."""
+    """A block that has started. `pieces` contains the pieces of its text, thoughts or arguments."""
 
     number: int
     content: dict[str, object]
@@ -83,10 +85,10 @@ class EventDecoder:
         self._thoughts_begun = 0
         self._text: _Block | None = None
         self._thoughts: _Block | None = None
-        #: The blocks of unfinished calls, by number, and the numbers of finished calls.
+        #: The blocks of unfinished calls by the number of the call, and the numbers of finished calls.
         self._calls: dict[int, _Block] = {}
         self._calls_finished: set[int] = set()
-        #: The `additional_kwargs` of the message: strings, in pieces, in `_texts`, and other values in `_maps`.
+        #: The `additional_kwargs` of the message. `_texts` has the pieces of strings, and `_maps` has all other values.
         self._maps = Parts()
         self._texts: dict[str, list[str]] = {}
 
@@ -100,7 +102,7 @@ class EventDecoder:
         return self._take_events()
 
     def keeping_partial(self) -> AbstractContextManager[None]:
-        """Add the text so far, as `partial`, to an error that ends the stream."""
+        """If an error ends the stream, set its attribute `partial` to the text so far."""
         return self._reply.keeping_partial()
 
     def finish(self) -> Iterator[MessagesData]:
@@ -146,7 +148,7 @@ class EventDecoder:
 
     def _add_call(self, index: int, call: ToolCallChunk, *, is_complete: bool) -> None:
         if index in self._calls_finished:
-            # After complete arguments, only white space is valid.
+            # The arguments are complete, so this piece can only be white space.
             return
         if index not in self._calls:
             start = {"type": "tool_call_chunk", "id": call["id"], "name": call["name"], "args": ""}
@@ -186,7 +188,7 @@ class EventDecoder:
         self._events.append({"event": "content-block-finish", "index": block.number, "content": content})
 
     def _finish_complete_calls(self) -> None:
-        """Finish the calls in order, up to the first call whose arguments are incomplete."""
+        """Finish calls in order. Stop at the first call whose arguments are incomplete."""
         for index, call in [*self._calls.items()]:
             if not call.is_complete:
                 return
