@@ -126,9 +126,9 @@ class ToolCallTracker:
     | | not complete, and no tool's name begins with the new name | any | new call, both get an error |
     | | any other | any | new call |
 
-    The index is used only from the second call on, since many servers always send 0. If the
-    index of an entry is not the number of its call, all later indices are ignored, and the calls for which only the
-    index decided get an error. The index of a repetition is ignored.
+    The index is used only from the second call on, since many servers always send 0. If the index of an entry is not
+    the number of its call, all later indices are ignored, and the calls that only the index told apart get an error.
+    The index of a repetition is ignored.
     """
 
     def __init__(

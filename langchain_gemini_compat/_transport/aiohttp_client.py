@@ -1,7 +1,7 @@
 """The transport of async clients over aiohttp. This module can be imported only with the extra `aiohttp`.
 
-The transport is that of httpx-aiohttp. openai's `DefaultAioHttpClient` has a copy of it, but importing openai takes
-half a second.
+This module uses the transport of httpx-aiohttp. openai's `DefaultAioHttpClient` contains a copy of that transport, but
+importing openai takes half a second.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MAX_HEADER = 2**16
 _LARGE_BODY = 2**20
 
 
-#: httpx-aiohttp has a transport for each of the two HTTP libraries.
+#: The module of httpx-aiohttp with the transport for the HTTP library in use, httpx or httpx2.
 _adapter = import_module("httpx_aiohttp.httpx2" if library_name() == "httpx2" else "httpx_aiohttp")
 _Transport = cast("type[AiohttpTransport]", _adapter.AiohttpTransport)
 
@@ -55,7 +55,10 @@ class _Request(aiohttp.ClientRequest):
     """A request that sends a large body in pieces. Otherwise, aiohttp warns that the body blocks the event loop."""
 
     def update_body_from_data(self, body: object, _stacklevel: int = 3) -> None:
-        """Set the body. If a release renames this method, `test_large_request_is_sent_without_a_warning` fails."""
+        """Set the body.
+
+        If a release of aiohttp renames this method, `test_large_request_is_sent_without_a_warning` fails.
+        """
         super().update_body_from_data(
             BytesIO(body) if isinstance(body, bytes) and len(body) > _LARGE_BODY else body, _stacklevel
         )

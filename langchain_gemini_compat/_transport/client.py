@@ -1,7 +1,7 @@
 """Sends payloads to the endpoint and returns wire chunks.
 
 The HTTP clients have the limits and proxies of the openai SDK's clients. The SDK itself is not used, since its typed
-objects cost 120 µs a chunk. Credentials go only to the base URL, so redirects are not followed. `OPENAI_*` variables
+objects take 120 µs per chunk. Credentials go only to the base URL, so redirects are not followed. `OPENAI_*` variables
 are not read.
 """
 
@@ -98,9 +98,9 @@ class TransportOptions(TypedDict):
 
 
 class Transport:
-    """Sends one payload: whole or streamed, blocking or async.
+    """Sends payloads. A reply is whole or streamed, and a call is blocking or async.
 
-    The first call takes a share of an HTTP client, see `Clients`.
+    The first call gets a share of an HTTP client, see `Clients`.
     """
 
     def __init__(self, config: TransportConfig) -> None:
@@ -238,7 +238,7 @@ class Transport:
                 token = await tokens.atoken(by)
 
     def _current_tokens(self) -> TokenSource:
-        """Return the source of bearer tokens. A replay has its own, so that it needs no credentials."""
+        """Return the source of bearer tokens. A replay has its own source, so that it needs no credentials."""
         player = current_player()
         return self._config.tokens if player is None else player.tokens
 
@@ -251,10 +251,10 @@ class Transport:
         tries: Tries,
     ) -> httpx2.Request:
         config = self._config
-        # Clients are shared by models, so the headers of a call are those of its requests.
+        # Several models may share a client, so the headers of a call are set on its requests and not on the client.
         of_call = {name.lower(): value for name, value in tries.request_headers.items()}
         given = {name.lower(): value for name, value in config.headers.items()}
-        # The clients of this package have the fixed headers. Merging them again would take 3 % of a call.
+        # Clients that this package builds add the fixed headers. Adding them here too would take 3 % of a call's time.
         fixed = {} if has_fixed_headers(client) else FIXED_HEADERS
         headers = {**fixed, **of_call, **credential, **given}
         if "authorization" in credential:
@@ -275,14 +275,14 @@ def _digest_origin(base_url: str) -> str:
 
 @lru_cache(maxsize=64)
 def _parse_url(url: str) -> httpx2.URL:
-    """Return the URL as an object of the HTTP library. To parse it for each request would take 2 % of a call."""
+    """Return the URL as an object of the HTTP library. Parsing it for each request would take 2 % of a call's time."""
     return http_library().URL(url)
 
 
 def _build_timeout(limits: TimeLimits, deadline: float | None) -> dict[str, float | None]:
     """Return the timeouts of one request, in the form of the HTTP library's extension `timeout`.
 
-    None of them exceeds the time that the call has left.
+    No timeout exceeds the remaining time of the call.
     """
     left = math.inf if deadline is None else max(0.001, deadline - time.monotonic())
     first = math.inf if limits.first_byte is None else limits.first_byte

@@ -1,6 +1,6 @@
 """Builds HTTP clients, and describes what the HTTP library reads from the environment while it builds one.
 
-These clients can be shared: they have no headers, no credentials and no cookies of their own.
+Models can share these clients, because a client has no credentials, no cookies and only headers that all models send.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     import httpx2
 
-#: The variables that name files with certificates, and the variable for a log of TLS keys.
+#: The environment variables with the path of a file or directory of certificates.
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-#: The proxies of the environment that an HTTP client uses, as `getproxies` names them.
+#: The keys of `getproxies` for the proxies that an HTTP client uses.
 _PROXIES = frozenset({"http", "https", "all"})
+#: The environment variable with the path of a file to which TLS keys are logged.
 _KEY_LOG = "SSLKEYLOGFILE"
 #: The headers of every request.
 FIXED_HEADERS = {
@@ -45,10 +46,11 @@ _SYSTEM_PROXIES = ("darwin", "win32", "cygwin")
 
 
 def digest_environment() -> str:
-    """Return a digest of the environment that an HTTP client reads, and of the metadata of what the variables name.
+    """Return a digest of the settings that an HTTP client reads from the environment.
 
-    A proxy's URL may contain a password, so the text itself is not kept. For a directory with certificates, the digest
-    covers the metadata of the directory, not of its files.
+    The digest covers the environment variables, and the metadata of the file or directory of certificates that they
+    point to. It does not cover the files in that directory. Only a digest is kept, because a proxy's URL may contain a
+    password.
     """
     return _digest((_read_proxies(), _describe_certificates()))
 
@@ -67,7 +69,7 @@ def open_sync_client() -> httpx2.Client:
 def open_async_client() -> httpx2.AsyncClient:
     """Return a client for async calls: over aiohttp if it is installed, else over the HTTP library's own transport.
 
-    This may read files and import modules, so run it in a thread.
+    This function may read files and import modules, so call it in a thread.
 
     Raises:
         APIConnectionError: The proxy settings are invalid.
@@ -82,14 +84,14 @@ _built: WeakSet[httpx2.Client | httpx2.AsyncClient] = WeakSet()
 
 
 def has_fixed_headers(client: httpx2.Client | httpx2.AsyncClient) -> bool:
-    """Return whether all requests of `client` have `FIXED_HEADERS`. Those of the caller's clients have to name them."""
+    """Return whether `client` adds `FIXED_HEADERS` to all requests. A client of the caller does not."""
     return client in _built
 
 
 def _build_async_client() -> httpx2.AsyncClient:
     context = ssl_context()
-    # aiohttp has no SOCKS proxies, and a certificate of a proxy is checked with other settings. So proxies are left to
-    # the HTTP library.
+    # With a proxy, the HTTP library's own transport is used: aiohttp does not support SOCKS proxies, and checks the
+    # certificate of a proxy with other settings.
     module = None if _PROXIES & getproxies().keys() else find_aiohttp_client()
     transport = None if module is None else module.build_transport(context, build_limits())
     return build_async_client(verify=context, cookies=_refuse_cookies(), headers=FIXED_HEADERS, transport=transport)
@@ -113,11 +115,11 @@ def find_aiohttp_client() -> _AiohttpClient | None:
 
 
 def ssl_context() -> ssl.SSLContext:
-    """Return the SSL context that clients with the same certificates share: it takes 20 ms to build one.
+    """Return the SSL context that all clients with the same certificates share, since building one takes 20 ms.
 
-    A changed file behind SSL_CERT_FILE leads to a new context, and so does a file that is added to or removed from
-    SSL_CERT_DIR. A file that is rewritten inside SSL_CERT_DIR, and a change to the certificates of the system, need a
-    new process.
+    A new context is built if the file in SSL_CERT_FILE changes, or if a file is added to or removed from SSL_CERT_DIR.
+    Other changes are noticed only by a new process: a file in SSL_CERT_DIR is rewritten, or the system's certificates
+    change.
     """
     key = _digest(_describe_certificates())
     with singleton_lock():
@@ -133,18 +135,18 @@ _contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
 
 
 def _refuse_cookies() -> CookieJar:
-    """Return a cookie jar that stays empty. Otherwise a cookie for one caller would be sent for another."""
+    """Return a cookie jar that stays empty. Otherwise, cookies of one caller would be sent for other callers."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def _read_proxies() -> tuple[object, ...]:
-    """Return what `urllib.request.getproxies` depends on, which the HTTP library calls.
+    """Return the values that determine the result of `urllib.request.getproxies`, which the HTTP library calls.
 
-    Where only the environment counts, its variables are read here instead. Each new model does this, and `getproxies`
-    would take a tenth of a call.
+    On platforms where only environment variables count, this function reads the variables and does not call
+    `getproxies`. Each new model calls this function, and `getproxies` would take a tenth of a call's time.
     """
     found = [(name, os.environ[name]) for name in os.environ if name.lower().endswith("_proxy")]
-    # In a CGI script, `getproxies` leaves HTTP_PROXY out.
+    # In a CGI script, which has REQUEST_METHOD, `getproxies` ignores HTTP_PROXY.
     return sorted(found), os.environ.get("REQUEST_METHOD"), getproxies() if sys.platform in _SYSTEM_PROXIES else None
 
 

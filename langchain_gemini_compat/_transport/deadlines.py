@@ -1,9 +1,10 @@
 """Enforces the first-byte, idle and total timeouts of a reply by shutting down its socket, or by cancelling its task.
 
 The read timeout of an HTTP library restarts with each byte. This module instead limits the time to the first chunk, the
-silence between chunks, and the whole call. Keep-alive comments do not count as chunks. The time that the consumer of a
-stream takes does not count. One daemon thread checks the deadlines of all replies of the process, except those of async
-clients whose sockets are out of reach: a timer of the event loop checks these.
+silence between chunks, and the whole call. Keep-alive comments do not count as chunks. Time that the consumer of a
+stream spends between chunks does not count. One daemon thread checks the deadlines of all replies of the process. Some
+async clients, such as those over aiohttp, hide their sockets. For their replies, a timer of the event loop checks the
+deadline.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     Socket: TypeAlias = socket.socket | TransportSocket
     FindSocket: TypeAlias = Callable[[], Socket | None]
 
-#: Seconds between two checks if no deadline is due earlier, and the number of checks without a deadline before the
-#: thread sleeps. The thread does not sleep at once, because waking it costs a tenth of a call.
+#: Seconds between two checks if no deadline is due earlier, and the number of checks without any deadline after which
+#: the thread sleeps. The thread does not sleep at once, because waking it takes a tenth of a call's time.
 _CHECK_SECONDS, _IDLE_CHECKS = 1.0, 10
 #: Seconds until the next check of an expired deadline whose request has no socket yet.
 _SOCKET_CHECK_SECONDS = 0.05
@@ -72,7 +73,7 @@ class Deadline:
     ) -> None:
         self._socket: Socket | None = None
         self._find_socket = find_socket
-        #: Wakes the caller if another thread or task reads the socket.
+        #: A function that wakes the caller; `None` if the caller reads the socket itself.
         self.interrupt: Callable[[], object] | None = None
         self._request = request
         self._between_chunks = math.inf if between_chunks is None else between_chunks
@@ -81,16 +82,16 @@ class Deadline:
         #: The limit for the next chunk, and the time when this limit passes.
         self._limit: Limit = "first_byte"
         self._limit_by = first_by
-        #: The time to expire, by the monotonic clock. Infinity while the caller does not wait for the server.
+        #: When this deadline expires, by the monotonic clock; infinity while the caller does not wait for the server.
         self.due = math.inf
         self._is_monitored = False
         #: The limit that has passed.
         self.exceeded: Limit | None = None
-        #: Whether `expire` ended the wait. If `False`, the HTTP library's own timeouts ended it.
+        #: Whether `expire` ended the wait. If it did not, the HTTP library's own timeouts have to end the wait.
         self.has_ended_wait = False
 
     def begin_sending(self) -> None:
-        """Start the clock for the headers. Transports without connections use their own read timeout instead."""
+        """Start the clock for the headers. A transport without connections uses its own read timeout instead."""
         if self._can_end_wait():
             self.arm()
 
@@ -121,7 +122,7 @@ class Deadline:
             self._is_monitored = True
             _monitor.add(self)
         else:
-            # A transport without a socket may enforce the read timeout itself, as `FakeGemini` does in process.
+            # A transport without a socket may enforce the read timeout itself, as the in-process `FakeGemini` does.
             self._limit_reading(None if self.due == math.inf else max(0.0, self.due - time.monotonic()))
 
     def _can_end_wait(self) -> bool:
@@ -156,8 +157,8 @@ class Deadline:
             elif below is not None:
                 shut_down(below)
             elif self._find_socket is not None:
-                # The request has no socket yet: it waits for a connection, or connects (which the HTTP library limits).
-                # Check again soon.
+                # The request has no socket yet, because it waits for a connection or is connecting. (The HTTP library
+                # limits the time to connect.) Check again soon.
                 self.due = time.monotonic() + _SOCKET_CHECK_SECONDS
 
     def close(self) -> None:
@@ -185,10 +186,10 @@ class _Task(Protocol):
 
 
 class TaskDeadline(Deadline):
-    """A deadline that cancels the task that waits. For async clients whose sockets are out of reach, such as aiohttp's.
+    """A deadline that cancels the waiting task. It is for async clients that hide their sockets, such as aiohttp's.
 
-    It works as `asyncio.timeout` does. But there is one timer for a whole reply, since a new timer for each chunk would
-    cost more than the chunk. All methods run in the thread of the event loop.
+    It works like `asyncio.timeout`, but sets one timer for a whole reply. A new timer for each chunk would take longer
+    than the decoding of the chunk. All methods run in the thread of the event loop.
     """
 
     def __init__(
@@ -205,7 +206,7 @@ class TaskDeadline(Deadline):
         self._has_cancelled = False
 
     def begin_sending(self) -> None:
-        """Start the clock for the headers. The transport enforces only its limits for the connection."""
+        """Start the clock for the headers, and switch off the transport's own read timeout."""
         self._limit_reading(None)
         self.arm()
 
@@ -240,7 +241,7 @@ class TaskDeadline(Deadline):
         self._stop_timer()
 
     def take_back_cancellation(self) -> bool:
-        """Take the cancellation of `expire` back after the wait. Return whether nobody else cancelled the task."""
+        """Undo the cancellation by `expire`, after the wait. Return `True` if only `expire` cancelled the task."""
         if not self._has_cancelled or self._task is None:
             return False
         self._has_cancelled = False
@@ -249,7 +250,7 @@ class TaskDeadline(Deadline):
     def _set_timer(self) -> None:
         self._stop_timer()
         self._timer_at = self.due
-        # asyncio keeps a cancelled timer for a while, and with it its context.
+        # asyncio keeps a cancelled timer and its context for a while, so the timer gets an empty context.
         self._timer = self._loop.call_later(max(0.0, self.due - time.monotonic()), self._check, context=Context())
 
     def _stop_timer(self) -> None:
@@ -258,7 +259,7 @@ class TaskDeadline(Deadline):
         self._timer, self._timer_at = None, math.inf
 
     def _check(self) -> None:
-        """Expire if the limit has passed. Chunks that came since the timer was set have moved the limit."""
+        """Expire if the deadline has passed. Chunks that came since the timer was set have moved the deadline."""
         self._stop_timer()
         if self.due <= time.monotonic():
             self.expire()
@@ -332,18 +333,21 @@ _monitor = _Monitor()
 
 
 def check_regularly(check: Callable[[float], float]) -> None:
-    """Let the deadline thread call `check` in each round. The thread starts with the first request.
+    """Register `check`, which the deadline thread calls whenever it checks the deadlines.
+
+    The thread starts with the first request.
 
     Args:
-        check: Gets the time of the monotonic clock, and returns when the thread must call it again at the latest. It
-            must not block, since deadlines would then be enforced late.
+        check: Gets the time of the monotonic clock, and returns when the thread must call it again at the latest. The
+            function must not block, since deadlines would then be enforced late.
     """
     _monitor.checks.append(check)
 
 
 def wake_checks() -> None:
-    """Let the deadline thread call the regular checks now, if it runs. It may sleep while no call has a time limit."""
-    # In a forked child, the event is the parent's until the thread starts, and its lock may be held forever.
+    """Make the deadline thread call the registered checks now, if it runs. It may sleep if no call has a time limit."""
+    # In a forked child, `_wake` is the parent's event until the thread starts. The lock of that event may be held
+    # forever.
     if _monitor.runs_here():
         _monitor.wake()
 

@@ -19,7 +19,7 @@ ACCEPTED = "gzip, deflate"
 STEP = 2**18
 _MAGIC = b"\x1f\x8b"
 _GZIP = zlib.MAX_WBITS | 16
-#: Bytes of the zlib header of deflate.
+#: Length in bytes of the zlib header of deflate data.
 _WRAPPER = 2
 _DEFLATE = 8
 
@@ -35,8 +35,8 @@ class BrokenEncodingError(ValueError):
 def build_decompressor(encoding: str) -> Decompressor | None:
     """Return the decompressor for the header `Content-Encoding`, or `None` for a body without compression.
 
-    Raises `UnsupportedEncodingError` for other encodings, and for several encodings at once. Each layer of compression
-    may shrink the data to a thousandth.
+    Raises `UnsupportedEncodingError` for other encodings. Several encodings at once are refused too, because each of
+    them can compress data to a thousandth of its size.
     """
     layers = [layer for name in encoding.lower().split(",") if (layer := name.strip()) not in ("", "identity")]
     if not layers:
@@ -54,16 +54,19 @@ class Decompressor:
     def __init__(self, window: int) -> None:
         self._window = window
         self._inflate = zlib.decompressobj(window)
-        #: The first bytes of deflate, kept until it is clear whether they are a zlib header.
+        #: The first bytes of deflate data, kept until it is clear whether they are a zlib header.
         self._start: bytes | None = b"" if window == zlib.MAX_WBITS else None
-        #: A byte after a gzip member that may begin the next one.
+        #: The byte after a gzip member, if it may be the start of the next member.
         self._rest = b""
         #: Whether padding or garbage followed the last member.
         self._is_over = False
         self._began = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the decompressed `data`, at most `STEP` bytes at a time. Raise `BrokenEncodingError`."""
+        """Yield the decompressed `data`, at most `STEP` bytes at a time.
+
+        Invalid data raises `BrokenEncodingError`.
+        """
         self._began = self._began or bool(data)
         if self._start is not None:
             data = self._detect_wrapper(self._start + data)
@@ -106,7 +109,7 @@ class Decompressor:
             self._start = start
             return b""
         self._start = None
-        # A zlib header names method 8 and is a multiple of 31 (RFC 1950, 2.2).
+        # A zlib header contains the method 8, and its two bytes are a multiple of 31 (RFC 1950, 2.2).
         if start[0] & 15 != _DEFLATE or int.from_bytes(start[:_WRAPPER], "big") % 31:
             self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         return start

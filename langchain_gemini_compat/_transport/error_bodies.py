@@ -2,7 +2,7 @@
 
 Google wraps the error object in a list (public captures of both surfaces). Gateways wrap it again: in an object with
 numbers as keys, in `metadata.raw` (OpenRouter), as JSON in a text (LiteLLM), as Python's `b'…'` or as a printed
-dictionary. Depth, values and bytes are limited, since a server may send anything.
+dictionary. The search has limits for depth, values and characters, since a server may send anything.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ NO_REASON = "The server gave no reason."
 LONGEST_TEXT = 2000
 #: Limits for one error body: levels of wrapping, values to read, and characters to search for JSON.
 _DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
-#: Limits for one text: characters, places where JSON may begin, and characters of a printed Python value.
+#: Limits for one text: characters to search, positions where JSON may begin, and characters of a printed Python value.
 _LONGEST_SEARCH, _MOST_STARTS, _LONGEST_LITERAL = 2**16, 8, 2**14
 #: Maximum nesting depth of brackets in a printed Python value.
 _MOST_BRACKETS = 32
-#: Keys of a server's message, the most specific first.
+#: Keys that may contain the server's message, the most specific first.
 _REASONS = (
     "message", "error", "msg", "detail", "details", "errors", "fault", "faultstring", "error_description",
     "description", "reason", "error_message", "errorMessage", "error_msg", "errorMsg", "err_msg", "errmsg", "exception",
@@ -49,8 +49,8 @@ _MESSAGE_KEYS, _CODE_KEYS = (
 )
 _DECODER = json.JSONDecoder()
 _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
-#: Bytes as Python prints them. An unfinished string extends to the end of the text, so that the pattern does not try
-#: another place to begin.
+#: Matches bytes as Python prints them. If the closing quotation mark is missing, the match extends to the end of the
+#: text. So the search does not try all later positions.
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
@@ -93,7 +93,7 @@ def read_error(body: JsonValue, *, default_code: int) -> tuple[ParsedError, Json
     telling = next((layer for layer in layers if _read_reason(layer)), layers[0] if layers else None)
     message = _read_reason(telling) if telling is not None else ""
     if not message:
-        # The value of `error` is a number or a text.
+        # No error object has a message, so use the number or text that the server sent instead.
         message = search.text or ("" if isinstance(body, (dict, list)) or body is None else str(body))
     words = tuple(dict.fromkeys(word for layer in layers for word in _words_of(layer)))
     details = next((found for layer in layers if (found := _details_of(layer))), ())
@@ -169,7 +169,7 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
 
 
 def _is_error(value: JsonValue) -> bool:
-    """Return whether `value` is certainly an error, and not JSON of the request, such as a schema or a message."""
+    """Return whether `value` is certainly an error, and not a repeated part of the request, such as a schema."""
     if isinstance(value, list):
         return bool(value) and _is_error(value[0])
     if not isinstance(value, dict):
@@ -242,7 +242,7 @@ def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
 
 
 def _read_bytes(literal: str) -> JsonValue:
-    """Return the text of bytes as Python prints them, even if the end is missing."""
+    """Return the text in bytes that Python printed, even if the end of the bytes is missing."""
     value = _read_literal(literal)
     return literal[2:].replace("\\n", "\n").replace("\\'", "'").replace("\\\\", "\\") if value is None else value
 
@@ -291,7 +291,7 @@ def _read_literal(text: str) -> JsonValue:
 
 
 def _read_reason(error: JsonValue, depth: int = _DEEPEST) -> str:
-    """Return the message of `error`: `message` (Google), `detail` (FastAPI), `fault` (Apigee) or all of `errors`."""
+    """Return the message of `error`, from `message` (Google), `detail` (FastAPI), `fault` (Apigee) or all `errors`."""
     if isinstance(error, str):
         return error.strip()
     if depth < 0:
@@ -345,8 +345,8 @@ def _status_of(layers: list[JsonObject]) -> str | None:
 def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code: int) -> int:
     """Return the status of an error.
 
-    This is the innermost number. Without a number, it is the HTTP status if that shows the cause of an error, else the
-    status that the words mean.
+    The innermost number in the error objects decides. Without a number, the HTTP status decides if it shows the cause
+    of the error. Otherwise, the words of the error decide.
     """
     number = next((code for layer in layers for code in _codes_of(layer)), None)
     if number is not None:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Keys that name the kind of an event.
+#: Keys whose value is the type of an event.
 _KINDS = ("type", "object", "event", "status")
 #: Keys that only an error has.
 _FAULTS = (
     "errors", "fault", "faultstring", "exception", "error_code", "error_msg", "error_message", "error_description",
     "errorCode", "errorMsg", "errorMessage", "err", "err_code", "err_msg", "errcode", "errmsg",
 )  # fmt: skip
-#: Values that mean success, in a key of `_FAULTS` or in a message.
+#: Values that mean success (no fault). They can occur under a key of `_FAULTS` or as a message.
 _GOOD_WORDS = frozenset(("", "0", "200", "ok", "success", "successful", "succeeded", "none", "null"))
 #: Keys of a chunk. An event with one of these keys is a part of a reply.
 _PARTS = frozenset(
@@ -48,8 +48,8 @@ def is_error_body(body: JsonValue) -> bool:
             return True
         choices = body.get("choices")
         if choices:
-            # This runs for every chunk. Patterns with keys, such as `[{"delta": {"error": _}}]`, would take 6,000 more
-            # of 170,000 instructions of a text chunk (measured in November 2026).
+            # This code runs for every chunk. Patterns with keys, such as `[{"delta": {"error": _}}]`, would add 6,000
+            # to the 170,000 instructions of a text chunk (measured in November 2026).
             match choices:
                 case [dict() as choice] if "error" not in choice and "message" not in choice:
                     delta = choice.get("delta")
@@ -86,7 +86,7 @@ def parts_of(choice: JsonObject) -> Iterator[JsonObject]:
 
 
 def _says_error(body: JsonObject) -> bool:
-    """Return whether a `body` without `choices` and without a true `error` is an error."""
+    """Return whether `body` is an error. Its `choices` and its `error` are missing or empty."""
     if isinstance(body.get("error"), dict) or any(is_error_name(body.get(key)) for key in _KINDS):
         return True
     if any(_reports_error(body.get(key)) for key in _FAULTS) or any(
@@ -96,7 +96,7 @@ def _says_error(body: JsonObject) -> bool:
     if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
         return False
     if len(body) == 1:
-        # FastAPI's form, or a list that a gateway turned into an object with numbers as keys.
+        # The `detail` of FastAPI, or a list that a gateway turned into an object with numbers as keys.
         ((key, inner),) = body.items()
         return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_bare_message(body)
     has_reason = any(body.get(key) for key in ("message", "detail", "details", "msg"))
@@ -106,7 +106,7 @@ def _says_error(body: JsonObject) -> bool:
 
 
 def _reports_error(value: JsonValue) -> bool:
-    """Return whether the value of a key in `_FAULTS` means an error. Some servers send 0 or "ok" there on success."""
+    """Return whether the value of a key in `_FAULTS` means an error. On success, some servers send 0 or "ok"."""
     return value.strip().lower() not in _GOOD_WORDS if isinstance(value, str) else bool(value)
 
 

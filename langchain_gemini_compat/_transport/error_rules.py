@@ -1,7 +1,8 @@
-"""Maps an error of the server to an exception class and to advice, by its words, text, details and status.
+"""Maps an error of the server to an exception class and to advice, by the words, text, details and status of the error.
 
-The texts are from captures of both Google surfaces and from Google's troubleshooting pages. `error_bodies` parses the
-errors of servers. `library_errors` and `network_errors` handle the errors of HTTP libraries and of OpenSSL.
+The words of an error are its codes, types and reasons. The texts that this module searches for are from captures of
+both Google surfaces and from Google's troubleshooting pages. `error_bodies` parses the errors of servers.
+`library_errors` and `network_errors` handle the errors of HTTP libraries and of OpenSSL.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[
     Args:
         error: The parsed error.
         surface: The kind of endpoint, which selects the advice.
-        wait: The wait that the server named, in seconds, or `None`.
+        wait: The wait that the server asked for, in seconds, or `None`.
     """
     text = _searchable_text(error).lower()
     kind, remedy = _classify_first(error) or _classify_text(error, text) or _classify_code(error, wait)
@@ -51,7 +52,7 @@ def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[
         named = " ".join(dict.fromkeys(flags))
         return (
             kind,
-            f"Start the server with `{named}`, see its documentation, or leave out the parameter that needs it.",
+            f"Start the server with `{named}` (see its documentation), or leave out the parameter that needs it.",
         )
     return kind, remedy if isinstance(remedy, str) else remedy[surface]
 
@@ -68,7 +69,7 @@ def _searchable_text(error: ParsedError) -> str:
 
 
 def _classify_first(error: ParsedError) -> _Rule | None:
-    """Return the class and the advice for words that decide regardless of message and status, or `None`."""
+    """Return the class and the advice if a word alone decides, regardless of message and status; otherwise `None`."""
     return next((_FIRST_WORDS[word] for word in error.words if word in _FIRST_WORDS), None)
 
 
@@ -80,7 +81,7 @@ def _classify_text(error: ParsedError, text: str) -> _Rule | None:
 
 
 def _classify_code(error: ParsedError, wait: float | None) -> _Rule:
-    """Return the class and the advice for the status. If it has many meanings, the words decide."""
+    """Return the class and the advice for the status. If the status has many meanings, the error's words decide."""
     code = error.code
     if code in _MANY_THINGS:
         meant = (CODES_OF_WORDS.get(word, code) for word in error.words if word not in VAGUE_WORDS)
@@ -94,7 +95,7 @@ def _classify_code(error: ParsedError, wait: float | None) -> _Rule:
     if 400 <= code < 500:
         return (
             errors.InvalidRequestError,
-            "Change the field that the server's message names. `preview()` shows the request.",
+            "Change the field that the server's message mentions. `preview()` shows the request.",
         )
     return errors.ServerError, "Retry later."
 
@@ -113,13 +114,13 @@ def _classify_limit(error: ParsedError, wait: float | None) -> _Rule:
 
 
 def _is_daily(text: str) -> bool:
-    """Return whether `text` names a daily quota and no quota per minute. For errors without details."""
+    """Return whether `text` mentions a daily quota and no quota per minute. Use this for errors without details."""
     return bool(_DAILY.search(text)) and not _MINUTE.search(text)
 
 
 _DAILY = re.compile(r"per[-_ ]?day|\bdaily\b|\b[tr]pd\b|\b1/d\b", re.IGNORECASE)
 _MINUTE = re.compile(r"per[-_ ]?min|\b[tr]pm\b", re.IGNORECASE)
-#: A command-line option of the server.
+#: Matches a command-line option of the server in an error text.
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]{2,60}")
 _NO_QUOTA = re.compile(r"\blimit: 0\b(?![.,]\d)")
 _BAD = (400, 422)
@@ -144,9 +145,9 @@ _COLD = (
     r"scal\w{1,6}[- ](?:up )?from zero|not (?:yet )?ready for inference|scaled to zero|loading model"
     r"|model[^.\n]{0,200}is (?:currently |still )?loading"
 )
-#: The text of Vertex AI, status 429: "Model is not yet ready for inference. Please wait while model completes scale-up
-#: from zero, then try your request again." A deployment takes up to 15 minutes
-#: (https://googlecloudplatform.github.io/dgem/deploy/vertex/).
+#: Advice for a model that is being started. Vertex AI then sends status 429 and this text: "Model is not yet ready for
+#: inference. Please wait while model completes scale-up from zero, then try your request again." A deployment takes up
+#: to 15 minutes (https://googlecloudplatform.github.io/dgem/deploy/vertex/).
 _COLD_REMEDY = (
     "The server is starting the model: a cold start takes minutes, with large weights up to 15. Wait for it with "
     '`max_retries=150, timeout={"retry_wait": 900}`, or keep one replica running (`min_replica_count=1`).'
@@ -155,7 +156,7 @@ Remedy: TypeAlias = "str | dict[Surface, str]"
 _Rule: TypeAlias = "tuple[type[errors.APIStatusError], Remedy]"
 _NEW_KEY = "Pass a valid key as `api_key`; make one at https://aistudio.google.com/apikey."
 _BAD_KEY: dict[Surface, str] = {
-    "vertex": "Vertex takes OAuth tokens: leave `api_key` out and run `gcloud auth application-default login`.",
+    "vertex": "Vertex AI takes OAuth tokens. Leave `api_key` out and run `gcloud auth application-default login`.",
     "ai_studio": _NEW_KEY,
     "openai_compatible": "Pass a key of this server as `api_key`.",
 }
@@ -181,7 +182,7 @@ _DISABLED: dict[Surface, str] = {
     "vertex": "Run `gcloud services enable aiplatform.googleapis.com --project=PROJECT`, and wait a few minutes.",
     "ai_studio": "Run `gcloud services enable generativelanguage.googleapis.com --project=PROJECT`, and wait a few "
     "minutes; or make a key at https://aistudio.google.com/apikey.",
-    "openai_compatible": "The text names an API that is disabled. Ask the operator of the server to enable it.",
+    "openai_compatible": "The server's message mentions a disabled API. Ask the operator of the server to enable it.",
 }
 _NOT_FOUND: dict[Surface, str] = {
     "vertex": "Check `model` or `endpoint_id`, `location` (newer models are only in `global`, `us` and `eu`) and "
@@ -216,7 +217,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.AuthenticationError,
         (401,),
         r"api keys are not supported",
-        "Vertex takes OAuth tokens: leave `api_key` out and run `gcloud auth application-default login`.",
+        "Vertex AI takes OAuth tokens. Leave `api_key` out and run `gcloud auth application-default login`.",
     ),
     (
         errors.MissingSignatureError,
@@ -228,7 +229,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidSignatureError,
         _BAD,
         r"(invalid|corrupted) thought signature|thought signature is not valid|base64 decoding failed",
-        "The signature was changed, or is another surface's. Store messages with LangChain's serialisers.",
+        "The signature was changed, or belongs to another surface. Store messages with LangChain's serialisers.",
     ),
     (
         errors.ContextOverflowError,
@@ -246,13 +247,13 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.SchemaRejectedError,
         _BAD,
         r"invalid function name",
-        "Rename the tool that the text names.",
+        "Rename the tool that the server's message mentions.",
     ),
     (
         errors.SchemaRejectedError,
         _BAD,
         _SCHEMA,
-        "Simplify the schema that the text names.",
+        "Simplify the schema that the server's message mentions.",
     ),
     (
         errors.ModelNotFoundError,
@@ -303,7 +304,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidRequestError,
         _BAD,
         r"unknown name",
-        "Remove the field that the server's message names from `model_kwargs` or `extra_body`.",
+        "Remove the field in the server's message from `model_kwargs` or `extra_body`.",
     ),
     (
         errors.QuotaExhaustedError,
@@ -341,7 +342,7 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     404: (errors.ModelNotFoundError, _NOT_FOUND),
     407: (
         errors.InvalidRequestError,
-        "A proxy requires a login. Put it into the proxy's address in HTTP_PROXY: `http://USER:PASSWORD@HOST:PORT`.",
+        "A proxy requires a login. Add it to the proxy's address in HTTP_PROXY: `http://USER:PASSWORD@HOST:PORT`.",
     ),
     408: (errors.ServerError, "The server timed out while it waited for the request. Ask again."),
     413: (errors.InvalidRequestError, _TOO_LARGE),
@@ -349,7 +350,7 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
     503: (errors.ServerError, "Retry later, or use another model."),
 }
-#: Words of compatible servers that decide regardless of the status.
+#: Maps a word of an error to its class and advice. These words decide alone, regardless of the status.
 _FIRST_WORDS: dict[str, _Rule] = {
     "access_token_type_unsupported": (errors.AuthenticationError, _WRONG_TOKEN),
     **dict.fromkeys(
@@ -385,7 +386,7 @@ _FIRST_WORDS: dict[str, _Rule] = {
         (errors.InvalidRequestError, _FILTERED),
     ),
 }
-#: Statuses with many meanings. For these, the words of the error decide.
+#: Statuses with many meanings. For such a status, the words of the error decide.
 _MANY_THINGS = (400, 403, 409, 422, 424, 500, 502, 503)
 #: Maps an error word to the status that it means. Used if the HTTP status is missing or has many meanings. The words
 #: are Google's (https://cloud.google.com/apis/design/errors), OpenAI's, Anthropic's, names of exceptions (vLLM,

@@ -1,4 +1,7 @@
-"""Translates network errors and timeouts to the exceptions of this package. `server_errors` translates answers."""
+"""Translates network errors and timeouts to the exceptions of this package.
+
+`server_errors` translates the errors that a server sends.
+"""
 
 from __future__ import annotations
 
@@ -89,8 +92,8 @@ def open_client(client: Callable[[], _Client]) -> _Client:
 
 def _build_proxy_error(reason: str) -> errors.APIConnectionError:
     error = errors.APIConnectionError(
-        f"The proxy settings are invalid{reason}. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY: a proxy "
-        "is `http://HOST:PORT`."
+        f"The proxy settings are invalid{reason}. Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. A proxy "
+        "has the form `http://HOST:PORT`."
     )
     error.is_retryable = False
     return error
@@ -104,7 +107,7 @@ def _check_proxies() -> None:
 
 
 def make_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> GeminiCompatError:
-    """Return the exception for the expired time limit `limit`, as `make_error` does."""
+    """Return the exception for the expired time limit `limit`, built by `make_error`."""
     return make_error(partial(_build_timeout, limit, limits))
 
 

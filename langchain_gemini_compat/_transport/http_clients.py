@@ -1,4 +1,4 @@
-"""The HTTP clients of one model: the caller's, or shares of the clients that equal connections share."""
+"""The HTTP clients of one model: the caller's own clients, or clients that models with equal connections share."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 class Clients:
     """The HTTP clients of one model.
 
-    This object holds the model's shares. A reply that is being read refers to it, and so keeps its connection.
+    This object contains the model's shares. A reply that is being read refers to this object, so its connection stays
+    open.
 
     Args:
         client: The caller's client for blocking calls, or `None`. The caller closes it.
         async_client: The caller's client for async calls, or `None`. The caller closes it.
-        place: What connections must have in common to share a client: the server and the account. With the network
-            settings of the environment it is the key of the client.
+        place: The server and the account. Models share a client only if these and the network settings of the
+            environment are equal.
     """
 
     def __init__(self, client: httpx2.Client | None, async_client: httpx2.AsyncClient | None, place: Hashable) -> None:
@@ -40,20 +41,21 @@ class Clients:
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Share[httpx2.AsyncClient]] = WeakKeyDictionary()
 
     def sync_client(self) -> httpx2.Client:
-        """Return the client for blocking calls. The first call takes a share of it. A replay has its own client."""
+        """Return the client for blocking calls. The first call gets a share of it. A replay has its own client."""
         player = current_player()
         if player is not None:
             return player.client
         if self._given is not None:
             return self._given
         share = self._share
-        # At the end of the process, the clients are closed before functions that were registered earlier run.
+        # At the end of the process, the clients are closed. Functions that were registered with `atexit` earlier run
+        # after this, and get a new client here.
         if share is None or share.pid != os.getpid() or share.client.is_closed:
             share = self._share = take_client((self._place, digest_environment()))
         return share.client
 
     async def async_client(self) -> httpx2.AsyncClient:
-        """Return the client of the running event loop. The first call on a loop takes a share of it.
+        """Return the client of the running event loop. The first call on a loop gets a share of the client.
 
         A replay has its own client.
         """

@@ -1,4 +1,6 @@
-"""The HTTP library of the openai SDK, and HTTP clients with the defaults of that SDK, but longer-lived connections.
+"""Finds the HTTP library of the openai SDK, and builds HTTP clients with the SDK's defaults.
+
+Unlike the SDK's connections, unused connections stay open for `KEEPALIVE_SECONDS`.
 
 openai is not imported, since that takes half a second. So its defaults are repeated here: those of
 `DefaultHttpxClient` and `DefaultAsyncHttpxClient` (`openai/_base_client.py` and `openai/_constants.py` of openai 2.16
@@ -32,16 +34,17 @@ if TYPE_CHECKING:
         headers: Mapping[str, str]
 
 
-#: Limits of the connection pool.
+#: Maximum number of open connections in a pool, and of those that stay open without a request.
 _MAX_CONNECTIONS, _MAX_KEEPALIVE_CONNECTIONS = 1000, 100
-#: Seconds that an unused connection stays open, as long as an unused client. The default of the HTTP library is 5.
+#: Seconds that an unused connection stays open. An unused client stays open equally long. The HTTP library's default
+#: for connections is 5.
 KEEPALIVE_SECONDS = 30.0
-#: Timeouts of a request that names none, in seconds. The requests of this package name theirs.
+#: Timeouts in seconds of requests that set no timeouts. The requests of this package set their own.
 _TIMEOUT, _CONNECT_TIMEOUT = 600.0, 5.0
 
 
 class HttpLibrary(Protocol):
-    """The parts of httpx2 and httpx that this package uses. Both have the same names."""
+    """The parts of httpx2 and httpx that this package uses. These parts have the same names in both libraries."""
 
     Client: type[httpx2.Client]
     AsyncClient: type[httpx2.AsyncClient]

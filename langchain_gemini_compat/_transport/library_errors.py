@@ -4,8 +4,9 @@ openai 3 uses httpx2 on httpcore2, and openai 2 uses httpx on httpcore. An impor
 does not use, so this module compares names of classes. The names are those of httpx 0.28, httpcore 1.0, httpx2 2.16 and
 httpcore2 2.16. `tests/transport/test_library_errors.py` fails if a release renames or adds a class, or changes a text.
 
-The transport of aiohttp (openai's `DefaultAioHttpClient`) raises `ConnectTimeout` for most errors of a connection, and
-leaves some errors of aiohttp as they are. So here the class of aiohttp 3.14 counts.
+The transport over aiohttp (openai's `DefaultAioHttpClient`) raises `ConnectTimeout` for most errors of a connection,
+and leaves some errors of aiohttp as they are. So this module looks at the exception that aiohttp raised. The names of
+its classes are those of aiohttp 3.14.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ class HttpErrorKind(Enum):
     CLOSED = "the server closed the connection"
     PROXY = "the proxy refused or failed; the text begins with its HTTP status"
     SCHEME = "the URL has no `http://` or `https://`"
-    ILLEGAL_HEADER = "a header that HTTP cannot carry"
+    ILLEGAL_HEADER = "a header with characters that HTTP does not allow"
     OTHER = "another error"
 
 
-#: Exceptions without an entry are `OTHER`. Error messages quote their texts.
+#: Maps the name of an exception to its kind. Exceptions without an entry are `OTHER`, and error messages quote their
+#: texts.
 KINDS = {
     "ConnectTimeout": HttpErrorKind.CONNECT_TIMEOUT,
     "PoolTimeout": HttpErrorKind.POOL_TIMEOUT,
@@ -51,7 +53,8 @@ KINDS = {
     "ProxyError": HttpErrorKind.PROXY,
     "UnsupportedProtocol": HttpErrorKind.SCHEME,
 }
-#: The kinds of aiohttp's exceptions. The first class of an exception's bases that has an entry counts.
+#: Maps the name of an exception of aiohttp to its kind. For a class without an entry, its first base class with an
+#: entry counts.
 AIOHTTP_KINDS = {
     "ConnectionTimeoutError": HttpErrorKind.CONNECT_TIMEOUT,
     "ServerTimeoutError": HttpErrorKind.TIMEOUT,
@@ -66,12 +69,12 @@ _TIMEOUTS = (HttpErrorKind.CONNECT_TIMEOUT, HttpErrorKind.POOL_TIMEOUT, HttpErro
 
 
 class AiohttpError(Exception):
-    """Replaces an exception of aiohttp, which holds the request's headers or the proxy's password.
+    """Replaces an exception of aiohttp, because that exception may contain the request's headers or a proxy's password.
 
     Args:
         text: What happened.
         kind: What the exception means.
-        request: The request, if this is the only exception that has it. `forget_secrets` looks for it.
+        request: The request, if no other exception refers to it. `forget_secrets` removes secrets from the request.
     """
 
     def __init__(
@@ -111,7 +114,8 @@ def _library_of(err: BaseException | None) -> str:
 def _text_of(err: BaseException, kind: HttpErrorKind) -> str:
     """Return the text of an exception of aiohttp without URLs, since these may contain secrets."""
     message = getattr(err, "message", None) or getattr(err, "os_error", None) or err
-    # Of an invalid response, aiohttp reports the status 400, which the server did not send.
+    # For an invalid response, aiohttp reports a status 400 that the server did not send. So only a proxy's status is
+    # used.
     text = f"{getattr(err, 'status', '')} {message}" if kind is HttpErrorKind.PROXY else str(message)
     return " ".join(text.split())
 
@@ -149,7 +153,7 @@ def causes_of(err: BaseException | None) -> Iterator[BaseException]:
 def members_of(err: BaseException) -> list[BaseException]:
     """Return the members of an exception group, or a list with only `err` for another error.
 
-    On Python 3.10, anyio has an exception group of its own.
+    The group is recognized by its name, because anyio has its own class of exception groups on Python 3.10.
     """
     members = getattr(err, "exceptions", None)
     if not isinstance(members, tuple) or "ExceptionGroup" not in type(err).__name__:

@@ -1,7 +1,7 @@
-"""The open HTTP clients of this process for async calls. Equal connections of an event loop share one client.
+"""Manages the open HTTP clients for async calls. In an event loop, models with equal connections share one client.
 
-As in `shared_clients`, a client without users stays open for a while. A timer of its event loop closes it. If the loop
-ends earlier, the client is closed with the loop.
+As in `shared_clients`, a client without users stays open for a while. Then a timer of its event loop closes it. If the
+loop ends earlier, the client is closed at the end of the loop.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Value = TypeVar("_Value")
 
 
 def drop_closed_loops(by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Value]) -> None:
-    """Remove the entries of closed event loops. Their values may refer to the loop, and would then keep it alive."""
+    """Remove the entries of closed event loops. A value may refer to its loop, and would then keep the loop alive."""
     # Threads with event loops of their own may run this at the same time, so each step must be atomic.
     for reference in by_loop.keyrefs():
         loop = reference()
@@ -40,7 +40,7 @@ class LoopClients:
     """The clients for async calls, by event loop and key."""
 
     def __init__(self) -> None:
-        #: Pools of the parent process. They are kept, since their end would close sockets.
+        #: In a forked child: the pools of the parent process. They are kept, since deleting them would close sockets.
         self._inherited: list[object] = []
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = WeakKeyDictionary()
         #: Keeps pools alive until they are closed, since an event loop has only weak references to its generators.
@@ -49,8 +49,9 @@ class LoopClients:
     async def take(self, key: Hashable) -> _Share:
         """Return a share of the running loop's client for `key`. A missing client is built in a thread.
 
-        Callers that ask at the same time wait for one task. If it fails, the next of them tries again, so that no two
-        callers get the same exception object.
+        Callers that need the same missing client at the same time wait for one task. If the task fails, the caller that
+        started it gets the exception, and another caller starts a new task. So no two callers get the same exception
+        object.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -79,7 +80,7 @@ class LoopClients:
         return pool.share()
 
     def withhold(self, pool: _LoopPool) -> None:
-        """Give no more callers a share of `pool`."""
+        """Stop handing out shares of `pool`."""
         of_loop = self._by_loop.get(pool.loop)
         if of_loop is not None and of_loop.pools.get(pool.key) is pool:
             del of_loop.pools[pool.key]
@@ -115,14 +116,15 @@ class _OfLoop:
         self.opening: dict[Hashable, asyncio.Task[_Share]] = {}
 
     def start_opening(self, key: Hashable, opening: Coroutine[object, object, _Share]) -> asyncio.Task[_Share]:
-        """Return the task that runs `opening`. It is forgotten when it is done."""
+        """Start a task that runs `opening`, and return the task. It is removed from `opening` when it is done."""
         task = self.opening[key] = _start_task(asyncio.get_running_loop(), opening)
         task.add_done_callback(partial(self._end_opening, key))
         return task
 
     def _end_opening(self, key: Hashable, task: asyncio.Task[_Share]) -> None:
         del self.opening[key]
-        # Python logs the exception of a task if nobody reads it. All callers may be cancelled.
+        # Read the exception of the task here, because all callers may be cancelled, and Python logs an exception that
+        # nobody reads.
         _has_failed(task)
 
 
@@ -179,7 +181,8 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
             self._owner.close_surplus(self.loop)
 
     def _set_timer(self) -> None:
-        # The timer is not cancelled when the client is used again: that would cost more than to look at its end.
+        # The timer is not cancelled when the client is used again. Cancelling it would take more time than the check in
+        # `_end_idle_time`.
         self._timer = self.loop.call_at(
             self.unused_since + shared_clients.IDLE_SECONDS, self._end_idle_time, context=Context()
         )
@@ -207,13 +210,13 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
 
 
 def _start_task(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, _Value]) -> asyncio.Task[_Value]:
-    """Start a task in an empty context. A copy of the context of one call would live as long as the client."""
+    """Start a task in an empty context. A copy of the caller's context would stay in memory as long as the client."""
     # The argument `context` of `create_task` is new in Python 3.11.
     return Context().run(loop.create_task, work)
 
 
 async def _wait_for(task: asyncio.Task[_Share]) -> None:
-    """Wait until `task` is done. A cancelled caller does not cancel it, since other callers wait for it.
+    """Wait until `task` is done. If the caller is cancelled, the task goes on, since other callers wait for it.
 
     With `asyncio.wait`, the traceback of a cancelled caller would refer to the task, and so to its share.
     """

@@ -1,4 +1,4 @@
-"""Builds the errors for requests that did not reach the server. Each error names the cause and what to do.
+"""Builds the errors for requests that did not reach the server. Each error says what the cause is and what to do.
 
 The HTTP library wraps the operating system's errors several times, and some of its own errors have no text. The texts
 that this module searches for are those of OpenSSL (in errors of Python's `ssl`) and of httpcore's `ProxyError`.
@@ -110,15 +110,13 @@ def _describe_cause(err: BaseException) -> _Description | None:
     if isinstance(err, ssl.SSLError) or "[SSL" in text:
         return _describe_tls(text)
     if isinstance(err, socket.gaierror):
-        # This code means that no name server answered. A retry may help.
+        # `EAI_AGAIN` means that no name server answered. A retry may help.
         may_pass = err.errno == socket.EAI_AGAIN
         advice = "the host name has no address. Check `base_url`, the DNS and proxy settings."
         return f"Could not reach the server ({text}): {advice}", may_pass
     if isinstance(err, ConnectionRefusedError):
-        return (
-            f"Could not reach the server ({text}): nothing listens there. Check that it is running. {_CHECK}",
-            True,
-        )
+        advice = f"nothing listens at this address. Check that the server is running. {_CHECK}"
+        return f"Could not reach the server ({text}): {advice}", True
     return None
 
 
@@ -139,7 +137,7 @@ def _describe_proxy(text: str) -> _Description:
 
 
 _PLAIN = (
-    "The server does not speak TLS at this port ({}). Check the port. If `base_url` or the proxy is a server without "
+    "The server does not use TLS at this port ({}). Check the port. If `base_url` or the proxy is a server without "
     "TLS, write `http://`."
 )
 #: Maps a part of OpenSSL's text to the error message. The first part that matches counts.
@@ -154,7 +152,7 @@ _TLS = {
     "RECORD_LAYER_FAILURE": _PLAIN,
 }
 _LOGIN = (
-    "The proxy requires a login ({}). Put it into the proxy's address in HTTPS_PROXY: `http://USER:PASSWORD@HOST:PORT`."
+    "The proxy requires a login ({}). Add it to the proxy's address in HTTPS_PROXY: `http://USER:PASSWORD@HOST:PORT`."
 )
 
 

@@ -49,8 +49,9 @@ def find_socket(pool: object, request: httpx2.Request) -> socket.socket | Transp
     """Return the socket that serves `request`, or `None` while `request` waits for a connection."""
     held = _find(pool, request)
     connection = None if held is None else held.connection
-    # `_connection` leads from a layer (for a proxy, or for the choice of the HTTP version) to the one inside it. The
-    # innermost layer has `_network_stream`. If an attribute is missing, `test_slow_headers_exceed_a_limit` fails.
+    # httpcore wraps a connection in layers, for a proxy and for the choice of the HTTP version. `_connection` is the
+    # next inner layer. The innermost layer has `_network_stream`. If an attribute is missing,
+    # `test_slow_headers_exceed_a_limit` fails.
     while (inner := cast("object", getattr(connection, "_connection", None))) is not None:
         connection = inner
     stream = getattr(connection, "_network_stream", None)

@@ -1,7 +1,7 @@
 """Rate gate: a circuit breaker that all callers of one quota share.
 
-After a 429, the gate blocks calls for the wait that the server named. Then it lets one probe request per second
-through. When the server answers a probe with anything but a 429, the gate lets all calls pass again.
+After a 429, the gate blocks calls for as long as the server asked. Then it lets one probe request per second through.
+When the server answers a probe with anything but a 429, the gate lets all calls pass again.
 
 The gate does not use a lock, so it cannot block a thread, an event loop or a forked process. The worst result of a race
 is a second probe.
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._errors.api import Refusal
 
-#: Seconds between two probes. A server refuses a probe within that time, but may take longer to answer one.
+#: Seconds between two probes. A refusal of a probe usually arrives within this time; another answer may take longer.
 _PROBE_SECONDS = 1.0
-#: Seconds between two checks of a waiting caller whether a probe was answered.
+#: Seconds between two checks of a waiting caller for the answer to a probe.
 _LOOK_SECONDS = 0.1
 
 
@@ -46,7 +46,8 @@ class Gate:
     def try_enter(self) -> float:
         """Return 0 if the caller may send its request now, else the seconds until it should ask again.
 
-        After the wait that the server named, the caller that gets 0 sends the probe of this second.
+        After the wait that the server asked for, only one caller per second gets 0. The request of this caller is the
+        probe.
         """
         if not self._is_blocking:
             return 0.0
@@ -58,7 +59,7 @@ class Gate:
         return 0.0
 
     def try_probe(self) -> bool:
-        """Return whether a caller that cannot wait may send a probe: one such caller per second may."""
+        """Return whether a caller that cannot wait may send a probe. One such caller per second may do so."""
         now = self._clock()
         if now < self._probed_at + _PROBE_SECONDS:
             return False
@@ -70,17 +71,17 @@ class Gate:
         return self._is_blocking and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:
-        """Return how many seconds are left of the wait that the server named. The gate may block for a shorter time."""
+        """Return how many seconds are left of the wait that the server asked for. The gate may block for less time."""
         return max(0.0, self._refused_until - self._clock()) if self._is_blocking else 0.0
 
     def block(self, seconds: float, refusal: Refusal | None = None, *, limit: float = float("inf")) -> None:
-        """Block calls for the wait that the server named.
+        """Block calls for the wait that the server asked for.
 
         Args:
             seconds: The wait in seconds.
             refusal: The 429. Callers that cannot wait raise a copy of it.
-            limit: Maximum number of seconds to block. It is the time that the refused caller would wait. Without a
-                limit, a wrong number from the server would block all callers for hours.
+            limit: Maximum number of seconds to block. Pass the longest wait that the refused caller accepts. Without a
+                limit, a wrong number from the server could block all callers for hours.
         """
         now = self._clock()
         self.refusal = refusal

@@ -1,4 +1,4 @@
-"""Readers that turn the bytes of a response into wire chunks or exceptions: whole replies, streams and errors.
+"""Defines readers for whole replies, streams and errors. They turn the bytes of a response into chunks or exceptions.
 
 A reader limits the size of the body and the time to receive it. The deadline is armed only while the reader waits for
 the server, not while the caller works on a chunk.
@@ -41,12 +41,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.timeouts import TimeLimits
     from langchain_gemini_compat._wire.json_types import JsonValue, WireChunk
 else:
-    # This module imports openai.
+    # `server_errors` imports openai, so it is imported when it is first used.
     server_errors = LazyModule("langchain_gemini_compat._transport.server_errors")
 
 #: Maximum size of an error body. The rest is not read.
 MAX_ERROR_BYTES = 2**20
-#: Every reply of this API has one of these keys. So does every JSON object that Google sends instead of a reply.
+#: Every reply of this API has at least one of these keys. So does every JSON object that Google sends instead of a
+#: reply.
 _REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
 
 
@@ -84,8 +85,8 @@ class ReplyReader(ABC):
                 self._decompressor = build_decompressor(encoding)
             except UnsupportedEncodingError:
                 sent = repr(encoding[:40])
-                text = f"The server compressed the reply as {sent}; the request allows {ACCEPTED}, once."
-                raise self._build_unreadable(f"{text} Check `base_url` and the gateways on the way.") from None
+                text = f"The server compressed the reply as {sent}. The request allows only one of these: {ACCEPTED}."
+                raise self._build_unreadable(f"{text} Check `base_url` and the gateways before it.") from None
         self._deadline.arm()
         return self
 
@@ -119,8 +120,8 @@ class ReplyReader(ABC):
         self._deadline.arm()
 
     def finish(self) -> Iterator[WireChunk]:
-        """Yield the chunks that the end of the body completes. Raise the error if the body is one."""
-        # Stop the deadline first: the connection is back in the pool, and may serve another call.
+        """Yield the chunks that the end of the body completes. If the body is an error, raise the exception for it."""
+        # Stop the deadline first, because the connection is back in the pool and may serve another call.
         self._deadline.close()
         if self._deadline.exceeded:
             self._stop()
@@ -150,7 +151,8 @@ class ReplyReader(ABC):
         raise self._build_too_long()
 
     def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
-        # Count each received piece, since a gzip file may consist of any number of empty members.
+        # Each received piece reduces the room, even if its decompressed size is 0. A gzip file may have any number of
+        # empty members.
         self._room -= OBJECT_BYTES
         if self._room < 0:
             self._stop()
@@ -239,7 +241,7 @@ class _BodyReader(ReplyReader):
         self._pieces: list[bytes] = []
 
     def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
-        # Free the body now: the traceback of an error keeps this reader alive.
+        # Free the body now, because the traceback of an error keeps this reader alive.
         self._pieces = []
         super().__exit__(kind, err, traceback)
 
@@ -311,7 +313,7 @@ class ErrorReader(_BodyReader):
 
     def _build_unreadable(self, text: str) -> Exception:
         if self._decompressor is None:
-            # The server's own text cannot be read, because its encoding is not supported.
+            # The server's own text cannot be read, because its encoding is not supported. So `text` takes its place.
             self._pieces = [text.encode()]
         return self._build_error()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonValue
 
-#: Headers of a request that never hold a secret. The request of an exception keeps only these headers.
+#: Headers of a request that never contain a secret. The request of an exception keeps only these headers.
 HARMLESS = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
@@ -76,7 +76,7 @@ def forget_secrets(error: BaseException | None) -> None:
     secrets = [secret for request in requests for secret in secrets_of(request)]
     for one in chain:
         if isinstance(one, UnicodeEncodeError):
-            # This error holds the whole text that could not be encoded.
+            # This error contains the whole text that could not be encoded.
             one.object, one.args = "", ()
         one.args = tuple(_hide_in(secrets, part) for part in one.args)
     for request in requests:
@@ -102,7 +102,7 @@ def _hide_in_value(secrets: Sequence[bytes], value: JsonValue) -> JsonValue:
 
 
 def hide_in_text(secrets: Sequence[bytes], text: str) -> str:
-    """Return `text` without the `secrets`, which `secrets_of` returns."""
+    """Return `text` without the `secrets`. Get them from `secrets_of`."""
     return _hide(secrets, text.encode(errors="replace")).decode(errors="replace")
 
 
@@ -111,8 +111,8 @@ def secrets_of(request: Request, is_secret: Callable[[str, bytes], bool] | None 
 
     Args:
         request: The request.
-        is_secret: Returns whether a part of a header or query parameter is a secret. It gets the name in lower case and
-            the part. Without it, all values that are not public are secrets.
+        is_secret: A function that returns whether a part of a header or query parameter is a secret. Its arguments are
+            the name in lower case and the part. With `None`, all values that are not public are secrets.
     """
     sent = [(name.decode("latin-1").lower(), value) for name, value in request.headers.raw]
     sent += [(name.lower(), value.encode()) for name, value in request.url.params.multi_items()]

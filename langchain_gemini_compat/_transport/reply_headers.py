@@ -10,7 +10,8 @@ from langchain_gemini_compat._transport.redaction import hide_in_value
 if TYPE_CHECKING:
     import httpx2
 
-#: Names of headers that may hold a cookie or a credential. `x-ratelimit-remaining-tokens` is not such a name.
+#: Matches names of headers that may contain a cookie or a credential. It does not match
+#: `x-ratelimit-remaining-tokens`, which is harmless.
 _SECRET = re.compile(
     r"cookie|authori[sz]|authentic|credential|secret|passw|bearer|api-?key|jwt|oidc|sess-?id"
     r"|(^|[-_])(auth|csrf|key|session|session-?id|sid|signature|token|xsrf)$"

@@ -1,7 +1,7 @@
 """Sends requests for files and batches.
 
 The responses are not replies of a model, so their bodies are passed on as bytes. Errors of the server, time limits,
-proxies and credentials are handled as in a call. Each request is sent once.
+proxies and credentials are handled as in a call of a model. Failed requests are not sent again.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class ResourceRequest:
         url: The whole URL.
         content: The body.
         headers: Further headers.
-        credential: Where the key goes. Google's native API takes API keys in a header of its own (`"native"`). The URL
-            for the parts of an upload is itself a credential (`"none"`).
+        credential: How the request is authenticated. `"bearer"` sends a bearer token. `"native"` sends API keys in the
+            header of Google's native API. `"none"` sends nothing, because the URL for the parts of an upload is itself
+            a credential.
     """
 
     method: str
@@ -77,7 +78,7 @@ class _SinkReader(ReplyReader):
 
 
 def add_query(url: str, query: Mapping[str, str]) -> str:
-    """Return `url` with the parameters of `query` that it does not have.
+    """Return `url` with the parameters of `query` added that `url` does not have yet.
 
     >>> add_query("https://a.example/b?alt=media", {"alt": "json", "team": "moon"})
     'https://a.example/b?alt=media&team=moon'
@@ -99,8 +100,8 @@ def fetch(
     """Send `request`, pass the body of the response to `sink`, and return its headers.
 
     Raises:
-        GeminiCompatError: The server refused the request, or it did not answer in time. Then `sink` may have got a part
-            of the body.
+        GeminiCompatError: The server refused the request, or did not answer in time. In this case, `sink` may have
+            received a part of the body.
     """
     token = "" if request.credential == "none" else tokens.token()
     headers = {"accept-encoding": ACCEPTED, "user-agent": "langchain-gemini-compat", **request.headers}

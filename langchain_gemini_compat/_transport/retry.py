@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._errors.base import GeminiCompatError
     from langchain_gemini_compat._transport.rate_gate import Gate
 else:
-    # This module imports openai.
+    # `_errors.api` imports openai, so it is imported when it is first used.
     errors = LazyModule("langchain_gemini_compat._errors.api")
 
-#: Uses the system's entropy. Forked workers would share the seed of an ordinary generator, and so the same waits.
+#: The generator of random waits. It uses the system's entropy, because forked workers would share the seed of an
+#: ordinary generator, and would all wait equally long.
 _random = random.SystemRandom()
 _log = logging.getLogger("langchain_gemini_compat")
-#: First and maximum wait of the exponential backoff in seconds. The backoff applies if the server names no wait.
+#: First and maximum wait of the exponential backoff in seconds. It applies if the server asks for no wait.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 #: Maximum seconds of one sleep, since a longer sleep may overflow the system's clock. Longer waits are split.
 _LONGEST_SLEEP = 3600.0
@@ -51,7 +52,7 @@ class Tries:
         max_retries: Maximum number of retries after the first try. With 0 the rate gate is skipped.
         limits: The time limits of the call.
         gate: The rate gate of the quota.
-        keeps_headers: Whether `headers` holds the headers of the last response.
+        keeps_headers: Whether to keep the headers of the last response in `headers`.
         request_headers: Headers of the requests of this call only.
         sleeps: Whether to wait before a retry. With `False` the waits are only counted, and the rate gate and the rate
             limiter are skipped.
@@ -83,7 +84,7 @@ class Tries:
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Maximum seconds that all tries together wait for tokens. Infinite by default, since a limit needs a thread.
+        #: Maximum seconds that all tries together wait for tokens. By default infinite, since a limit requires a thread.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: When the first chunk or the whole reply of the current try is due, by the monotonic clock.
         self.first_by = math.inf
@@ -145,7 +146,7 @@ class Tries:
             self.headers = read_headers(response)
 
     def try_renew_token(self) -> bool:
-        """Return whether a refused token may be replaced. Each call may do so once, and this is not a retry."""
+        """Return whether a refused token may be replaced. Each call may do so once. This does not count as a retry."""
         is_first, self._token_renewed = not self._token_renewed, True
         return is_first
 
@@ -162,7 +163,8 @@ class Tries:
         if self.deadline is not None:
             self.deadline += self._seconds_of_import()
         seconds = self._back_off(error)
-        # Before the import, no error of a server exists. The caller's functions may raise other errors.
+        # The classes for errors of a server are imported with the first such error. Until then, `error` cannot come
+        # from a server. It may come from the caller's functions.
         if are_classes_imported():
             if self._sleeps:
                 self._inform_gate(error, seconds)
@@ -197,9 +199,9 @@ class Tries:
 
     @contextmanager
     def _extending_deadline(self) -> Generator[None]:
-        """Leave the time in the `with` block out of the time limit of the call.
+        """Extend the time limit of the call by the time in the `with` block, which waits for the rate limiter.
 
-        LangChain asks the rate limiter before the call starts. So no wait for it counts.
+        LangChain waits for the rate limiter before the call starts. So no wait for the rate limiter counts.
         """
         start = time.monotonic()
         yield
@@ -232,7 +234,8 @@ class Tries:
         """
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()
-        # If this call cannot wait as long as the server named, it does not wait for the gate, which may block for less.
+        # If this call cannot wait as long as the server asked, it does not wait at all, even if the gate blocks for
+        # less time.
         seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
         if seconds <= 0:
             return 0.0
@@ -247,7 +250,7 @@ class Tries:
         return in_time and self.waited + seconds <= self._budget
 
     def _inform_gate(self, error: GeminiCompatError, seconds: float) -> None:
-        """Tell the gate to block calls after a 429, and to let calls pass after another answer of the server.
+        """Tell the gate to block calls after a 429, and to let calls pass after any other answer of the server.
 
         A spent daily quota does not change the gate.
         """
@@ -277,5 +280,5 @@ async def _sleep_while(seconds_left: Callable[[], float]) -> None:
 
 
 def _add_jitter(seconds: float) -> float:
-    """Return `seconds` plus up to a tenth, at most one second. Nothing is subtracted: the server named a minimum."""
+    """Return `seconds` plus up to a tenth, at most one second. `seconds` is a minimum, so nothing is subtracted."""
     return seconds + _random.uniform(0.0, 0.1) * min(seconds, 10.0)

@@ -1,9 +1,9 @@
 """Sends a request and reads the bytes of its response, with a deadline for both.
 
 With HTTP/1.1, the caller reads the socket itself, and an expired deadline shuts the connection down. An HTTP/2
-connection may serve other calls, so it must stay open. There, a thread or a task reads, and the caller stops waiting at
-the deadline. Async clients with other transports, such as aiohttp, have no socket that can be reached. There, the
-deadline cancels the wait.
+connection may serve other calls, so it must stay open. So with HTTP/2, a thread or a task reads, and the caller stops
+waiting at the deadline. Async clients with other transports, such as aiohttp, hide their sockets. With these clients,
+the deadline cancels the wait.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.tape import Take
 
 _T = TypeVar("_T")
-#: Size of the queue between the reading thread and the caller. Seconds between two checks whether either has left.
+#: Maximum length of the queue between the reading thread and the caller, and seconds between two checks whether the
+#: other side has stopped.
 _QUEUE_SIZE, _CHECK_SECONDS = 16, 1.0
 
 
@@ -54,7 +55,7 @@ class Exchange:
     #: Whether `pieces` yields the bytes as sent. `False` if a hook of the caller's client has already read and
     #: decompressed the body.
     is_raw: bool
-    #: Records the exchange, or `None`.
+    #: The record of this exchange; `None` if exchanges are not recorded.
     take: Take | None = None
 
     def __init__(self, deadline: Deadline) -> None:
@@ -187,7 +188,7 @@ class AsyncExchange:
                 raise
         else:
             return self._receive(response)
-        # Raised here, so that the exception of aiohttp is not its context.
+        # The error is raised outside of the `except` block, so that the exception of aiohttp is not its context.
         raise error
 
     def pieces(self) -> AsyncIterator[bytes]:
@@ -337,7 +338,7 @@ async def _aopen(exchange: AsyncExchange, client: httpx2.AsyncClient, request: h
     with _raising_deadline(exchange.deadline), _raising_upload_error(request, upload):
         await exchange.open(client, request)
     if exchange.deadline.exceeded:
-        # The client answered in spite of the cancellation.
+        # The deadline cancelled the wait, but the client returned a response all the same.
         exchange.deadline.take_back_cancellation()
         await exchange.aclose()
         raise DeadlineExceededError(exchange.deadline.exceeded)
@@ -373,7 +374,7 @@ def _trace_upload(request: httpx2.Request) -> UploadTrace | None:
 
 @contextmanager
 def _raising_upload_error(request: httpx2.Request, upload: UploadTrace | None) -> Generator[None]:
-    """Raise `UploadError` in place of an error of a large upload that the server refused."""
+    """If the server refuses a large upload, raise `UploadError` in place of the HTTP library's error."""
     try:
         yield
     except Exception as err:

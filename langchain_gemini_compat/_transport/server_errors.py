@@ -37,9 +37,9 @@ _RETRY_IN = re.compile(
 _DELAY_IN_TEXT = re.compile(rf"retryDelay[\"'\\]{{1,8}}: ?[\"'\\]{{1,8}}{_SECONDS}s")
 #: Headers that describe the body as sent. They would be wrong for the decompressed body.
 _OF_THE_TRANSFER = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-#: Headers of a response that may hold a secret of the server.
+#: Headers of a response that may contain a secret of the server.
 _OF_THE_SERVER = frozenset({b"set-cookie", b"set-cookie2"})
-#: Statuses with which servers without this API send an HTML page.
+#: If an HTML page has one of these statuses, the server has no endpoint of this API at the URL.
 _NOT_AN_ENDPOINT = (404, 405, 410)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -119,7 +119,7 @@ def _build_error(
         # The likely cause is the gateway: most gateways drop signatures, while most callers keep messages unchanged.
         remedy = (
             f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting of "
-            "that gateway that keeps them, or use Google's own endpoint."
+            "that gateway that keeps signatures, or use Google's own endpoint."
         )
     word = f"{error.status} {error.code}" if error.status else str(error.code)
     built = kind(
@@ -146,7 +146,7 @@ def _host_of(response: Response) -> str:
 
 
 def _retry_after(error: ParsedError, response: Response) -> float | None:
-    """Return the wait that the server named, in seconds, or `None`.
+    """Return the wait that the server asked for, in seconds, or `None`.
 
     The text of the message is read first, since it has fractions of a second. Google's `RetryInfo` has whole seconds.
     Gateways send a header.

@@ -1,8 +1,9 @@
-"""The open HTTP clients of this process for blocking calls. Equal connections share one client, and so its pool.
+"""Manages the open HTTP clients of this process for blocking calls.
 
-Whoever uses a client holds a `Share` of it. When the last share is gone, the client stays open for `IDLE_SECONDS`, so
-that a program that builds a model for each request goes on with the open connections. The deadline thread closes it
-then. A finalizer could not: it may run in any thread at any time, so it must not take a lock or start a thread.
+Models with equal connections share one client and its connection pool. Each user of a client refers to its `Share`.
+When the last user is gone, the client stays open for `IDLE_SECONDS`. So a program that builds a new model for each
+request reuses open connections. Then the deadline thread closes the client. A finalizer cannot close it, because a
+finalizer may run in any thread at any time, and must not take a lock or start a thread.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 _Client = TypeVar("_Client")
 _AnyPool = TypeVar("_AnyPool", bound="Pool[httpx2.Client] | Pool[httpx2.AsyncClient]")
 
-#: Seconds from the end of the last share to the end of the client.
+#: Seconds that a client stays open after its last user is gone.
 IDLE_SECONDS = KEEPALIVE_SECONDS
-#: Maximum number of open clients without a share. A server with a key for each tenant would else run out of sockets.
+#: Maximum number of open clients without users. Without this limit, a server with a key for each tenant could run out
+#: of sockets.
 MOST_UNUSED = 64
 
 
@@ -41,22 +43,22 @@ class Share(Generic[_Client]):
 
     def __init__(self, client: _Client) -> None:
         self.client = client
-        #: The process that built the client. A forked child must not use its parent's sockets.
+        #: The id of the process that built the client. A forked child must not use its parent's sockets.
         self.pid = os.getpid()
 
 
 class Pool(Generic[_Client]):
-    """An open client, and the share of it that its users hold."""
+    """An open client, and the share that its users refer to."""
 
     def __init__(self, key: Hashable, client: _Client) -> None:
         self.key = key
         self.client = client
         self._share: ref[Share[_Client]] | None = None
-        #: When the missing share was noticed, or infinity while the client is in use.
+        #: Time at which it was noticed that nothing uses the client any more; infinity while the client is in use.
         self.unused_since = math.inf
 
     def share(self) -> Share[_Client]:
-        """Return the share of this client. There is one for all users."""
+        """Return the share of this client. All users get the same object."""
         share = None if self._share is None else self._share()
         if share is None:
             share = Share(self.client)
@@ -65,7 +67,7 @@ class Pool(Generic[_Client]):
         return share
 
     def is_unused(self) -> bool:
-        """Return whether the client had users, and the last one is gone."""
+        """Return whether the client has had users and none of them is left."""
         return self._share is not None and self._share() is None
 
     def _refer(self, share: Share[_Client]) -> ref[Share[_Client]]:
@@ -73,7 +75,7 @@ class Pool(Generic[_Client]):
 
 
 def surplus_of(pools: Iterable[_AnyPool]) -> list[_AnyPool]:
-    """Return the unused pools that exceed `MOST_UNUSED`, those that are unused for the longest time first."""
+    """Return the pools to close so that at most `MOST_UNUSED` unused pools are left. The longest unused come first."""
     unused = sorted((pool for pool in pools if pool.is_unused()), key=lambda pool: pool.unused_since)
     return unused[: max(0, len(unused) - MOST_UNUSED)]
 
@@ -82,10 +84,10 @@ class _SyncClients:
     """The clients for blocking calls, by key."""
 
     def __init__(self) -> None:
-        #: Clients of the parent process. They are kept, since their end would close sockets.
+        #: In a forked child: the clients of the parent process. They are kept, since deleting them would close sockets.
         self._inherited: list[object] = []
         self._pools: dict[Hashable, Pool[httpx2.Client]] = {}
-        # A finalizer of the caller may make a call while this thread holds the lock.
+        # The lock is reentrant, because a finalizer of the caller may make a call while this thread holds the lock.
         self._lock = RLock()
 
     def take(self, key: Hashable) -> Share[httpx2.Client]:

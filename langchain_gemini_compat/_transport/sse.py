@@ -23,7 +23,7 @@ _PREFIX, _LINE_FEEDS = 5, 2
 _FIELDS = (b"event:", b"id:", b"retry:", b":")
 #: Maximum length of the text of an error event whose data is not JSON.
 _LONGEST_TEXT = 2**16
-#: Maximum size of a reply, and of one event. An image is some ten megabytes of base64.
+#: Maximum size in bytes of a reply, and of one event. An image is some ten megabytes of base64.
 MAX_REPLY_BYTES = 64 * 2**20
 #: Bytes that Python needs for a bytes object in addition to its content.
 OBJECT_BYTES = 64

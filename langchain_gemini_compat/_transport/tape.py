@@ -1,8 +1,8 @@
 """Hooks that record exchanges and replay them. `testing.record` and `testing.replay` set them.
 
-Every request of the package passes here, whichever HTTP client sends it. Recorders and the player apply to all models
-and threads of the process, except a player of `playing_here`. The variable `GEMINI_COMPAT_RECORD` starts a recorder
-without a change of the program.
+Every request of the package passes these hooks, whichever HTTP client sends it. Recorders and players apply to all
+models and threads of the process. A player of `playing_here` applies only to one context. The environment variable
+`GEMINI_COMPAT_RECORD` starts a recorder without a change of the program.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.deadlines import Limit
     from langchain_gemini_compat._transport.tokens import TokenSource
 
-#: The file to which a process records its exchanges. Child processes inherit the variable, and append to the same file.
+#: The environment variable with the path of the file to which a process records its exchanges. Child processes inherit
+#: the variable, and append to the same file.
 RECORD_VARIABLE = "GEMINI_COMPAT_RECORD"
 
 
@@ -31,7 +32,7 @@ class Take(Protocol):
     """The record of one exchange, while the exchange goes on."""
 
     def note_response(self, response: httpx2.Response, *, is_raw: bool) -> None:
-        """Record status and headers. `is_raw` is whether the pieces are as sent, and so perhaps compressed."""
+        """Record status and headers. If `is_raw` is true, the pieces are the bytes as sent, which may be compressed."""
         ...
 
     def note_piece(self, data: bytes) -> None:
@@ -124,7 +125,7 @@ def playing_here(player: Player) -> Generator[None]:
 
 
 def is_playing_here() -> bool:
-    """Return whether a player of `playing_here` answers. It has one reply, so a retry would get the same."""
+    """Return whether a player of `playing_here` answers. It has one reply, so a retry would get the same reply."""
     return _player_here.get() is not None
 
 
@@ -134,7 +135,7 @@ def current_player() -> Player | None:
 
 
 def record_from_environment() -> None:
-    """Start the recorder that the environment asks for. Only the first call in a process looks."""
+    """Start the recorder that the environment asks for. Only the first call in a process reads the environment."""
     if _hooks.has_read_environment:
         return
     _hooks.has_read_environment = True

@@ -31,10 +31,10 @@ class Timeouts(TypedDict, total=False):
 
     Attributes:
         connect: Limit for opening the connection. Default 30.
-        first_byte: Limit from sending the request to the first chunk, or to the whole reply. Default 600.
+        first_byte: Limit for the time from sending the request to the first chunk, or to the whole reply. Default 600.
         between_chunks: Limit for the silence between two chunks of a stream. Keep-alive comments do not count as
             chunks. Default 120.
-        total: Limit for the call with all its retries. Default `None`.
+        total: Limit for the call, including all its retries. Default `None`.
         retry_wait: Limit for the sum of all waits between tries. Default 120.
     """
 
@@ -102,7 +102,7 @@ def _check_count(given: Sequence[object]) -> Sequence[object]:
 
 
 def _read_parts(given: Mapping[str, object]) -> TimeLimits:
-    """Return the time limits for those of an HTTP library. A missing `write` or `pool` gets the value of `read`."""
+    """Return the time limits for the limits of an HTTP library. If `write` or `pool` is missing, `read` is used."""
     parts = {name: None if value is None else _check(name, value) for name, value in given.items()}
     read = parts["read"]
     return TimeLimits(parts["connect"], read, read, write=parts.get("write", read), pool=parts.get("pool", read))
@@ -112,7 +112,8 @@ def _read_mapping(given: Mapping[str, object]) -> TimeLimits:
     known = Timeouts.__annotations__
     unknown = sorted(map(str, given.keys() - known.keys()))
     if unknown:
-        raise ValueError(f"`timeout` has no limit {', '.join(map(repr, unknown))}. It takes {', '.join(known)}.")
+        names = ", ".join(map(repr, unknown))
+        raise ValueError(f"`timeout` contains unknown keys: {names}. Valid keys are {', '.join(known)}.")
     retry_wait = _check("retry_wait", given.get("retry_wait", _DEFAULT.retry_wait))
     limits = {
         name: None if value is None else _check(name, value) for name, value in given.items() if name != "retry_wait"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuthInfo:
-    """The kind of credentials, and where they were found. This object never holds a secret."""
+    """The kind of credentials, and where they were found. This object never contains a secret."""
 
     kind: Literal["api_key", "callable", "google_credentials", "application_default", "none"]
     source: str
@@ -30,7 +30,7 @@ class TokenSource(Protocol):
 
     @property
     def account(self) -> Hashable:
-        """A digest of the key or the identity of the credentials. Sources with different values share no connection."""
+        """A digest of the key or the identity of the credentials. Different digests do not share connections."""
         ...
 
     def token(self, deadline: float | None = None) -> str:

@@ -232,7 +232,7 @@ async def test_refused_connection_is_no_timeout(proxy):
     assert type(error) is errors.APIConnectionError
     assert error.is_retryable
     assert "Could not reach the server ([Errno 111]" in str(error)
-    assert "nothing listens there" in str(error)
+    assert "nothing listens at this address" in str(error)
 
 
 async def test_host_without_an_address_is_named():

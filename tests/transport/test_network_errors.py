@@ -83,7 +83,7 @@ def test_certificate_of_another_host_is_not_retried(fail):
 def test_server_without_tls_is_not_retried(fail):
     """The port belongs to a server for `http://`. Field case E16."""
     with server(answer_of("400 Bad Request")) as (place, seen):
-        assert "does not speak TLS" in str(fail(f"https://{place}/v1"))
+        assert "does not use TLS" in str(fail(f"https://{place}/v1"))
         assert len(seen) == 1
 
 
@@ -181,7 +181,7 @@ def test_refused_connection_is_named(fail):
         port = listener.getsockname()[1]
     error = fail(f"http://127.0.0.1:{port}/v1", tries=2)
     assert "Could not reach the server ([Errno 111]" in str(error)
-    assert "nothing listens there" in str(error)
+    assert "nothing listens at this address" in str(error)
 
 
 @pytest.mark.parametrize("kind", ["ReadError", "WriteError", "ConnectError", "RemoteProtocolError", "CloseError"])
