@@ -422,7 +422,7 @@ class StreamAssembler:
                 yield MediaSeen(*image)
 
     def _hold_leading_space(self, events: Iterator[Event]) -> Iterator[Event]:
-        """Yield `events`, with white space at the start of the text held back until other text comes."""
+        """Yield `events`. White space at the start of the text is held back until other text comes."""
         for event in events:
             if not self._empty or not isinstance(event, TextDelta):
                 yield event

@@ -162,9 +162,10 @@ class Decision:
     repeated_call: TrackedCall | None = None
     #: Whether `repeated_call` gets an error if the new call is not a repetition.
     must_repeat: bool = False
-    #: Whether the entry is either the end of `call` or the header of another call of the same tool.
+    #: Whether the entry has a name but no arguments, after the arguments of `call`. It either ends `call`, or starts
+    #: another call of the same tool.
     is_second_header: bool = False
-    #: The earlier call whose second header turns out to be the header of the new call.
+    #: The earlier call whose second header turns out to be the start of the new call.
     header_call: TrackedCall | None = None
     #: The calls that get an error, since the entry allows more than one interpretation.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
@@ -241,7 +242,10 @@ def _decide_by_index(last: TrackedCall, entry: Entry) -> Decision:
 
 
 def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry with the name of `call`: its next piece, a repetition, or another call of the tool."""
+    """Decide about an entry with the name of `call`.
+
+    It is the next piece of `call`, a repetition, or another call of the tool.
+    """
     if call.is_partial:
         # Arguments that are a string or `null` may be complete already, so the repeated name may start another call.
         return Decision(call, ambiguous_calls=(call,) if call.is_wrapped and call.lacks_id else ())
@@ -322,9 +326,10 @@ def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
 
 
 def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry: Entry) -> Decision:
-    """Decide about an entry with another name than `targets`: a piece of a name, or a new call.
+    """Decide about an entry with another name than `targets`.
 
-    The names of the bound tools decide. If they are not known, targets without arguments get an error.
+    It is a piece of a name, or starts a new call. The names of the bound tools decide. If they are not known, targets
+    without arguments get an error.
     """
     names = evidence.tool_names
     if names is None:

@@ -21,15 +21,15 @@ _CLOSING_FENCE = re.compile(r"\s*(?:```|~~~)\s*\Z")
 _BRACKET = re.compile(r"[{\[]")
 _SCALARS = ("string", "number", "integer", "boolean")
 _CLOSING = {"{": "}", "[": "]"}
-#: Raw line breaks inside strings are not valid JSON, but models write them, and their meaning is certain.
+#: Accepts raw line breaks inside strings. They are not valid JSON, but models write them, and their meaning is certain.
 _DECODER = json.JSONDecoder(strict=False)
 
 
 def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
     """Return the possible JSON answers in `text`: one value if the answer is certain, no value if it is incomplete.
 
-    In prose, only values of the type in `schema` count if that type is `object` or `array`. Without a schema, only
-    objects count.
+    If there is prose around the JSON and `schema` asks for an object or an array, only values of that type count.
+    Without a schema, only objects count.
 
     >>> read_answers('Here it is: {"a": 1} Anything else?', None), read_answers('{"a": 1}{"a": 2}', None)
     ([{'a': 1}], [{'a': 1}, {'a': 2}])

@@ -323,7 +323,7 @@ class ReplyDecoder:
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
     def _list_invalid_call_errors(self, end: Finished) -> dict[str, str]:
-        """Return the error of each kept invalid call by its id. A message chunk has no field for these errors."""
+        """Return a dict from the id of each kept invalid call to its error. Chunks have no field for these errors."""
         return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
 
     def _raise_for_unusable_reply(self, end: Finished, chunk: ChatGenerationChunk) -> None:

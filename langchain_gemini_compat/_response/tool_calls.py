@@ -432,7 +432,10 @@ def _is_usable_id(wire_id: str) -> bool:
 
 
 def _fingerprint_of(call: TrackedCall) -> str:
-    """Return the fingerprint of complete arguments, else an empty string. A possible placeholder `{}` is complete."""
+    """Return the fingerprint of complete arguments, else an empty string.
+
+    A `{}` that may be a placeholder counts as complete.
+    """
     if not call.fingerprint and call.value is not None:
         call.fingerprint = fingerprint(call.value)
     return call.fingerprint or ("{}" if call.placeholder else "")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._response.usage import Usage
 
-#: LangChain's names of details whose names at OpenAI are not `{name}_tokens`.
+#: Maps LangChain's name of a detail to OpenAI's name, if OpenAI's name is not `{name}_tokens`.
 _OPENAI_NAMES = {"cache_read": "cached_tokens"}
 #: Keys of a message's `response_metadata` that are also in `llm_output`, as in the results of `ChatOpenAI`.
 _RESULT_KEYS = ("token_usage", "model_provider", "model_name", "system_fingerprint", "id", "service_tier")
@@ -63,7 +63,7 @@ def build_llm_output(response_metadata: Mapping[str, object]) -> dict[str, objec
 
 
 def add_llm_output(result: ChatResult) -> ChatResult:
-    """Return the result with the `llm_output` of its message, which LangChain leaves out if it streams the reply.
+    """Add `llm_output` to `result`, and return `result`. LangChain leaves `llm_output` out if it streams the reply.
 
     The result of a cached answer gets no `llm_output`, because no tokens were spent. LangChain marks the usage of a
     cached answer with a `total_cost` of 0.

@@ -31,13 +31,13 @@ _PARTS = frozenset(
         "usageMetadata", "delta", "content", "role", "done",
     )
 )  # fmt: skip
-#: Types of progress reports, which some servers send before or between chunks.
+#: Matches the types of progress reports, which some servers send before or between chunks.
 _PROGRESS = re.compile(
     r"0|1\d\d|2\d\d|ok|success|info|debug|notice|status|progress|processing|in_progress|pending|queued?|running|started"
     r"|loading|ping|pong|keep-?_?alive|heartbeat|message|metadata|complete[d]?|done",
     re.IGNORECASE,
 )
-#: The first and last status that means an error.
+#: The lowest and the highest status that means an error.
 FIRST_ERROR, _LAST_ERROR = 300, 599
 
 

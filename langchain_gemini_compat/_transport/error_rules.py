@@ -166,7 +166,8 @@ _UNAUTHENTICATED: dict[Surface, str] = {
     "ai_studio": _NEW_KEY,
     "openai_compatible": "Pass a key or token of this server as `api_key`, and check `base_url`.",
 }
-#: Google's reason for a token that is not one of its OAuth tokens, or that was changed (captures of September 2026).
+#: Advice for Google's reason `ACCESS_TOKEN_TYPE_UNSUPPORTED`. Google sends it for a token that was changed, or that is
+#: not one of Google's OAuth tokens (captures of September 2026).
 _WRONG_TOKEN: dict[Surface, str] = {
     "vertex": "The token is not one of Google's access tokens, or was changed. Leave `api_key` out and run "
     "`gcloud auth application-default login`, or pass the output of `gcloud auth print-access-token`.",

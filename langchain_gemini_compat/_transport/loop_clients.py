@@ -76,7 +76,7 @@ class LoopClients:
         self._open.add(pool)
         await pool.hold_open()
         self._by_loop.setdefault(loop, _OfLoop()).pools[key] = pool
-        # If all callers are cancelled, the end of this share starts the idle time.
+        # If all callers are cancelled, nobody keeps this share. Then its end starts the idle time.
         return pool.share()
 
     def withhold(self, pool: _LoopPool) -> None:

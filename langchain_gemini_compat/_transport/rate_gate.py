@@ -40,7 +40,7 @@ class Gate:
         self._probed_at = -_PROBE_SECONDS
         #: The last 429, or `None` while the gate lets calls pass.
         self.refusal: Refusal | None = None
-        #: Counts the calls of `block`. The answer to a request that was sent before the last `block` has no effect.
+        #: Number of calls of `block`. The answer to a request that was sent before the last `block` has no effect.
         self.blocks = 0
 
     def try_enter(self) -> float:

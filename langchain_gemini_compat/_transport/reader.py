@@ -204,7 +204,7 @@ class StreamReader(ReplyReader):
             raise _build_not_json(err) from None
         if value is None or decoder.joiner.began:
             return self._read_all(decoder.feed(data) if value is None else (value,))
-        # Most servers send each event in one piece. A tuple costs less than a generator.
+        # Most servers send each event in one piece. For this case, a tuple takes less time than a generator.
         return (self._read(value),)
 
     def _finish(self) -> Iterator[WireChunk]:

@@ -36,7 +36,7 @@ else:
 #: ordinary generator, and would all wait equally long.
 _random = random.SystemRandom()
 _log = logging.getLogger("langchain_gemini_compat")
-#: First and maximum wait of the exponential backoff in seconds. It applies if the server asks for no wait.
+#: First and maximum wait of the exponential backoff in seconds. The backoff applies if the server asks for no wait.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 #: Maximum seconds of one sleep, since a longer sleep may overflow the system's clock. Longer waits are split.
 _LONGEST_SLEEP = 3600.0
@@ -84,7 +84,8 @@ class Tries:
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Maximum seconds that all tries together wait for tokens. By default infinite, since a limit requires a thread.
+        #: Maximum seconds that all tries together wait for tokens. Infinite by default, because a limit requires a
+        #: thread.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: When the first chunk or the whole reply of the current try is due, by the monotonic clock.
         self.first_by = math.inf

@@ -97,7 +97,7 @@ class _SyncClients:
             if pool is None:
                 self._close_surplus(time.monotonic())
                 pool = self._pools[key] = Pool(key, open_sync_client())
-                # The thread that closes unused clients may sleep.
+                # Wake the thread that closes unused clients.
                 wake_checks()
             return pool.share()
 

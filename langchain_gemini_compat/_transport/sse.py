@@ -52,7 +52,8 @@ class SseDecoder:
         self._stray = _Pieces(limit)
         #: The name of the current event if the name marks an error, else an empty string.
         self._error_name = ""
-        #: Once `joiner.began` is true, pass all values through `joiner.join`.
+        #: Joins a character that the server split between two events. Once `joiner.began` is true, pass all values
+        #: through `joiner.join`.
         self.joiner = SurrogateJoiner()
 
     def feed(self, data: bytes) -> Iterator[JsonValue]:

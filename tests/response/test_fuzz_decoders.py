@@ -71,7 +71,7 @@ def test_any_bytes_give_a_message_or_a_typed_error(body, places):
         assert isinstance(judge(read_refusal(status, body)), errors.APIStatusError)
 
 
-# Random JSON with the keys of the wire.
+# Tests with random JSON that has the keys of the API.
 
 leaves = (
     st.none()
@@ -134,7 +134,7 @@ def test_any_json_in_an_error_response_gives_a_typed_error(value, status):
     assert isinstance(error, errors.APIStatusError)
 
 
-# Calls are right, or the reply raises.
+# Tests that every reply either has the right calls or raises an error.
 
 
 @pytest.mark.parametrize("end", ENDS[:6])
@@ -211,7 +211,7 @@ def test_arguments_are_read_exactly_or_raise(parts):
         del parts[0]
     meant = meaning("".join(parts)) if parts else {}
     if meant is None and not isinstance(outcome, errors.GeminiCompatError):
-        # Repeated complete arguments belong to the same call.
+        # If complete arguments come again, they are a repetition of the same call.
         said = [part for part in parts if part.strip(" \t\n")]
         size = next(number for number in range(1, len(said) + 1) if meaning("".join(said[:number])) is not None)
         meant = meaning("".join(said[:size]))

@@ -98,7 +98,7 @@ def events(*values):
     return b"".join(b"data: " + text + b"\n\n" for text in texts)
 
 
-# Whole replies and error responses.
+# Tests of whole replies and error responses.
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ async def test_async_calls_raise_the_same_errors(body):
         [part async for part in model(http.Response(200, content=body)).astream("hi")]
 
 
-# Unusual replies that are valid.
+# Tests of unusual replies that are valid.
 
 
 def test_text_keeps_null_bytes_and_control_characters():
@@ -292,7 +292,7 @@ def test_invalid_token_counts_are_ignored(number):
     assert decode_usage({"prompt_tokens": 2**53, "completion_tokens": 2**53 + 1}).total_tokens == 2**53
 
 
-# Replies that do not end.
+# Tests of replies that do not end.
 
 
 def test_endless_line_is_an_error():
@@ -402,7 +402,7 @@ def test_broken_compression_is_a_typed_error(status, data):
             run(model(answer))
 
 
-# Time and memory are linear in the size of a reply.
+# Tests that time and memory are linear in the size of a reply.
 
 
 @pytest.mark.parametrize("flagged", [False, True])
@@ -452,9 +452,9 @@ def test_emitted_extra_fields_do_not_change():
     assert plain == {"google": {"one": 1}}
 
 
-# No URL of a message or a reply is fetched.
+# Tests that no URL in a message or a reply is fetched.
 
-#: An existing file.
+#: The path of an existing file, which must not be read.
 SECRET = str(Path(__file__).parents[1] / "conftest.py")
 URLS = [
     *(

@@ -18,7 +18,7 @@ class Event(BaseModel):
 
 FENCE = "```"
 SCHEMA = {"title": "Event", **Event.model_json_schema()}
-#: Texts with one reading, each with its object.
+#: Texts from which exactly one object can be read, each with this object.
 GOOD = {
     "opening fence only": (f'{FENCE}json\n{{"name": "a"}}', {"name": "a"}),
     "opening fence without a line": (f'{FENCE}json {{"name": "a"}}', {"name": "a"}),
@@ -42,7 +42,7 @@ GOOD = {
     "closing fence only": (f'{{"name": "a"}}\n{FENCE}', {"name": "a"}),
     "line break in a string": ('{"name": "a\nb"}', {"name": "a\nb"}),
 }  # fmt: skip
-#: Texts without a reading, or with two.
+#: Texts from which no object, or more than one object, can be read.
 BAD = {
     "two objects": '{"name": "a"}{"name": "b"}',
     "two lines": '{"name": "a"}\n{"name": "b"}',

@@ -88,7 +88,7 @@ def check(wires):
         message, bridged = assemble(events), assemble(expected)
         signatures = message.additional_kwargs.get(SIGNATURES_KEY, {})
         for block in [block for block in (*message.content, *bridged.content) if block["type"] == "tool_call"]:
-            # The bridge loses a signature that comes after the header of its call.
+            # langchain-core's conversion of chunks to events loses a signature that comes after the header of its call.
             # `EventDecoder` loses a signature that comes after the end of its call.
             assert block.pop("extras", {}).get("signature") in (None, signatures.get(block["id"]))
         assert message == bridged

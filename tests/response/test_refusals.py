@@ -13,7 +13,7 @@ from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat.errors import GeminiCompatError, ModelRefusalError
 
 METHODS = ["json_schema", "function_calling", "json_mode"]
-#: `ModelRefusalError` is in langchain-core 1.7.5 and later.
+#: The base class of the refusal error. `ModelRefusalError` exists only in langchain-core 1.7.5 and later.
 CORE = getattr(exceptions, "ModelRefusalError", ModelError)
 
 
@@ -23,7 +23,7 @@ class Event(BaseModel):
     name: str
 
 
-#: The message, the finish reason, and the readable text.
+#: Each case has the message of the reply, its finish reason, and the expected text of the refusal.
 CASES = {
     "words of the model": ({"content": None, "refusal": "I cannot help."}, "stop", "I cannot help."),
     "words beside text": ({"content": "", "refusal": "I cannot help."}, "content_filter", "I cannot help."),

@@ -66,7 +66,7 @@ def end_of(*chunks, **options):
     return assemble(*chunks, **options)["end"]
 
 
-# Finish reasons.
+# Tests of finish reasons.
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_done_replaces_a_missing_finish_reason():
     assert end_of(chunk({"content": "x"}), DONE).reason == "stop"
 
 
-# Chunks without choices, several choices, usage.
+# Tests of chunks without choices, of replies with several choices, and of token usage.
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_log_probabilities_are_joined():
     assert end_of(*wires[1:2]).logprobs is None
 
 
-# Content in its forms.
+# Tests of the forms in which servers send content.
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_media_types_are_sniffed_from_base64(data, expected):
     assert sniff_mime_type(data, "x/y") == expected
 
 
-# Fields of the message.
+# Tests of the fields of a message.
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_fields_of_the_message_are_kept(deltas, fields):
     assert end_of(*map(chunk, deltas)).fields == fields
 
 
-# A whole reply is a stream of one chunk.
+# Tests of whole replies, which are decoded as a stream of one chunk.
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_calls_beyond_the_limit_are_dropped():
     assert (reply["end"].reason, reply["end"].invalid) == ("tool_calls", ())
 
 
-# JSON with other types than the wire.
+# Tests of JSON whose values have other types than in the API.
 
 anything = st.recursive(
     st.none()
@@ -480,7 +480,8 @@ def test_value_of_another_type_is_read_as_absent(hostile):
     assert isinstance(end.usage, Usage | None)
     if not end.invalid:
         assert all(isinstance(json.loads(made.args), dict) for made in reply["calls"].values())
-    # Without `choice=0`, all text is read from the first choice with text, which may be in an invalid chunk.
+    # Read choice 0, where the valid text is. Without `choice=0`, the first choice with text would be read, and that
+    # choice may be in an invalid chunk.
     mixed = assemble(*hostile, chunk({"content": "answer"}), choice=0)
     assert "answer" in mixed["text"] + mixed["thoughts"]
 
@@ -494,7 +495,7 @@ def test_keys_are_read_by_type(value):
     assert isinstance(text_of_parts([value]), str)
 
 
-# Recordings of real streams, if they are available.
+# Tests with recordings of real streams, if these are available.
 
 
 def _bodies():

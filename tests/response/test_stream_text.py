@@ -31,7 +31,7 @@ def read(assembler, wires, *, uses_read_text):
     return seen, known
 
 
-#: Additional values of a text chunk, valid and invalid: the path and the value.
+#: Valid and invalid values to set in a text chunk, each with its path in the chunk.
 ADDITIONS = [
     *[(("choices",), value) for value in (None, [], "x", [None], [{}, {}], {"0": {}})],
     *[(("choices", 0, "delta"), value) for value in (None, {}, "x", {"content": ["a"]}, {"role": "assistant"})],

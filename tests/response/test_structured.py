@@ -32,7 +32,7 @@ class EventDict(TypedDict):
 JSON = '{"name": "fair", "guests": ["Alice"]}'
 
 
-#: The class as plain JSON schema.
+#: The schema of `EventDict`, as plain JSON schema.
 EVENT_SCHEMA = {"title": "Event", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 
 

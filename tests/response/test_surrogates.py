@@ -44,7 +44,7 @@ def read(entry_point, *answers, tools=(note,), surface="vertex", **options):
     options = {"max_retries": 0, **PLACES[surface], **wire.clients, **options}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **options)
     message = {**STREAMED, **WHOLE}[entry_point](model.bind_tools([*tools]) if tools else model)
-    # A lone surrogate could not be encoded.
+    # This call would raise an error if the message contained an unpaired surrogate.
     message.model_dump_json()
     if message.text and not message.tool_calls:
         wire.answers = [completion("Hm.")]

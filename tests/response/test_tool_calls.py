@@ -37,7 +37,8 @@ def _is_json(text):
         return False
 
 
-# Each row: the case, the entries (id, name, arguments, index), the calls, and whether a call is invalid.
+# Each row has the name of the case, the entries (id, name, arguments, index), the expected calls, and whether one of
+# them is invalid.
 ROWS = [
     ("known id, another name", [("c", "f", A), ("c", "g", B)], [("f", {"a": 1}), ("g", {"b": []})], False),
     (

@@ -147,7 +147,7 @@ def run_agent(*answers, stream=False, **options):
 HEAD = entry("delete", "f1", "", 1)
 BEGUN = entry("pay", "c1", '{"amount":1}', 0)
 
-#: Events, each with the resulting calls or the error.
+#: Each case has the events of a stream, and the expected calls or the expected error.
 CASES = {
     "A1: a head, then length": ([calls(HEAD), chunk("length"), DONE], MALFORMED),
     "A1: a head without the key, then length": ([calls(entry("delete", "f1")), chunk("length"), DONE], MALFORMED),
@@ -377,7 +377,7 @@ def test_names_are_not_joined_without_bound_tools():
     assert [call.name for call in tracker.list_invalid()] == ["delete", "_draft"]
 
 
-# Several choices.
+# Tests of replies with several choices.
 
 
 def choice(number, finish=None, **fields):
@@ -436,7 +436,7 @@ def test_requested_choices_are_separate_messages():
     assert (second.message.text, made(second.message)) == ("", [PAY])
 
 
-# A last chunk with the complete reply.
+# Tests of streams whose last chunk has the complete reply.
 
 
 @pytest.mark.parametrize("delta", [None, {}, {"content": ""}, {"role": "assistant"}])
@@ -497,7 +497,7 @@ def test_repeated_message_adds_no_call(kind):
         assert made(read("stream", [*events, chunk("tool_calls"), DONE])) == expected
 
 
-# Errors, refusals and late calls.
+# Tests of errors, refusals and late calls.
 
 
 @pytest.mark.parametrize(
@@ -541,7 +541,7 @@ def test_an_error_in_a_message_is_an_error(key, error):
     assert (read("invoke", none) if key == "message" else read("stream", [none, DONE])).text == "Hm."
 
 
-# The model's own finish reason.
+# Tests of the model's own finish reason.
 
 
 @pytest.mark.parametrize("place", ["choice", "provider_specific_fields"])
@@ -641,7 +641,7 @@ def test_text_with_an_unknown_finish_reason_is_kept():
         assert (message.text, message.response_metadata["finish_reason"]) == ("Hm.", "bored")
 
 
-# Invalid calls that are kept.
+# Tests of invalid calls that are kept.
 
 KEEP = {"invalid_tool_calls": "keep"}
 CUT_CALL = entry("delete", "c2", '{"number": 1', 1)
@@ -655,7 +655,7 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
     assert made(message) == [PAY]
     (broken,) = message.invalid_tool_calls
     assert (broken["name"], broken["id"], broken["args"].strip()) == ("delete", "c2", '{"number": 1')
-    # Before langchain-core 1.7, LangChain builds the v3 events, with its own error text.
+    # With langchain-core before 1.7, LangChain itself builds the v3 events, and sets its own error text.
     why = message.response_metadata.get("invalid_tool_calls", {}).get("c2") or broken["error"]
     assert (
         entry_point == "v3" and not CORE_TAKES_PIECES

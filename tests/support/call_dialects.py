@@ -72,7 +72,7 @@ def group(entries, chance):
     return deltas
 
 
-#: The bound tools.
+#: The names of the bound tools.
 BOUND = ("f", "g", "h", "get_weather")
 
 
@@ -167,6 +167,7 @@ def _id_of(position, calls, dialect):
 
 def _index_of(position, number, count, style, chance):
     if style == "lying":
-        # Vertex streams arguments like this: the first of two calls has the index 1 in its first delta, and then 0.
+        # Vertex sends such indices when it streams arguments. The first of two calls has the index 1 in its first
+        # delta, and the index 0 in later deltas.
         return max(1, count - 1) - position if number == 0 else position
     return {"right": position, "zero": 0, "random": chance(count + 1)}.get(style)

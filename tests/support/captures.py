@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).parents[3] / "shared"
-#: The second folder was collected in November 2026. Its files are numbered `N1`, `N2` and so on.
+#: The folders of the captures. Those in the second folder are from November 2026, and their names begin with `N`.
 FOLDERS = (SHARED / "recordings", SHARED / "recordings-2")
 ABSENT = "the recordings are not beside the project"
 

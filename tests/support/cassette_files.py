@@ -93,9 +93,9 @@ SUPPORT_PAGE = {
 }
 FOLDER = Path(__file__).parents[2] / "cassettes"
 PROJECT = "PROJECT_ID"
-#: The only headers of a response that are kept. Request headers are all removed.
+#: The headers of a response that are kept. All other headers, and all headers of the request, are removed.
 KEPT_HEADERS = ("content-type", "retry-after")
-#: What looks like a secret or names a project.
+#: Matches texts that look like a secret or like the name of a project.
 LEAKS = re.compile(
     r"AIza[0-9A-Za-z_-]{10}|ya29\.|Bearer |BEGIN [A-Z ]*PRIVATE KEY|refresh_token|client_secret|@[a-z-]+\.iam\."
     r"|projects/(?!PROJECT_ID/)"

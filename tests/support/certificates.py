@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-#: A key of a service account that does not exist.
+#: A private key as in the file of a service account. The account does not exist.
 PRIVATE_KEY = (
     rsa.generate_private_key(public_exponent=65537, key_size=2048)
     .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -75,7 +75,7 @@ def _build(subject, issuer, public_key, signer, *, is_authority=False):
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        # Python 3.13 requires both identifiers.
+        # Python 3.13 requires both key identifiers in a certificate.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .add_extension(_usage(is_authority=is_authority), critical=True)

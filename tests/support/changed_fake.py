@@ -23,7 +23,7 @@ class Change:
     when: object
     action: str
     edit: object = None
-    #: Whether it concerns requests for embeddings, and not chats.
+    #: Whether the change applies to requests for embeddings instead of chat requests.
     embeds: bool = False
 
     def concerns(self, body):
@@ -214,7 +214,7 @@ def keep_first_call(message):
 
 def keep_streamed_call(choice):
     entries = choice["delta"].get("tool_calls", ())
-    # AI Studio sends no index, and whole arguments.
+    # AI Studio sends each call in one entry without an index, so the second call is found by its arguments.
     choice["delta"]["tool_calls"] = [
         call for call in entries if not call.get("index") and "Rome" not in call["function"]["arguments"]
     ]

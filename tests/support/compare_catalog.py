@@ -26,11 +26,11 @@ from langchain_gemini_compat._response.finish_reasons import is_known_reason
 from langchain_gemini_compat._settings.argument_types import MediaResolution, Modality, ServiceTier
 
 EXCEPTIONS = Path(__file__).parents[1] / "catalog" / "exceptions.json"
-#: What we say of a model or a value that we do not have, and what others say of a family that they do not have.
+#: The value of a difference on the side where the model, the value or the family is missing.
 ABSENT = "absent"
 LISTED = "listed"
 UNKNOWN = "unknown"
-#: The names of rows for a whole generation, such as `gemini-4`.
+#: Matches the names of catalog rows for a whole generation, such as `gemini-4`.
 _GENERATION = re.compile(r"gemini-[0-9.]+")
 
 

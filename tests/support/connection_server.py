@@ -16,7 +16,7 @@ class Connection:
     """The connection of one client."""
 
     def __init__(self):
-        #: The headers of each request, with names in lower case.
+        #: The headers of each request. Their names are in lower case.
         self.requests = []
         self.is_closed = threading.Event()
 

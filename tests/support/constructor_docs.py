@@ -12,7 +12,7 @@ from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from langchain_gemini_compat._settings.fields import aliases_of
 
 MODELS = (ChatGeminiCompat, GeminiCompatEmbeddings)
-#: Arguments of other chat models that set several parameters, or set one of them in another form.
+#: Arguments of other chat models that set several parameters of this package, or one parameter in another form.
 COMPOSITES = {
     "api_endpoint": "Address of the API as Google's packages take it: a host, with or without a scheme. It sets "
     "`base_url`.",
@@ -90,7 +90,7 @@ def print_docstring(model, constructor):
     margin = " " * constructor.body[0].col_offset
     lines = [f'{margin}"""{summary}', "", f"{margin}Args:"]
     for argument in constructor.args.kwonlyargs:
-        # Editors show the first line beside the argument, so it has one sentence.
+        # Editors show the first line beside the argument, so this line has one sentence.
         first, stop, rest = describe_argument(model, argument.arg).partition(". ")
         lines += wrap_lines(f"{argument.arg}: {first}{stop.strip()}", f"{margin}    ", f"{margin}        ")
         lines += wrap_lines(rest, f"{margin}        ", f"{margin}        ")

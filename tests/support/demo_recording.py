@@ -19,10 +19,11 @@ from langchain_gemini_compat.cli import main
 from langchain_gemini_compat.cli._terminal import count_cells
 
 IMAGE = Path(__file__).parents[2] / "docs" / "images" / "demo.svg"
-#: Wide enough for the table and the URL.
+#: The width of the terminal in characters. The table and the URL fit into it.
 COLUMNS = 110
 _COMMAND = "$ langchain-gemini-compat demo"
-#: Pixels of a character and of the frame. The font is the reader's, so each text is stretched to its columns.
+#: Width and height of a character, and width of the frame, in pixels. The reader's browser chooses the font, so each
+#: text is stretched to the width of its columns.
 _WIDTH, _HEIGHT, _FRAME = 8, 19, 14
 #: Seconds from one piece to the next, from one line to the next, and after an empty line.
 _PIECE, _LINE, _PAUSE = 0.04, 0.1, 0.6
@@ -94,7 +95,7 @@ def record():
             if at:
                 second += _LINE if column else _PAUSE
                 row, column = row + 1, 0
-            # The places of words are explicit, because SVG joins spaces.
+            # Each word gets its own position, because SVG merges several spaces into one.
             for word in re.finditer(r"\S+(?: \S+)*", text):
                 place = column + count_cells(text[: word.start()])
                 pieces.append(Piece(row, place, word[0], classes, round(second, 2)))

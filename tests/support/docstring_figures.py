@@ -16,7 +16,7 @@ from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_gemini_compat import ChatGeminiCompat
 
 FENCE = re.compile(r"^ *```.*$", re.MULTILINE)
-#: A parameter in the section `Args:` of a docstring, which `inspect.getdoc` has indented by four spaces.
+#: Matches the start of a parameter in the section `Args:`. `inspect.getdoc` leaves four spaces before it.
 PARAMETER = re.compile(r"^    \*{0,2}\w+: ", re.MULTILINE)
 ARGUMENTS = re.compile(r"^Args:\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 

@@ -32,11 +32,11 @@ FORUM = "https://discuss.ai.google.dev/t/gemini-openai-compatibility-issue-with-
 STREAMED_ARGUMENTS = {"surface": "vertex", "options": {"stream_function_call_arguments": True}}
 PAIR = {"calls": 2}
 ONE = {"calls": 1}
-#: The call comes without a signature. An agent sends it back with the placeholder.
+#: The outcomes for a call without a signature. An agent sends such a call back with the placeholder signature.
 UNSIGNED = every("right", agent="right, with a placeholder", agent_stream="right, with a placeholder")
 PLACEHOLDER = every("right, with a placeholder")
 NO_CALL = every("MalformedToolCallError", "part, then MalformedToolCallError")
-#: One call, as a part of a message or of a delta.
+#: A message or a delta with one call.
 CALLING = {"role": "assistant", "tool_calls": [call("add", '{"a":1,"b":2}')]}
 DETAILS = [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}]
 BREAK = [{"text": "\n"}]

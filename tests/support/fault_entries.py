@@ -120,7 +120,7 @@ class Cell(NamedTuple):
             part = "part, then " if self.delivery.started else ""
             return f"{part}{type(err).__name__}{_describe_retries(self.fake)}"
         came = self.future.result()
-        # The placeholder means that a signature was lost, or that there was none.
+        # A placeholder in a request means that a signature was lost, or that the server sent none.
         placeholder = ", with a placeholder" if self.fake.stand_ins else ""
         return classify(came, self.case) + placeholder + _describe_retries(self.fake, came)
 

@@ -28,7 +28,7 @@ GROUPS = {
     "Requests that the server would refuse": REQUESTS,
 }
 CASES = {case.name: case for cases in GROUPS.values() for case in cases}
-#: More threads than cores: a retry spends most of its time waiting.
+#: Number of threads. It exceeds the number of cores, because a call with retries spends most of its time waiting.
 _THREADS = 48
 _UNSTREAMED = ("invoke", "ainvoke", "agent")
 _SPELLED = {"agent": "agent", "agent_stream": "streamed agent", "structured": "structured"}
@@ -88,7 +88,7 @@ def run_matrix():
     """Return for each case two tables of outcomes by entry point: of one request, and with a retry."""
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.simplefilter("ignore", LangChainBetaWarning)
-        # Dropped parameters warn. The outcome of the request is all that counts here.
+        # Dropped parameters cause warnings. Only the outcome of the request is compared here.
         warnings.simplefilter("ignore", GeminiCompatWarning)
         cells = {
             name: [{entry: start(pool, case, entry, retries) for entry in ENTRIES} for retries in (0, 1)]

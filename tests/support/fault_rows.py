@@ -30,9 +30,11 @@ def every(word, streamed=None, structured=None, **single):
 
 RIGHT = every("right")
 AGAIN = every("right after 1 retry")
-#: Google's filters: a message with a refusal, and an error if the caller asked for an object.
+#: The outcomes if a filter of Google stops the reply: a message with a refusal, or an error if the caller asked for an
+#: object.
 REFUSED = every("refusal block", structured="ModelRefusalError")
-#: langchain-core keeps the refusal block in the events of `stream_events`, and not in their final message.
+#: The outcomes if a filter stops the reply after some text. With `stream_events`, langchain-core puts the refusal block
+#: into the events, but not into the final message.
 CUT_REFUSED = every("cut text, refusal block", structured="ModelRefusalError", stream_events="cut text, finish reason content_filter")  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def saying(**fields):
     return lambda said: chunk(content=said.text, **fields)
 
 
-#: Google's `FinishReason` and `BlockReason`. Some gateways send them unchanged.
+#: The page of Google's `FinishReason` and `BlockReason`. Some gateways send these values unchanged.
 NATIVE = "https://ai.google.dev/api/generate-content"
 MALFORMED = "function_call_filter: MALFORMED_FUNCTION_CALL"
 FLAGGED = {"google": {"thought": True}}

@@ -16,7 +16,7 @@ from langchain_gemini_compat.testing import Call, Fault, Reply
 
 _keys = count(1)
 WEATHER = {"Paris": "sunny", "Rome": "rainy", "Oslo": "foggy", "Lima": "mild"}
-#: Three questions with four calls, of which the first two are made at once.
+#: The replies to three questions. They contain four calls. The first two calls come in one reply.
 SCRIPT = [
     Reply(
         thoughts="Two cities.", calls=[Call("get_weather", {"city": "Paris"}), Call("get_weather", {"city": "Rome"})]
@@ -110,7 +110,7 @@ def build_tool(seen):
 
 def find_report(year: int) -> list[dict]:
     """Find the report of a year."""
-    # A `resource_link` of MCP becomes such a block.
+    # langchain-mcp-adapters converts a `resource_link` of MCP to such a block.
     return [{"type": "text", "text": "Found."}, {"type": "file", "url": f"file:///reports/{year}.zip"}]
 
 
@@ -134,11 +134,11 @@ def run_agent(route, questions, *, streams):
 class RouteTests:
     """Tests of one route. A subclass has the fixture `route`, and says what its gateway loses."""
 
-    #: Whether errors come without Google's words and details.
+    #: Whether the gateway removes Google's words and details from errors.
     loses_reasons = False
-    #: Whether errors of quotas come without their details.
+    #: Whether the gateway removes the details from quota errors.
     loses_quotas = False
-    #: Whether a stream that ends with an error without `data:` looks complete behind the gateway.
+    #: Whether the gateway makes a stream look complete that ends with an error without `data:`.
     hides_bare_errors = False
     #: Parameters that make the model show its thoughts.
     thinking: ClassVar = {"include_thoughts": True}

@@ -222,7 +222,7 @@ def _last_word(message, data):
     return [AIMessage("Done.", response_metadata=message.response_metadata)]
 
 
-# Changes of a history. Each operation returns a new list and does not change the messages.
+# Functions that change a history. Each of them returns a new list and does not change the messages.
 
 
 def trim_front(data, messages, numbers):

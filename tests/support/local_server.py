@@ -14,7 +14,7 @@ from threading import Timer
 
 import pytest
 
-#: The model file has no chat template. llama.cpp needs one to know how a tool call is written.
+#: A chat template, because the model file contains none. llama.cpp needs the template to recognize tool calls.
 TEMPLATE = """{{ bos_token }}{%- if tools %}<start_of_turn>user
 <tools>
 {%- for tool in tools %}
@@ -41,7 +41,7 @@ Call with <tool_call>
 {% endfor %}
 {%- if add_generation_prompt %}<start_of_turn>model
 {% endif %}"""
-#: Tokens for each slot.
+#: Size of the context of each slot, in tokens.
 CONTEXT = 512
 SLOTS = 2
 SECONDS_TO_START = 90
@@ -99,7 +99,7 @@ def serve(path):
     params.warmup = False
     params.verbosity = 0
     for cpu in (params.cpuparams, params.cpuparams_batch):
-        # Several threads wait for each other in a busy loop, which is twenty times slower on a busy machine.
+        # Several threads would wait for each other in a busy loop. On a busy machine, this takes twenty times as long.
         cpu.n_threads = 1
         cpu.poll = 0
     server = llama.Server(params)

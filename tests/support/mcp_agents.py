@@ -17,7 +17,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_gemini_compat.testing import Call, FakeGemini
 
-#: Surface and model of each run: results carry media on Vertex AI with Gemini 3 only.
+#: Surface and model of each run. On Vertex AI, both generations are here, because tool results can contain media only
+#: with Gemini 3.
 MODELS = [
     ("ai_studio", "gemini-3.8-flash"),
     ("vertex", "gemini-3.8-flash"),
@@ -54,9 +55,9 @@ def draw_sensibly(schema, words):
 class Caller:
     """The rule of a fake: each user message orders the calls of one tool, and the last one orders all at once."""
 
-    #: Values of arguments, by the name of the argument or by tool and argument.
+    #: Values of arguments. A key is the name of an argument, or the names of a tool and of its argument.
     words: dict[str, object] = field(default_factory=dict)
-    #: More calls of a tool, by its name.
+    #: The arguments of additional calls of a tool, by the name of the tool.
     more: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def arguments(self, declared):

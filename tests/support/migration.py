@@ -15,23 +15,23 @@ from pathlib import Path
 from langchain_gemini_compat.testing import Call, Fault, Reply, Usage
 
 PAGES = sorted((Path(__file__).parents[1] / "contract" / "migration").glob("*.md"))
-#: The package of each class, and the surface that its programs use.
+#: The package of each class, and the surface that programs with this class use.
 CLASSES = {
     "ChatOpenAI": ("langchain_openai", "ai_studio"),
     "ChatGoogleGenerativeAI": ("langchain_google_genai", "ai_studio"),
     "ChatVertexAI": ("langchain_google_vertexai", "vertex"),
     "ChatLiteLLM": ("langchain_litellm", "ai_studio"),
 }
-#: The class of this package for each class that a program imports.
+#: Maps each class that a program imports to the class of this package that replaces it.
 MOVED = {
     **dict.fromkeys(CLASSES, "ChatGeminiCompat"),
     "OpenAIEmbeddings": "GeminiCompatEmbeddings",
     "GoogleGenerativeAIEmbeddings": "GeminiCompatEmbeddings",
     "LiteLLMEmbeddings": "GeminiCompatEmbeddings",
 }
-#: Google's address, as programs of `ChatOpenAI` have it.
+#: Google's base URL, as programs with `ChatOpenAI` write it.
 ADDRESS = "https://generativelanguage.googleapis.com/v1beta/openai/"
-#: Packages of a page that not every environment of the tests has.
+#: Maps a page to a package that its programs need. Not every test environment has these packages.
 NEEDED = {
     "evaluation": "openevals",
     "supervisor": "langgraph_supervisor",

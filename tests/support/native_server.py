@@ -131,7 +131,8 @@ class _HistoryReader:
         return entry | ({"extra_content": _signed(signature)} if signature else {})
 
     def _add_result(self, result):
-        # Portkey sends results in order, with a name of its own if the request has none.
+        # Portkey sends the results in the order of the calls. If the request has no name for a result, Portkey sets a
+        # name of its own.
         place = next((at for at, (_, name) in enumerate(self._waiting) if name == result["name"]), 0)
         made = self._waiting.pop(place)[0] if self._waiting else "unknown"
         answer = {"tool_call_id": made, "name": result["name"], "content": json.dumps(result["response"])}
@@ -145,7 +146,7 @@ _RESULT_KEYS = ("functionResponse", "function_response")
 def _signed(signature):
     if signature != PLACEHOLDER:
         signature = standard(signature)
-        # LiteLLM sends Google's placeholder in base64.
+        # LiteLLM encodes Google's placeholder as base64.
         signature = PLACEHOLDER if b64decode(signature) == PLACEHOLDER.encode() else signature
     return {"google": {"thought_signature": signature}}
 
@@ -156,7 +157,7 @@ def _translate_events(events, reader):
     for event in events:
         chunk = _read_chunk(event)
         if chunk and not chunk["choices"]:
-            # The usage of a compatible server comes alone. Google's is on the last candidate.
+            # A compatible server sends the usage in a chunk of its own. Google sends it with the last candidate.
             waiting = (waiting or {}) | reader.read_chunk(chunk)
             continue
         if waiting:
@@ -240,7 +241,7 @@ def _read_reason(reason):
 
 
 def _read_usage(usage):
-    # Google's compatible API counts thoughts in the total only.
+    # Google's compatible API includes thoughts only in the total.
     thoughts = usage["total_tokens"] - usage["prompt_tokens"] - usage["completion_tokens"]
     counts = {
         "promptTokenCount": usage["prompt_tokens"],

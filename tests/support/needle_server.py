@@ -11,7 +11,7 @@ from importlib import import_module
 from itertools import groupby
 from threading import Lock
 
-#: Characters in one delta of a stream.
+#: Number of characters in one delta of a stream.
 PIECE = 7
 
 

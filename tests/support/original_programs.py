@@ -46,9 +46,9 @@ def run_all(name, fake, server):
 def main():
     """Print the outputs of the classes."""
     warnings.simplefilter("ignore")
-    # `ChatOpenAI` does not keep what Google requires, so its server is not strict.
+    # `ChatOpenAI` does not send signatures back, which Google requires. So the fake is not strict.
     fake = FakeGemini(surface="openai_compatible", strict=False)
-    # The usual certificates take seconds, because each client loads them.
+    # Each client loads the certificates. With the usual ones, all clients together would take seconds.
     with trustme.CA().cert_pem.tempfile() as certificates:
         # LiteLLM would download prices when it is imported.
         os.environ |= {"SSL_CERT_FILE": certificates, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}

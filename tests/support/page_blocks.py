@@ -8,9 +8,9 @@ import re
 from textwrap import dedent
 from typing import NamedTuple
 
-#: The tab whose model is a fake endpoint inside the program. It comes first and defines `fake` and `model`.
+#: The tab whose code starts a fake endpoint in the program. This tab comes first and defines `fake` and `model`.
 OFFLINE = "Offline fake"
-#: The tabs that a page can have, in their order.
+#: The tabs that a page can have, in this order.
 TABS = (OFFLINE, "AI Studio", "Vertex AI", "Own server")
 PART = re.compile(
     r'^=== "(?P<tab>[^"\n]+)"$'

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
-#: LangChain's profiles are generated from models.dev.
+#: The packages that publish facts about models. The profiles in LangChain's packages are generated from models.dev.
 PACKAGES = ("litellm", "langchain-google-genai", "langchain-google-vertexai", "genai-prices", "google-genai")
-#: The values of litellm's `mode` for models that take chat requests.
+#: The values of `mode` in litellm's map for models that accept chat requests.
 CHAT_MODES = ("chat", "responses", "image_generation")
-#: The keys of LangChain's profiles that are compared. The others of a profile are the same for all models, or not ours.
+#: The keys of LangChain's profiles that are compared. The other keys are equal for all models, or have no counterpart
+#: in our catalog.
 PROFILE_KEYS = (
     "max_input_tokens", "max_output_tokens", "image_inputs", "audio_inputs", "video_inputs", "pdf_inputs",
     "image_outputs", "tool_calling", "structured_output", "reasoning_output", "temperature",
     "reasoning_effort_levels", "reasoning_effort_default",
 )  # fmt: skip
-#: The keys of litellm's map that mean the same as a key of a profile.
+#: Maps a key of litellm's map to the key of LangChain's profiles with the same meaning.
 _LITELLM_KEYS = {
     "max_input_tokens": "max_input_tokens",
     "max_output_tokens": "max_output_tokens",
@@ -37,7 +38,7 @@ _LITELLM_KEYS = {
     "supports_minimal_reasoning_effort": "level minimal",
     "supports_xhigh_reasoning_effort": "level xhigh",
 }
-#: The providers of litellm that are Google, and their surfaces.
+#: Maps litellm's names for Google as a provider to our surfaces.
 _GOOGLE = {"gemini": "AI Studio", "vertex_ai": "Vertex AI"}
 _LANGCHAIN = {
     "langchain-google-genai": "langchain_google_genai",
@@ -48,7 +49,7 @@ _OVERRIDDEN = {
     "langchain-google-genai": {"pdf_inputs"},
     "langchain-google-vertexai": {"pdf_inputs", "structured_output"},
 }
-#: The enums of google-genai whose values this package lists, too.
+#: The enums of google-genai whose values this package also lists.
 ENUMS = ("FinishReason", "MediaResolution", "Modality", "ServiceTier", "ThinkingLevel")
 
 
@@ -88,7 +89,7 @@ def _read_litellm(folder):
         if not is_candidate(model, by_google=provider is not None):
             continue
         yield Claim("litellm", model, "model", "listed")
-        # Gateways publish limits and abilities of their own.
+        # Compare no facts of other providers, because gateways have their own limits and features.
         if provider:
             yield Claim("litellm", model, "chat", mode in CHAT_MODES)
             facts = _litellm_facts(entry, _GOOGLE[provider]).items()

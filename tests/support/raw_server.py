@@ -4,7 +4,7 @@ from contextlib import contextmanager, suppress
 
 from loopback import listen
 
-#: The head of a stream, and an event.
+#: The HTTP head of a streamed response, and an event.
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _EVENT = b'data: {"id":"r","model":"m","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
 

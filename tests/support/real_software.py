@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-#: Names the folder that `tests/real/run.py` installs into.
+#: The environment variable with the path of the folder into which `tests/real/run.py` installs software.
 VARIABLE = "REAL_SOFTWARE"
 SECONDS_TO_STOP = 10
 
@@ -42,7 +42,7 @@ def npm_program(name):
 
 def debian_program(name):
     """Return the path of a program of Debian, or skip the test."""
-    # PostgreSQL keeps its programs out of the PATH.
+    # Debian installs PostgreSQL's programs in a folder that is not in PATH.
     places = os.pathsep.join([os.environ["PATH"], *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
     path = shutil.which(name, path=places)
     if path is None:
@@ -122,6 +122,6 @@ def stop(process):
         with suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS_TO_STOP)
             break
-    # Children that outlive their parent are in the group still.
+    # Kill the whole group again, because children of the program may still run.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference"
 COMMAND = "python tests/support/reference_tables.py"
 UNKNOWN = "not known"
 ROWS = [*CHAT_FAMILIES, LATER_GEMINI]
-#: Each source, by the number that the page gives it.
+#: Maps each source to its number on the page.
 NUMBERS = {
     source: number
     for number, source in enumerate(
@@ -33,7 +33,8 @@ NUMBERS = {
         1,
     )
 }
-#: The source for "no JSON beside tools before Gemini 3", a rule of the generation and not a fact of a family.
+#: The source for "no JSON beside tools before Gemini 3". This is a rule for a generation, so no family in the catalog
+#: has the source.
 BESIDE_TOOLS = "<sup>[issue 706](https://github.com/googleapis/python-genai/issues/706)</sup>"
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh")
 BUDGETS = (-1, 0, 100, 1024, 10_000, 50_000)
@@ -216,7 +217,7 @@ It also takes the parameters above under *Model*, *Place*, *Credentials* and *Tr
 `default_headers`, `default_query` and `strict`.
 
 """
-#: The parameters of `ChatGeminiCompat` by the headings of the page.
+#: Maps each heading of the page to the parameters of `ChatGeminiCompat` under it.
 GROUPS = {
     "Model": ("model",),
     "Place": ("project", "location", "endpoint_id", "base_url", "api_version", "surface"),
@@ -239,7 +240,7 @@ GROUPS = {
     ),
     "Facts": ("catalog",),
 }  # fmt: skip
-#: Words for types of arguments that are not a list of words.
+#: Maps the name of a type to its description on the page. Types that are a list of words are not here.
 _TYPES = {
     "ApiKey": "`str` or `SecretStr` or function",
     "Stop": "`str` or `list[str]`",
@@ -255,11 +256,11 @@ _TYPES = {
     "Mapping[str, object]": "dict",
     "PathLike[str]": "`Path`",
 }
-#: The shape of the description of a parameter.
+#: Matches the description of a parameter.
 DESCRIPTION = re.compile(
     r"(?P<what>[A-Z].+\.) (?P<default>Required|Default: `.+`(?:, which .+)?)\. Surfaces: (?P<surfaces>[A-Za-z, ]+)\."
 )
-#: A value for each parameter; a model on which it counts.
+#: A value of each parameter, with which the page is tested.
 SAMPLES = {
     "temperature": 0.5,
     "top_p": 0.5,
@@ -292,11 +293,11 @@ SAMPLES = {
     "response_format": {"type": "json_object"},
     "web_search_options": {},
 }
-#: A model that takes penalties and explicit caches. Others are in the page about families.
+#: A model that accepts penalties and explicit caches. The page about families has the models that do not.
 TAKES_ALL = "gemini-3.5-flash"
 #: How pages name the surfaces.
 WORDS_OF_SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
-#: What a parameter needs beside it, to be looked at.
+#: Other parameters that a request needs so that a parameter has an effect.
 _ONE_TOOL = {"tools": SAMPLES["tools"][:1]}
 _BESIDE = {
     "tool_choice": _ONE_TOOL,

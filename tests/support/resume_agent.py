@@ -14,7 +14,7 @@ def main():
     with SqliteSaver.from_conn_string(database) as saver:
         if action == "start":
             _, agent = build(surface, SCRIPT[:1], saver)
-            # The checkpoint after the call is saved before the tool runs. Then the process exits.
+            # The checkpoint with the call is saved before the tool runs. The tool then ends the process.
             for _ in agent.stream(
                 {"messages": [("user", "Weather?")]}, CONFIG, stream_mode="updates", interrupt_before=["tools"]
             ):

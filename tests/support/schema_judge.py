@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
-#: Reasons of losses that cover a whole place.
+#: Texts of losses that concern everything at one place in a schema.
 WHOLE = (
     "The schema nests too deep here, so the inner part is not checked.",
     "No listed value satisfies the keywords beside the list.",
     "No value satisfies `false`.",
     "Only null is valid, but a string is accepted.",
 )
-#: How often one definition may occur in a chain of places.
+#: Maximum number of times that one definition may be followed on the path to a place.
 MOST_OPENED = 40
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 

@@ -23,11 +23,11 @@ def _in_modes(*names):
     return pytest.mark.parametrize(("mode", "async_transport"), cases, indirect=["async_transport"])
 
 
-#: Runs an async test over each transport.
+#: Runs an async test with each transport, httpx and aiohttp.
 both_transports = pytest.mark.parametrize("async_transport", ["httpx", _aiohttp], indirect=True)
-#: Runs an async test over aiohttp alone.
+#: Runs an async test with aiohttp only.
 over_aiohttp = pytest.mark.parametrize("async_transport", [_aiohttp], indirect=True)
-#: Runs a test in each mode, and in the async modes over each transport.
+#: Runs a test in each mode. In the async modes, it runs once with each transport.
 modes = _in_modes("invoke", "ainvoke", "stream", "astream")
 whole_modes = _in_modes("invoke", "ainvoke")
 stream_modes = _in_modes("stream", "astream")

@@ -28,7 +28,7 @@ UNCLEAN = (
     *("insufficient_system_resource", "MALFORMED_FUNCTION_CALL", None, None, None),
 )
 NAMES = ("delete", "delete_draft", "deleted", "pay", "search", "search_all")
-#: The calls that an agent ran.
+#: The calls that the agent ran in the current test.
 RAN = []
 
 
@@ -54,7 +54,7 @@ class Meant:
     args: dict
     text: str
     id: str
-    #: The number of entries after which the call is complete.
+    #: The number of entries of this call. After the last one, the call is complete.
     entries: int = 0
     seen: int = 0
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from loopback import listen
 
-#: An event of a stream, and a stream that never ends.
+#: An event of a stream, and the HTTP head of a stream.
 EVENT = {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "word "}}]}
 _STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
@@ -40,7 +40,7 @@ class WatchfulServer:
     def __init__(self, behaviour):
         self._behaviour = behaviour
         self.url = ""
-        #: The connection of each request.
+        #: The connections on which requests came, one item for each request.
         self.requests = queue.Queue()
 
     def serve(self, client):

@@ -217,7 +217,7 @@ async def test_transport_that_ignores_the_cancellation_leaves_the_task_as_it_was
     assert sys.version_info < (3, 11) or asyncio.current_task().cancelling() == 0
 
 
-#: The transport of openai 3.52 passes the login of a proxy in a way that aiohttp 3.14 deprecates.
+#: Ignores the warnings of aiohttp 3.14 about a deprecated way to pass the login of a proxy, which openai 3.52 uses.
 old_login = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated", "ignore:The 'proxy_auth' parameter")
 
 
@@ -371,7 +371,7 @@ async def test_connection_serves_one_call_after_another_without_cookies_of_the_s
     def serve(connection):
         with connection.makefile("rb") as file:
             while True:
-                # The length of a request is in its head.
+                # The head of a request contains the length of its body.
                 head = b"".join(iter(file.readline, b"\r\n"))
                 if not head:
                     return
@@ -415,7 +415,7 @@ async def test_large_request_is_sent_without_a_warning():
         assert (await default(place).ainvoke("x" * 3_000_000)).text == "Hello."
 
 
-#: Programs end their event loops in different ways.
+#: A program that ends its event loop in a way that it gets as an argument.
 PROGRAM = """
 import asyncio, sys
 from langchain_gemini_compat import ChatGeminiCompat

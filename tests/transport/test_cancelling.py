@@ -18,7 +18,8 @@ from watchful_server import start
 from langchain_gemini_compat import ChatGeminiCompat
 
 LIMIT = 0.05
-#: Maximum number of medians, and measurements per median. A busy machine makes some slow; an open connection, all.
+#: Maximum number of medians, and number of measurements for each. On a busy machine, some measurements are slow. If a
+#: connection stays open, all are slow.
 ROUNDS, MEASUREMENTS = 4, 5
 PATIENCE = 0.5
 SECONDS_FOR_A_REQUEST = 10
@@ -184,7 +185,7 @@ async def wait_for_request(server):
 async def test_wait_for_around_a_call_closes_its_connection():
     with start("silence") as server:
         chat = build(server)
-        # On a busy machine, making the HTTP client takes longer than the limit below.
+        # Build the HTTP client first. On a busy machine, this takes longer than the limit below.
         await (await chat._aopen_transport())._clients.async_client()
 
         async def measure():
@@ -213,10 +214,10 @@ async def test_cancelled_wait_between_tries_ends_at_once_without_another_request
 
         connections = set()
         await acheck(measure)
-        # The first wait is at most half a second.
+        # The backoff before the first retry is at most half a second, so a retry would be sent within this time.
         await asyncio.sleep(0.7)
         assert server.requests.empty()
-        # The connection serves the next calls.
+        # All calls used the same connection.
         assert len(connections) == 1
 
 
@@ -271,7 +272,7 @@ async def test_async_events_left_early_close_their_connection(no_beta_warning):
         await acheck(measure)
 
 
-#: Before Python 3.11 LangGraph does not stream the model of an async node.
+#: On Python 3.10, LangGraph does not stream tokens of a model that an async node calls.
 needs_contexts = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="LangGraph streams no tokens of async nodes here"
 )

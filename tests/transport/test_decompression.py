@@ -142,7 +142,7 @@ def test_step_of_a_decompressor_is_bounded():
     assert sum(map(len, pieces)) == 2**20
 
 
-#: Compressed bodies by their encoding.
+#: Maps an encoding to a compressed body. The tests fill this dict.
 BOMBS = {}
 
 

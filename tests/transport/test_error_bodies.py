@@ -93,7 +93,7 @@ FIELD = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations"
 SEEN = "seen in several public repositories"
 PAGE = "<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n<p>The requested URL was not found.\n"
 NATIVE = "https://github.com/openswarm-ai/openswarm/issues/24"
-#: Any remedy.
+#: A pattern that every text of advice matches.
 SENTENCE = "."
 ROWS = (
     Row("bad key", SEEN, 400, "Please pass a valid API key", "AuthenticationError", "aistudio.google.com/apikey"),

@@ -73,7 +73,7 @@ def lost(kind):
 
 
 INVALID_CALL = {"finish": "tool_calls", "tool_calls": [call(args="{")]}
-#: What the server answers, whole or streamed, and the class of the error.
+#: Each case has the answer of the server to a whole or a streamed call, and the expected class of the error.
 WHOLE = {
     "429": (refuse(429, "RESOURCE_EXHAUSTED"), api.RateLimitError),
     "503": (refuse(503, "UNAVAILABLE"), api.ServerError),
@@ -138,7 +138,7 @@ async def fail_stream_in_loop(model):
         pass
 
 
-#: Objects without a text that can be compared.
+#: Attributes of errors that are left out of the comparison, because these objects have no text to compare.
 HIDDEN = ("request", "response", "reply")
 
 
@@ -298,7 +298,7 @@ async def consume(chunks):
     return [one async for one in chunks]
 
 
-#: Each public method of the chat model that reads options, builds a request or sends it.
+#: Maps the name of each public method of the chat model that reads options, builds or sends a request, to a call of it.
 CHAT_METHODS = {
     "invoke": lambda model: model.invoke("hi"),
     "stream": lambda model: list(model.stream("hi")),
@@ -333,7 +333,7 @@ CHAT_MODELS = {
     "empty reply": lambda: build(lambda: completion("")),
     "no JSON": lambda: build(lambda: completion("Hello.")),
 }
-#: These return another runnable, whose calls go to the tested methods.
+#: Methods that return another runnable. Calls of that runnable go to the tested methods.
 BINDING_METHODS = {
     "bind", "configurable_fields", "with_alisteners", "with_config", "with_listeners", "with_retry",
     "with_structured_output", "with_types",
@@ -436,7 +436,7 @@ class ExternalToken(UselessToken):
         raise ValueError("no project")
 
 
-#: Errors about tokens that another thread notices, while the caller waits until a deadline.
+#: Errors about tokens that are raised in another thread, while the caller waits until a deadline.
 THREAD_CASES = {
     "function": ({"api_key": raise_key_error}, "no key"),
     "no token": ({"credentials": UselessToken("")}, "gave no token"),
@@ -493,7 +493,7 @@ def test_import_does_not_count_against_the_time_of_a_call(unfinished):
     error = pending.make_error(lambda: errors.ServerError("No. (503)"))
     assert tries.record_failure(error) is not None
     assert tries.deadline == before + 1000
-    # The time is added once, and later calls are as long as before.
+    # The time of the import is added once, and does not extend the limits of later calls.
     assert tries.record_failure(error) is not None
     assert tries.deadline == before + 1000
     assert Tries(2, TimeLimits(total=30.0), Gate()).deadline <= time.monotonic() + 30

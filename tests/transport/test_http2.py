@@ -37,7 +37,7 @@ async def aread(model):
     return "".join([chunk.text async for chunk in model.astream("hi")])
 
 
-#: A path of the server, the limit that it exceeds, and the error.
+#: Each case has a path of the server, the time limit of the call, and the expected error.
 BREAKS = [
     ("silence", {"first_byte": 1}, errors.RequestTimeoutError),
     ("silence", {"total": 1}, errors.RequestTimeoutError),

@@ -9,10 +9,10 @@ from wire import http
 
 from langchain_gemini_compat._transport.library_errors import KINDS, HttpErrorKind, is_timeout, kind_of
 
-#: The library below httpx. While a body is read, its exceptions may be raised unchanged.
+#: The library on which httpx is built. Its exceptions may be raised unchanged while a body is read.
 core = import_module(http.HTTPTransport.__module__.replace("httpx", "httpcore").partition(".")[0])
-#: Transport errors without an entry: error messages quote their texts. For `ConnectError`, the cause counts.
-#: Only httpx2 has `SSEError`, and raises it only in its own decoder of events.
+#: Transport errors without an entry in `KINDS`. Error messages quote their texts. For `ConnectError`, the message
+#: depends on the cause. `SSEError` exists only in httpx2, which raises it only in its own decoder of events.
 OTHERS = {"SSEError", "TransportError", "NetworkError", "ConnectError", "ProtocolError", "LocalProtocolError"}
 
 

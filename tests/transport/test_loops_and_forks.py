@@ -325,7 +325,7 @@ def _ask_in_child(chat):
 
 @pytest.fixture
 def detector():
-    # The first model of a process reads the version of the package from the disk.
+    # Build a model first, because the first model of a process reads the version of the package from the disk.
     ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     with blockbuster_ctx() as detector:
         yield detector

@@ -43,7 +43,7 @@ KINDS = ("api key", "callable key", "user credentials", "service account")
 WAYS = ("invoke", "stream", "ainvoke", "astream")
 REFUSED = "token refused"
 CASES = ("success", *FAULTS)
-#: Limit for waits: long enough for the backoff. For longer waits, the call raises the error at once.
+#: Limit for waits. The backoff is shorter. If the server asks for a longer wait, the call raises the error at once.
 TIMEOUT = {"retry_wait": 0.7}
 
 
@@ -464,7 +464,7 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
         return resolve("127.0.0.1" if name.endswith("googleapis.com") else host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
-    # The server on loopback uses Google's name without TLS.
+    # The server on loopback is reached by Google's host name without TLS, so switch off the check for TLS.
     monkeypatch.setattr("langchain_gemini_compat._settings.connection.is_encrypted_or_loopback", lambda base_url: True)
     name = "secrets/gemini-3.8-flash/all"
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
@@ -657,7 +657,7 @@ async def test_invalid_header_is_not_shown(where, value):
     with FakeGemini(lambda request: FAULTS["internal"]()).serve() as url:
         base = {"surface": "ai_studio", "base_url": url, "api_key": KEY, "max_retries": 1}
         if where == "client":
-            # The headers of the caller's client are checked only by the HTTP library.
+            # Only the HTTP library checks the headers of the caller's own client.
             options = own_clients({"x-api-key": value.encode()})
         chat = built_or_refused(**base, **options)
         if isinstance(chat, ValueError):

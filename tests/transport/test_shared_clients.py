@@ -183,7 +183,7 @@ def test_changed_proxies_lead_to_another_client(server, monkeypatch, name):
     with monkeypatch.context() as changed:
         changed.setenv(name, "127.0.0.1:9")
         assert client_of(build(server)) is not before
-        # A model keeps its client.
+        # A model that already has a client keeps this client.
         assert client_of(model) is before
     assert client_of(build(server)) is before
 
@@ -378,7 +378,8 @@ async def test_failed_first_call_keeps_neither_model_nor_prompt(server, monkeypa
 
     for number in range(5):
         await fail(number)
-    # The thread that failed holds its exception, and with it the frames of the call, until it runs on.
+    # The thread in which the client could not be built refers to the exception until its next work. The exception
+    # refers to the frames of the call.
     for _ in range(100):
         gc.collect()
         if not any(model() for model in models):
@@ -420,7 +421,7 @@ async def test_failure_after_all_callers_are_cancelled_is_not_logged(server, mon
 
 async def test_shared_client_does_not_keep_the_context_of_a_call(server, monkeypatch):
     """A web framework has the database session of a request in its context, for example."""
-    # aiohttp and asyncio keep the context of the call that opened a connection.
+    # Use a transport without aiohttp, because aiohttp keeps the context of the call that opened a connection.
     monkeypatch.setattr(client_factory, "find_aiohttp_client", lambda: None)
     variable = contextvars.ContextVar("session")
 
@@ -432,9 +433,9 @@ async def test_shared_client_does_not_keep_the_context_of_a_call(server, monkeyp
         return weakref.ref(session)
 
     kept = build(server, api_key="kept")
-    # The second model is collected here, which starts its idle time.
+    # The garbage collector deletes the second model here, and the idle time of its client starts.
     sessions = [await asyncio.create_task(request(kept)), await asyncio.create_task(request(build(server)))]
-    # The second call gives asyncio's last handles another context.
+    # asyncio's last handles keep the context of the last call. A further call gives them another context.
     await asyncio.create_task(kept.ainvoke("hi"))
     gc.collect()
     assert [session() for session in sessions] == [None, None]
@@ -520,7 +521,7 @@ async def test_unused_clients_are_bounded(server, monkeypatch, way):
         if sum(is_open) <= 1 + 3:
             break
         await asyncio.sleep(0.05)
-    # The kept model's, and three unused ones. The oldest are closed first.
+    # Open are the client of the kept model and three unused ones. The oldest unused clients were closed first.
     assert is_open == [True] + [False] * 9 + [True] * 3
 
 
@@ -579,7 +580,7 @@ def test_2000_models_leave_sockets_threads_and_memory_as_they_were(server):
     work(50)
     files, threads, objects = state()
     work(1000)
-    # The server's threads end with their connections.
+    # Wait for the server's threads, which end when their connections are closed.
     for _ in range(600):
         after = state()
         if after[:2] <= (files, threads):

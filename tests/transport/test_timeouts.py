@@ -314,5 +314,5 @@ def test_socket_is_shut_down_without_a_free_file_descriptor(monkeypatch):
     with ours, theirs:
         deadlines.shut_down(ours)
         assert theirs.recv(1) == b""
-        # A second shutdown does nothing.
+        # A second shutdown must not raise an error.
         deadlines.shut_down(ours)
