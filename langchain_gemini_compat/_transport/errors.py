@@ -100,7 +100,7 @@ def _build_proxy_error(reason: str) -> errors.APIConnectionError:
 
 
 def _check_proxies() -> None:
-    """Raise `ValueError` for an invalid proxy port. The system's resolver would use the lower 16 bits of the number."""
+    """Raise `ValueError` for an invalid proxy port. For 65537, for example, the system's resolver would use port 1."""
     for name, address in getproxies().items():
         if name != "no":
             _ = urlsplit(address if "://" in address else f"//{address}").port

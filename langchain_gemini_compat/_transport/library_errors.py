@@ -91,7 +91,10 @@ def is_http_error(err: BaseException | None) -> bool:
 
 
 def replace_aiohttp_error(err: BaseException, request: httpx2.Request) -> BaseException:
-    """Return `err`, with an `AiohttpError` in place of aiohttp's exception: the cause of `err`, or `err` itself."""
+    """Replace aiohttp's exception by an `AiohttpError`, and return the resulting error.
+
+    aiohttp's exception is `err` itself or its cause. Any other `err` is returned unchanged.
+    """
     found = next((one for one in (err, err.__cause__) if one and _library_of(one) == _AIOHTTP), None)
     if found is None:
         return err

@@ -96,14 +96,14 @@ class LoopClients:
         self._open.discard(pool)
 
     def forget_closed_loops(self) -> None:
-        """Forget the clients of closed event loops. Their sockets are closed."""
+        """Drop the references to clients of closed event loops. This closes their sockets."""
         drop_closed_loops(self._by_loop)
         for pool in self._open.copy():
             if pool.loop.is_closed():
                 self._open.discard(pool)
 
     def start_anew(self) -> None:
-        """Forget the clients of the parent process, without closing them."""
+        """Forget the clients of the parent process without closing them. A forked child calls this."""
         self._inherited.append((self._by_loop, self._open))
         self._by_loop, self._open = WeakKeyDictionary(), set()
 

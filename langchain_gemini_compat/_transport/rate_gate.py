@@ -67,7 +67,7 @@ class Gate:
         return True
 
     def is_half_open(self) -> bool:
-        """Return whether the gate lets one probe a second through: the wait is over, but no probe was answered."""
+        """Return whether the gate lets one probe per second through. The wait is over, but no probe is answered yet."""
         return self._is_blocking and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:

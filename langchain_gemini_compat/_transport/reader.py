@@ -284,7 +284,7 @@ class WholeReader(_BodyReader):
     def _translate_detail(self, value: JsonValue, content: bytes) -> GeminiCompatError:
         """Return the exception for `{"detail": "…"}`.
 
-        If the text does not name an error, the answer most likely comes from a server without this API.
+        If the text does not show the cause of an error, the answer most likely comes from a server without this API.
         """
         error = self._translate(value)
         return self._build_no_reply(content) if isinstance(error, errors.ServerError) else error

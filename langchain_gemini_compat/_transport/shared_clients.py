@@ -123,7 +123,7 @@ class _SyncClients:
                 self._close(pool)
 
     def start_anew(self) -> None:
-        """Forget the clients of the parent process, without closing them."""
+        """Forget the clients of the parent process without closing them. A forked child calls this."""
         self._inherited.append(self._pools)
         self._pools, self._lock = {}, RLock()
 

@@ -46,7 +46,7 @@ class TokenSource(Protocol):
         ...
 
     def headers(self) -> Mapping[str, str]:
-        """Return further headers, such as the header that names the quota project."""
+        """Return further headers, such as the header with the quota project."""
         ...
 
     def apply(self, token: str) -> Mapping[str, str]:
