@@ -195,7 +195,7 @@ def strategy_of(request):
 
 
 def check_request(request, place):
-    """Assert the order of the results, the places of signatures, and that no key is OpenAI's only."""
+    """Assert the order of the results, the places of signatures, and that no key exists only at OpenAI."""
     assert request.body.get("tools") != []
     if place.speaks_gemini:
         assert "strict" not in json.dumps([request.tools, request.body.get("response_format")])

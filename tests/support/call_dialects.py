@@ -15,7 +15,7 @@ ARGUMENTS = ("whole", "cut", "placeholder", "head")
 
 @dataclass(frozen=True)
 class Dialect:
-    """One form. `index`, `ids`, `names` and `arguments` have values of the lists above."""
+    """A form of streamed tool calls. `index`, `ids`, `names` and `arguments` have values of the lists above."""
 
     index: str = "absent"
     ids: str = "first"
@@ -54,7 +54,7 @@ def cut(text, chance, most=4):
 
 
 def weave(lists, chance):
-    """Return the items of all `lists` mixed, each list in its order."""
+    """Return the items of all `lists` in mixed order. Items of the same list keep their order."""
     lists = [list(items) for items in lists]
     woven = []
     while any(lists):
@@ -63,7 +63,7 @@ def weave(lists, chance):
 
 
 def group(entries, chance):
-    """Return `entries` in deltas of one or more."""
+    """Return `entries` in groups of one or more. Each group is sent in one delta."""
     deltas = [[]]
     for entry in entries:
         if deltas[-1] and chance(3):

@@ -117,7 +117,7 @@ def load(name):
 
 
 def _parse(text):
-    """Return the content of a cassette. PyYAML's parser in C is ten times as fast, where it is installed."""
+    """Return the content of a cassette. PyYAML's parser in C, if installed, is ten times as fast as the other one."""
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
@@ -133,7 +133,7 @@ def source_rows():
 
 
 def write_source_rows():
-    """Write the table of sources in the README anew. It is the last table there."""
+    """Rewrite the table of sources, which is the last table in the README."""
     path = FOLDER / "README.md"
     head, title, _ = path.read_text(encoding="utf-8").partition("| cassette | kind | source |\n|---|---|---|\n")
     path.write_text(head + title + "\n".join(source_rows()) + "\n", encoding="utf-8")

@@ -84,13 +84,16 @@ def _plain(value):
 
 
 def has_model(model):
-    """Whether a family describes `model`. A row for all other models, of all kinds or of one generation, does not."""
+    """Return whether a family describes `model` itself. Rows for all other models or for a generation do not count."""
     family = family_of(model)
     return family.known and not _GENERATION.fullmatch(family.name)
 
 
 def our_value(model, fact):
-    """Return what the catalog says; `None` if the fact is not compared. Of models of other APIs, only that is."""
+    """Return the catalog's value; `None` if the fact is not compared.
+
+    For a model of another API, only the fact `chat` is compared.
+    """
     family = family_of(model)
     if fact == "chat":
         return not family.other_api
@@ -105,7 +108,10 @@ def our_value(model, fact):
 
 
 def _end_of(family, kind, surface):
-    """Return the date, or "unknown"; or the successor, which is not compared if we know no end."""
+    """Return the date of the end or the successor, whichever `kind` asks for. An unknown value is "unknown".
+
+    Without an end in the catalog, the result for the successor is `None`, so it is not compared.
+    """
     end = family.end_on_vertex if surface.endswith("Vertex AI") else family.end_on_ai_studio
     if kind == "end":
         return str(end.date) if end and end.date else UNKNOWN
@@ -175,7 +181,7 @@ def _section(title, lines):
 
 
 def _group(differences, versions):
-    """Return one line for each fact, with all who say so."""
+    """Return one line for each difference, with all packages that have it."""
     packages = defaultdict(list)
     for item in sorted(differences, key=lambda item: (item.subject, item.fact)):
         packages[item.subject, item.fact, repr(item.ours), repr(item.theirs)].append(item.package)

@@ -1,4 +1,4 @@
-"""What an installation of this package brings, and a folder that holds nothing else."""
+"""Lists what an installation of this package installs, and builds a folder that contains nothing else."""
 
 from importlib.metadata import distribution, requires
 from pathlib import Path

@@ -22,7 +22,7 @@ ARGUMENTS = re.compile(r"^Args:\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class Figures(NamedTuple):
-    """How much the documentation of one part of a class has. `names` is the number of parameters or methods."""
+    """The size of the documentation of one part of a class. `names` is the number of parameters or methods."""
 
     names: int
     documented: int

@@ -182,7 +182,7 @@ def _check_rest(message, case):
 
 
 def _describe_retries(fake, came=None):
-    """Return the number of retries in words. A retry has the same body, and the message has to report it."""
+    """Return the number of retries in words. A retry has the same body. The message has to report the same number."""
     bodies = [json.dumps(request.body, sort_keys=True) for request in fake.requests]
     retries = len(bodies) - len(set(bodies))
     word = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""

@@ -23,7 +23,7 @@ STREAMED = ("stream", "astream", "stream_events", "agent_stream")
 
 
 def every(word, streamed=None, structured=None, **single):
-    """Return a table with `word` for all entry points, except those that stream or are named."""
+    """Return the outcomes of all entry points. The outcome is `word`, unless another argument sets it."""
     table = dict.fromkeys(ENTRIES, word) | (dict.fromkeys(STREAMED, streamed) if streamed else {})
     return table | ({"structured": structured} if structured else {}) | single
 

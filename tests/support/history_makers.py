@@ -199,7 +199,7 @@ MAKERS = {maker.__name__: maker for maker in (openai_chat, openai_responses, ant
 
 
 def genuine(surface, model, name, place, numbers):
-    """Return a signature that `surface` issues for the call at `place`, or for the message at -1."""
+    """Return a signature that `surface` issues for the call at `place`, or for the message if `place` is -1."""
     return issue_signature(Issued(surface, model, name, place, numbers("n")))
 
 

@@ -66,7 +66,7 @@ def expect(number, max_retries, *, stream):
 
 
 class Server:
-    """The client's side of the process."""
+    """Controls the process of the server."""
 
     def __init__(self, process):
         self._process = process

@@ -53,7 +53,10 @@ def draw_sensibly(schema, words):
 
 @dataclass
 class Caller:
-    """The rule of a fake: each user message orders the calls of one tool, and the last one orders all at once."""
+    """The function that a fake answers with.
+
+    Each user message asks for the calls of one tool, and the last one asks for calls of all tools at once.
+    """
 
     #: Values of arguments. A key is the name of an argument, or the names of a tool and of its argument.
     words: dict[str, object] = field(default_factory=dict)
@@ -88,7 +91,7 @@ def read_order(message):
 
 @wrap_tool_call
 async def keep_audio_errors(request, handler):
-    """Give the model the error of the adapter, which does not take audio. It would end the agent."""
+    """Send the adapter's error about audio to the model. If this error were raised, the agent would end."""
     try:
         return await handler(request)
     except NotImplementedError as error:

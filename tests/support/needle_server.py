@@ -16,7 +16,7 @@ PIECE = 7
 
 
 class Model:
-    """Needle with the last conversation, so that its next turn is not computed from the start."""
+    """The model Needle. It keeps the last conversation, so that the next turn is not computed from the start."""
 
     def __init__(self):
         self.lock = Lock()

@@ -355,7 +355,7 @@ def print_families():
 
 
 def print_parameters():
-    """`parameters.md`."""
+    """Return the text of `parameters.md`."""
     tables = [f"\n### {group}\n\n{describe(ChatGeminiCompat, names)}" for group, names in GROUPS.items()]
     own = GeminiCompatEmbeddings.model_fields.keys() - ConnectionFields.model_fields.keys()
     embeddings = describe(GeminiCompatEmbeddings, [name for name in GeminiCompatEmbeddings.model_fields if name in own])
@@ -417,7 +417,7 @@ def show_type(annotation):
 
 
 def table(heads, rows):
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines).replace("| --- ", "|---").replace("--- |", "---|")
 
@@ -549,7 +549,7 @@ def _rules_row(family):
 
 
 def _show_types(types):
-    """Return the ends of MIME types. Office files have long ones."""
+    """Return the subtypes of MIME types. Those of Office files are long, so they are replaced by one name."""
     shown = [kind.rpartition("/")[2] for kind in types if kind not in OFFICE_TYPES]
     return ", ".join(shown + (["Office and OpenDocument files"] if {*types} >= OFFICE_TYPES else []))
 

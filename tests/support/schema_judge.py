@@ -133,7 +133,10 @@ class Judge:
         return {place for chain in ends for place in chain}
 
     def _follow(self, chains: list[tuple[str, ...]], values: list[Any]) -> list[tuple[tuple[str, ...], Any]]:
-        """Return the chains, and those that continue through references. A definition may repeat in a chain."""
+        """Return the chains, and the chains that continue them through references.
+
+        A definition may occur in a chain several times.
+        """
         found = list(zip(chains, values, strict=True))
         for chain, value in found:
             target = resolve_pointer(self.root, value.get("$ref")) if isinstance(value, dict) else None

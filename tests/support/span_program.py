@@ -1,4 +1,7 @@
-"""Program that makes spans with both instrumentations and prints them as JSON. One of them cannot be removed again."""
+"""Program that makes spans with both instrumentations and prints them as JSON.
+
+It is a separate program, because one of the instrumentations cannot be removed from a process.
+"""
 
 import io
 import json
