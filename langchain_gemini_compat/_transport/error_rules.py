@@ -305,7 +305,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidRequestError,
         _BAD,
         r"unknown name",
-        "Remove the field in the server's message from `model_kwargs` or `extra_body`.",
+        "Remove the field that the server's message mentions from `model_kwargs` or `extra_body`.",
     ),
     (
         errors.QuotaExhaustedError,

@@ -86,7 +86,7 @@ class ReplyReader(ABC):
             except UnsupportedEncodingError:
                 sent = repr(encoding[:40])
                 text = f"The server compressed the reply as {sent}. The request allows only one of these: {ACCEPTED}."
-                raise self._build_unreadable(f"{text} Check `base_url` and the gateways before it.") from None
+                raise self._build_unreadable(f"{text} Check `base_url` and the gateways in between.") from None
         self._deadline.arm()
         return self
 
