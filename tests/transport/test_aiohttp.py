@@ -415,7 +415,7 @@ async def test_large_request_is_sent_without_a_warning():
         assert (await default(place).ainvoke("x" * 3_000_000)).text == "Hello."
 
 
-#: A program that ends its event loop in a way that it gets as an argument.
+#: A program whose second argument selects how it ends its event loop.
 PROGRAM = """
 import asyncio, sys
 from langchain_gemini_compat import ChatGeminiCompat

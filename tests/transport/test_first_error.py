@@ -298,7 +298,8 @@ async def consume(chunks):
     return [one async for one in chunks]
 
 
-#: Maps the name of each public method of the chat model that reads options, builds or sends a request, to a call of it.
+#: Each public method of the chat model that reads options, builds a request or sends it, with a function that calls the
+#: method.
 CHAT_METHODS = {
     "invoke": lambda model: model.invoke("hi"),
     "stream": lambda model: list(model.stream("hi")),

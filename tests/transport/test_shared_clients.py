@@ -521,7 +521,7 @@ async def test_unused_clients_are_bounded(server, monkeypatch, way):
         if sum(is_open) <= 1 + 3:
             break
         await asyncio.sleep(0.05)
-    # Open are the client of the kept model and three unused ones. The oldest unused clients were closed first.
+    # The client of the kept model and three unused clients are open. The oldest unused clients were closed first.
     assert is_open == [True] + [False] * 9 + [True] * 3
 
 
