@@ -1,4 +1,4 @@
-"""Field case C9: JSON in the text of a reply is read if it has exactly one reading."""
+"""Field case C9: JSON in the text of a reply is read if exactly one value can be read from it."""
 
 import pytest
 from langchain_core.exceptions import OutputParserException
