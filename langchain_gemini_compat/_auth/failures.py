@@ -43,13 +43,14 @@ class Failure:
 
     text: str
     is_retryable: bool = False
-    #: Whether the refresh was stopped because its last caller has stopped waiting.
+    #: Whether the refresh was stopped because no caller waits for it any longer.
     is_timeout: bool = False
-    #: Builds an error with the text, if the text is not known before openai is imported.
+    #: If set, `text` and `is_retryable` are read from the error that this function builds. The function may import
+    #: openai.
     build: Callable[[], GeminiCompatError] | None = None
 
     def make_error(self) -> GeminiCompatError:
-        """Return a new `CredentialsError` for this failure, as the function `make_error` does."""
+        """Return a new `CredentialsError`, or a placeholder for it as the function `make_error` does."""
         return make_error(self._build_error)
 
     def _build_error(self) -> errors.CredentialsError:
@@ -100,7 +101,8 @@ _WORDINGS = {
     CredentialKind.OTHER: _Wording("Google credentials", _RUN_LOGIN),
 }
 
-#: `{reason}` is google-auth's message without secrets. `{remedy}` is the `remedy` for the kind of credentials.
+#: Error messages by cause. `{reason}` is replaced by google-auth's message without secrets, and `{remedy}` by the
+#: `remedy` for the kind of credentials.
 _TEXTS = {
     Cause.NO_DEFAULT_CREDENTIALS: (
         f"No Google credentials were found. {_RUN_LOGIN} For AI Studio pass `api_key` instead."
@@ -136,7 +138,7 @@ _CHECK_ROUTE = "Check the proxy settings and the `token_uri` of the credentials.
 #: Maps a module that cannot be imported to the package to install.
 _PACKAGES = {"requests": "requests", "OpenSSL": "pyopenssl"}
 
-#: Minimum length of a secret. Shorter values are not hidden, since they may be ordinary words.
+#: Minimum length of a value that is hidden as a secret. Shorter values may be ordinary words.
 _SHORTEST_SECRET = 8
 _SECRET_ATTRIBUTES = ("token", "refresh_token", "client_secret", "id_token")
 _SECRET_FIELD = re.compile(r"""((?:token|secret|assertion|key|password)["']?\s*[:=]\s*["'])[^"']+""", re.IGNORECASE)
@@ -149,7 +151,7 @@ _LONGEST_REASON = 300
 def describe_failure(
     err: BaseException, credentials: Credentials | None, source: str, answer: TokenResponse | None = None
 ) -> Failure:
-    """Return the message for an exception that a lookup or refresh of credentials raised.
+    """Return the failure for an exception that a lookup or refresh of credentials raised.
 
     `source` names the origin of the credentials, for example ``argument `credentials` ``. `answer` is the last answer
     of a server.

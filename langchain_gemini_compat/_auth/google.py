@@ -96,7 +96,7 @@ def _share_source(
     state, key = share_state(credentials, quota_project_id, client)
     return share_source(
         _shared_sources,
-        # The source keeps these objects alive, so another object cannot get the same id.
+        # The token source keeps these objects alive, so no other object can get the same `id`.
         (*key, id(state), quota_project_id, id(client)),
         lambda: GoogleTokens(credentials, quota_project_id, state, client, _now),
     )
@@ -111,7 +111,9 @@ _Outcome: TypeAlias = Token | Failure
 
 
 class GoogleTokens:
-    """Bearer tokens from credentials of google-auth. `None` means the application default credentials.
+    """Bearer tokens from credentials of google-auth.
+
+    Without `credentials`, the application default credentials are used.
 
     The first caller that needs a new token starts a refresh in a thread, and all callers wait for its future. A
     cancelled caller does not cancel the refresh. If the refresh fails, each waiting caller gets an error, and the next
@@ -291,7 +293,8 @@ class GoogleTokens:
         finally:
             self._state.last_snapshot = _snapshot(credentials)
         expiry = _expiry(credentials)
-        # The `refresh` method of a caller's own class may not update the expiry. Then the new expiry is unknown.
+        # The `refresh` method of a caller's own class may leave the old expiry in place. Then the new expiry is
+        # unknown.
         is_left = expiry is not None and expiry == before and expiry <= self._clock()
         return None if is_left else expiry
 
@@ -332,7 +335,10 @@ class GoogleTokens:
         return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
     def _is_usable(self, credentials: Credentials, *, is_replaced: bool) -> bool:
-        """Return whether the credentials' token can be used as is. `is_replaced`: other code has just set the token."""
+        """Return whether the credentials' token can be used as is.
+
+        `is_replaced` means that other code has just set the token.
+        """
         expiry, is_static = _expiry(credentials), self._state.is_static
         if expiry is None:
             return is_static or (is_replaced and bool(credentials.token))

@@ -1,8 +1,8 @@
 """Classification of google-auth's exceptions: which kind of credentials failed, and why.
 
 google-auth does not have error codes. One class covers missing and broken default credentials, and another covers every
-refusal of a server. So this module, and only this one, compares modules, class names and message texts of google-auth.
-If a release changes a text, the error message gives less specific advice.
+refusal of a server. So this module compares modules, class names and message texts of google-auth. No other module
+does. If a release changes a text, the error message gives less specific advice.
 
 Checked with google-auth 2.29 and 2.62. `tests/auth/test_google_errors.py` raises each of these errors in the installed
 release and fails if a name or a text has changed.
@@ -62,19 +62,19 @@ NOT_RENEWABLE = "necessary fields"
 NOT_IMPERSONATED = "Unable to acquire impersonated credentials"
 #: `invalid_grant` is an error code of OAuth. "reauth" is in the texts of `google.oauth2.reauth`.
 EXPIRED_LOGIN = re.compile(r"invalid_grant|reauth", re.IGNORECASE)
-#: Names of classes, since several libraries have classes with these names (`requests`, and `concurrent.futures` of
-#: Python 3.10).
+#: The names are compared instead of the classes, because several libraries define such classes: for example `requests`,
+#: and `concurrent.futures` in Python 3.10.
 NETWORK_ERRORS = frozenset({"TransportError", "TimeoutError", "ConnectionError"})
-#: The attribute of impersonated credentials that holds the credentials of the caller.
+#: The attribute of impersonated credentials that contains the credentials of the caller.
 CALLER = "_source_credentials"
 
-#: Words in error texts of Google's servers.
+#: Matches error texts of Google's servers that concern the quota project, and those for an API that is not enabled.
 _QUOTA_PROJECT = re.compile(r"quota project|USER_PROJECT_DENIED|serviceusage\.services\.use", re.IGNORECASE)
 _API_DISABLED = re.compile(r"SERVICE_DISABLED|has not been used in project", re.IGNORECASE)
 #: HTTP status codes of temporary failures.
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECT = 3
-#: Kinds of credentials that the user renews by a new login. Only for these does `invalid_grant` mean an expired login.
+#: Kinds of credentials that the user renews by a new login. For other kinds, `invalid_grant` is not an expired login.
 _LOGINS = frozenset(
     {
         CredentialKind.USER,

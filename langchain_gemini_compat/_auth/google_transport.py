@@ -42,7 +42,7 @@ _SECONDS = 120.0
 #: Maximum size of an answer in bytes. An answer with a token has a few thousand bytes.
 _LARGEST_ANSWER = 1 << 20
 _HTTP_ERRORS = 400
-#: Google's documented names of the metadata server. Its address is link-local, so it is not reached through a proxy.
+#: Google's documented names of the metadata server. Requests to it use no proxy, because its address is link-local.
 _METADATA_HOSTS = ("metadata.google.internal", "metadata", "169.254.169.254", "fd20:ce::254")
 _METADATA_VARIABLES = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
 
@@ -54,16 +54,16 @@ class _Adapter(Protocol):
 
 
 class Mounts:
-    """A replacement for `requests.Session`, on which google-auth mounts the certificates for metadata servers.
+    """A replacement for `requests.Session`. google-auth mounts the certificates for metadata servers on it.
 
-    google-auth 2.45 to 2.49 always mounts them. Later versions do so if GCE_METADATA_MTLS_MODE is set.
+    google-auth 2.45 to 2.49 always mounts certificates. Later versions do so if GCE_METADATA_MTLS_MODE is set.
     """
 
     def __init__(self) -> None:
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     def __bool__(self) -> bool:
-        """Return `True`, because google-auth replaces a session that is false."""
+        """Return `True`, because google-auth replaces a session whose truth value is false."""
         return True
 
     def mount(self, prefix: str, adapter: _Adapter) -> None:
@@ -87,7 +87,7 @@ class TokenRequest(Request):
         answer: The last answer, because google-auth's errors do not always contain it.
         session: The certificates for metadata servers.
         client: The caller's HTTP client. If it is set, its proxy and certificates are used.
-        latest_deadline: Returns when the last waiting caller stops waiting, by the monotonic clock.
+        latest_deadline: Returns the time, by the monotonic clock, at which the last waiting caller stops waiting.
     """
 
     def __init__(self) -> None:
@@ -147,9 +147,9 @@ class _Message:
         return min(self.end, self.latest_deadline())
 
     def timeout(self) -> httpx2.Timeout:
-        """Return the timeouts of the next step. Raise an error if no time is left.
+        """Return the timeouts for what is left of the request. Raise an error if no time is left.
 
-        If all callers have stopped waiting, this is an `AbandonedRefreshError`.
+        If all callers have stopped waiting, the error is an `AbandonedRefreshError`.
         """
         now = time.monotonic()
         if now >= self.latest_deadline():
@@ -207,7 +207,7 @@ def _send_to_metadata_server(message: _Message, context: ssl.SSLContext) -> Toke
 
 
 def _send(message: _Message, *, trust_env: bool = True, verify: ssl.SSLContext | None = None) -> TokenResponse:
-    """Send the request with a new client. Without `verify`, it has the SSL context that all clients share."""
+    """Send the request with a new client. Without `verify`, the client uses the SSL context that all clients share."""
     timeout = message.timeout()
 
     def build() -> httpx2.Client:
@@ -253,7 +253,7 @@ def _convert_errors(message: _Message) -> Generator[None]:
         reason = f"{type(err).__name__}: {err}"
     else:
         return
-    # This raises the timeout error if all callers have stopped waiting.
+    # If the time is over, `timeout` raises an error that says so. Otherwise, the HTTP error is raised.
     message.timeout()
     raise TransportError(reason)
 

@@ -1,6 +1,6 @@
 """Bearer tokens from API keys and from functions of the caller, and waiting for tokens with a deadline.
 
-At the deadline, the caller gets a `RequestTimeoutError`. A sync function then goes on in its thread.
+At the deadline, the caller gets a `RequestTimeoutError`. A sync function then continues to run in its thread.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class CallableToken(_KeySource):
             return self._check(answer)
         if inspect.iscoroutine(answer):
             answer.close()
-        # The function is not run in a new event loop: it may use objects of the caller's loop, such as an HTTP session.
+        # The function is not run in a new event loop, because it may use objects of the caller's loop, such as HTTP
+        # sessions.
         raise build_async_callable_error()
 
     async def atoken(self, deadline: float | None = None) -> str:
@@ -140,7 +141,7 @@ async def arun_until(call: Callable[[], _T], deadline: float | None, source: str
     """Async version of `run_until`. `call` always runs in a thread."""
     if deadline is None:
         return await asyncio.to_thread(call)
-    # asyncio's own thread pool is not used: `asyncio.run` would wait for the thread before it returns.
+    # asyncio's own thread pool is not used, because `asyncio.run` would wait for the thread before it returns.
     return await await_until(asyncio.wrap_future(start_thread(call, source)), deadline, source)
 
 
@@ -205,7 +206,7 @@ def clean_header(value: object, what: str) -> str:
         text = text.strip()
         if text.isascii() and text.isprintable():
             return text
-    raise build_error(f"The {what} has characters that no HTTP header can carry. Copy it again.")
+    raise build_error(f"The {what} has characters that are not allowed in HTTP headers. Copy it again.")
 
 
 def _check(key: str, source: str) -> str:

@@ -12,8 +12,8 @@ _NAME = "application_default_credentials.json"
 def locate_login_file() -> Path:
     """Return the path where google-auth looks for default credentials. The file may not exist.
 
-    The path comes from the first of these that is set, as in google-auth: the variable for the file, the variable for
-    gcloud's folder, the default folder of the operating system.
+    As in google-auth, the file is the value of `GOOGLE_APPLICATION_CREDENTIALS`, if it is set. If not, the file is in
+    gcloud's folder. The folder is the value of `CLOUDSDK_CONFIG`, or the default folder of the operating system.
     """
     named = os.environ.get(CREDENTIALS_VARIABLE)
     if named:

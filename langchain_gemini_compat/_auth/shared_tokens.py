@@ -1,7 +1,8 @@
 """Process-wide cache of credentials and tokens, so that models built for each request share one token.
 
-Two callers share a token only if all settings that affect the token are equal. When an object of a caller is garbage
-collected, its cache entry is removed. The cache keeps at most `_MOST` entries for default credentials.
+Two callers share a token only if all settings that affect the token are equal. The entry for a caller's object, such as
+its credentials, is removed when the object is garbage collected. For default credentials, the cache keeps at most
+`_MOST` entries.
 """
 
 from __future__ import annotations
@@ -68,20 +69,22 @@ class CredentialState:
     different clients may share the same credentials.
     """
 
-    #: The identity of the credentials. It outlives the token sources that are built for each model.
+    #: An object that identifies the credentials. Token sources are built for each model, but this object stays the
+    #: same.
     account: Hashable = field(default_factory=object, repr=False)
-    #: The loaded credentials, or `None` if these are the caller's own object, so that it can be garbage collected.
+    #: The loaded credentials. `None` if the caller passed credentials, so that the caller's object can be garbage
+    #: collected.
     loaded: Credentials | None = field(default=None, repr=False)
     is_loaded: bool = False
     #: Whether the credentials cannot get another token.
     is_static: bool = False
     project: str | None = None
     token: Token | None = None
-    #: Token and expiry of the credentials at the last read. A difference shows that other code has replaced the token.
+    #: Token and expiry of the credentials at the last read. If they differ later, other code has replaced the token.
     last_snapshot: object = field(default=None, repr=False)
     lock: Lock = field(default_factory=Lock, repr=False)
     running: Refresh | None = field(default=None, repr=False)
-    #: When the last waiting caller stops waiting, by the monotonic clock.
+    #: Time, by the monotonic clock, at which the last waiting caller stops waiting.
     latest_deadline: float = math.inf
 
     def forget_refresh(self) -> None:
@@ -93,7 +96,7 @@ class CredentialState:
 def share_state(
     credentials: Credentials | None, quota_project_id: str | None, client: object
 ) -> tuple[CredentialState, Key]:
-    """Return the shared state of `credentials` and its cache key. Create a missing state.
+    """Return the shared state of `credentials` and its cache key. Create the state if it does not exist.
 
     `None` means the default credentials. Their state depends on the quota project, the environment, and the caller's
     `client`.
@@ -112,9 +115,9 @@ def share_state(
 
 
 def identify_function(function: Callable[..., object]) -> Hashable:
-    """Return an object that stands for `function` as long as `function` lives.
+    """Return an object that identifies `function` as long as `function` exists.
 
-    A bound method is a new object at each access, so its identity is that of its instance and its function.
+    Python makes a new object at each access of a bound method, so its instance and its function identify the method.
     """
     if isinstance(function, MethodType):
         return identify_function(function.__func__), _identify(function.__self__)
@@ -122,12 +125,12 @@ def identify_function(function: Callable[..., object]) -> Hashable:
 
 
 def _identify(owner: object) -> Hashable:
-    # `id` would not do: Python uses it again when the object is gone.
+    # `id(owner)` is not used, because Python reuses the id of an object that was garbage collected.
     return _states_of(owner).setdefault("", CredentialState()).account
 
 
 def share_source(kept: WeakValueDictionary[Key, _Kept], key: Key, build: Callable[[], _Kept]) -> _Kept:
-    """Return the cached object for `key`. Build a missing object with `build`."""
+    """Return the cached object for `key`. If there is none, build the object with `build`."""
     with singleton_lock():
         found = kept.get(key)
         if found is None:
@@ -140,7 +143,7 @@ _states_by_object: dict[int, tuple[ref[object], dict[str, CredentialState]]] = {
 
 
 def _states_of(owner: object) -> dict[str, CredentialState]:
-    """Return the dictionary of `owner`, which lives as long as `owner`. `owner` does not have to be hashable."""
+    """Return the states of `owner`, which are kept as long as `owner` exists. `owner` does not have to be hashable."""
     number = id(owner)
     with singleton_lock():
         entry = _states_by_object.get(number)

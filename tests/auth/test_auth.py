@@ -51,7 +51,10 @@ class Clock:
 
 
 class Counting(google.auth.credentials.Credentials):
-    """Credentials whose first `failures` refreshes fail. A refresh takes `seconds`; a token is valid for `life`."""
+    """Credentials whose first `failures` refreshes fail.
+
+    A refresh takes `seconds`. A token is valid for the time `life`.
+    """
 
     def __init__(self, clock, seconds=0.0, failures=(), life=None):
         super().__init__()
@@ -104,7 +107,7 @@ def servers(monkeypatch):
 
 @pytest.fixture
 def credentials_file(monkeypatch, tmp_path):
-    """Write a login file that GOOGLE_APPLICATION_CREDENTIALS names, and hide other logins of this machine."""
+    """Write a login file, set GOOGLE_APPLICATION_CREDENTIALS to it, and hide other logins of this machine."""
 
     def write(content):
         path = tmp_path / "login.json"
@@ -316,7 +319,7 @@ def test_event_loops_of_several_threads_share_a_refresh():
 
 
 def test_many_rejections_of_one_token_cause_one_refresh():
-    """Twenty threads reject the same token, and one more rejects it after it has been replaced."""
+    """Twenty threads reject the same token. Another thread rejects it after it has been replaced."""
     credentials = Counting(Clock(), seconds=0.02)
     tokens = source(credentials)
     old = tokens.token()
@@ -407,7 +410,7 @@ def test_failed_early_refresh_is_silent_while_the_token_is_valid():
 
 
 def test_refresh_that_exits_does_not_block_callers():
-    """`SystemExit` is not an `Exception`."""
+    """The refresh raises `SystemExit`, which is not an `Exception`. The waiting callers get an error nevertheless."""
     tokens = source(Counting(Clock(), failures=[SystemExit("stop")]))
     assert "stop" in message(tokens)
     assert tokens.token() == "token-1"
@@ -885,7 +888,7 @@ def test_request_for_the_project_has_a_deadline():
 
 
 def test_hanging_callable_ends_at_the_deadline():
-    """A sync callable goes on in its thread, an async one is cancelled."""
+    """At the deadline, a sync callable continues to run in its thread. An async callable is cancelled."""
     may_go_on, ended = threading.Event(), []
 
     def ask():
@@ -957,7 +960,7 @@ def raising(error):
 def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
     """The message names the argument, the exception is the cause, and it decides whether the error is retryable."""
     calls = list(raising(error))
-    # A coroutine cannot raise this exception.
+    # A coroutine cannot raise `StopIteration`.
     for call in calls if not isinstance(error, StopIteration) else calls[:4]:
         with pytest.raises(CredentialsError) as caught:
             call()

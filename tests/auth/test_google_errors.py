@@ -21,7 +21,7 @@ KINDS = [kind for kind in CredentialKind if kind.value]
 
 
 def answer(status, content):
-    """A server that gives one answer to each request, in the form that google-auth reads."""
+    """Return a transport that gives the same answer to each request, in the form that google-auth reads."""
     response = SimpleNamespace(status=status, data=json.dumps(content).encode(), headers={})
     return lambda *args, **kwargs: response
 
@@ -35,13 +35,13 @@ def impersonated():
 def test_module_of_each_kind_defines_its_credentials(kind):
     module = import_module(kind.value)
     found = getattr(module, "Credentials", None) or module.ServiceAccountCredentials
-    # The class of federated credentials is abstract.
+    # The class of federated credentials is abstract, so a subclass is needed.
     example = type("Example", (found,), {"retrieve_subject_token": None})
     assert find_kind(object.__new__(example)) is kind
 
 
 def test_kinds_of_federated_credentials_are_found_by_base_class():
-    """The class's own module only shows the source of the subject token: a file, AWS or a program."""
+    """The module of the class itself shows only the source of the subject token: a file, AWS or a program."""
     for name in ("identity_pool", "aws", "pluggable"):
         found = import_module(f"google.auth.{name}").Credentials
         assert find_kind(object.__new__(found)) is CredentialKind.WORKLOAD_IDENTITY

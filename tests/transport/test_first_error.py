@@ -441,7 +441,10 @@ class ExternalToken(UselessToken):
 THREAD_CASES = {
     "function": ({"api_key": raise_key_error}, "no key"),
     "no token": ({"credentials": UselessToken("")}, "gave no token"),
-    "token with a line break": ({"credentials": UselessToken("a\nb")}, "characters that no HTTP header"),
+    "token with a line break": (
+        {"credentials": UselessToken("a\nb")},
+        "characters that are not allowed in HTTP headers",
+    ),
     "project": ({"credentials": ExternalToken("token")}, "no project"),
 }
 
