@@ -1,4 +1,4 @@
 """Tables of surfaces and model families, and functions that say what each of them accepts.
 
-It may import _wire.
+This package may import _wire.
 """

@@ -2,11 +2,12 @@
 
 A file has two tables:
 
-- `sources`: for each short name a `url` and the date on which somebody read it (`read`).
-- `families`: for each beginning of a model's name its facts. A fact has a `value`, one or more names of sources
-  (`source`), a `grade`, and sometimes a `note`.
+- `sources`: maps the short name of each source to its `url` and to the date on which somebody read it (`read`).
+- `families`: maps the beginning of the models' names to the facts about these models. A fact has a `value`, one or more
+  names of sources (`source`), a `grade`, and sometimes a `note`.
 
-In a file of a user, a fact may be the value alone. Without a grade it counts as documented. A source may be any string.
+In a file of a user, a fact may consist of its value alone. A fact without a grade counts as documented. A source may be
+any string.
 
 Each key and value is checked, so a mistake is an error that names the file and the place.
 """
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 #: The environment variable with the path of a file that corrects facts, for all models without `catalog`.
 CATALOG_VARIABLE = "GEMINI_COMPAT_CATALOG"
-#: What a source is: a page of Google's, a published reply of the service, or a statement of somebody else.
+#: Grades of facts: `documented` on a page of Google's, `observed` in a published reply of the service, or `reported` by
+#: somebody else.
 GRADES = ("documented", "observed", "reported")
 #: All thinking levels, from the lowest to the highest.
 LEVELS = ("minimal", "low", "medium", "high", "xhigh")
@@ -39,7 +41,7 @@ class Source:
     """A page or package in which somebody read a fact."""
 
     url: str
-    #: When it was read, as an ISO date.
+    #: The date on which somebody read the page or package, in ISO form.
     read: str
 
 
@@ -47,11 +49,11 @@ class Source:
 class End:
     """The end of a model's service on one surface."""
 
-    #: The last day, if a source has it.
+    #: The last day of the service; `None` if no source contains it.
     date: date | None
-    #: The model that Google recommends, or that answers instead; empty if no source names one.
+    #: The model that Google recommends as a replacement, or that answers in its place; empty if no source names one.
     successor: str
-    #: One of `GRADES`: how sure the end is.
+    #: The grade of the end: one of `GRADES`.
     grade: str
 
 
@@ -67,7 +69,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of value. `read` returns the value as `ModelFamily` has it, or `None` for a value that is not allowed."""
+    """A type of values.
+
+    `read` converts a value to the type in `ModelFamily`, or returns `None` if it is not allowed.
+    """
 
     allowed: str
     read: Callable[[object], object]
@@ -146,19 +151,20 @@ class _Reader:
         return {name.lower(): self._read_family(name, entry, sources) for name, entry in families.items()}
 
     def _check_family_name(self, name: str, names: Collection[str]) -> None:
-        """Refuse a name that no model has, and one that occurs twice, since its facts would have no effect."""
+        """Raise an error if the name has a prefix or occurs twice, since its facts would have no effect."""
         bare = name.rpartition("/")[2]
         if bare != name:
-            raise ValueError(f"{self.file}: `families.{name}` has a prefix. Leave it out: `families.{bare}`.")
+            raise ValueError(f"{self.file}: `families.{name}` has a prefix. Write `families.{bare}`.")
         if sum(other.lower() == name.lower() for other in names) > 1:
-            raise ValueError(f"{self.file}: `families.{name}` is there twice, in upper and in lower case.")
+            raise ValueError(f"{self.file}: `families.{name}` occurs twice, in upper and in lower case.")
 
     def _read_family(self, name: str, entry: object, sources: Mapping[str, Source]) -> dict[str, Fact]:
         facts = _read_table(entry, self.file, f"`families.{name}`", FACTS)
         return {key: self._read_fact(key, given, sources, f"`families.{name}.{key}`") for key, given in facts.items()}
 
     def _read_fact(self, key: str, given: object, sources: Mapping[str, Source], place: str) -> Fact:
-        # An end is a table, too.
+        # In a file of a user, a table is either a fact with its source, or an end of service that is given as the value
+        # alone.
         is_table = self.is_own or (isinstance(given, dict) and not given.keys() & {"date", "successor"})
         whole = given if is_table else {"value": given}
         entry = _read_table(whole, self.file, place, ("value", "source", "grade", "note"))
@@ -185,7 +191,7 @@ class _Reader:
 
 
 def _read_table(given: object, file: str, place: str, known: Collection[str] = ()) -> dict[str, object]:
-    """Return `given` if it is a table, and its keys are in `known` unless that is empty."""
+    """Return `given`. Raise an error if it is not a table, or if it has a key that is not in a non-empty `known`."""
     if not isinstance(given, dict):
         raise _wrong(file, place, given, f"a table with {_list(known) or 'entries'}")
     table = cast("dict[str, object]", given)
@@ -240,7 +246,7 @@ def _read_range(value: object) -> tuple[int, int] | None:
 
 
 def _read_date(value: object) -> str | None:
-    """Return a date in ISO form. TOML has dates of its own."""
+    """Return a date in ISO form. A TOML parser returns a `date`, and a JSON parser a string."""
     try:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError:
@@ -248,10 +254,10 @@ def _read_date(value: object) -> str | None:
 
 
 def _read_end(value: object) -> End | None:
-    """Return the end without its grade, which stands beside the value."""
+    """Return the end with an empty grade, because the grade is not part of the value."""
     if not isinstance(value, dict) or not value or not value.keys() <= {"date", "successor"}:
         return None
-    # TOML has dates of its own.
+    # A TOML parser returns a `date`, and a JSON parser a string.
     last, successor = str(value.get("date", "")), value.get("successor", "")
     if not isinstance(value.get("date", ""), (str, date)) or not isinstance(successor, str):
         return None
@@ -266,7 +272,7 @@ def _one_of(*words: str) -> _Kind:
 
 
 def _some_of(*words: str) -> _Kind:
-    """Return the kind of lists of some of `words`, in the order of `words`."""
+    """Return the type for a list that contains some of `words`, in the order of `words`."""
 
     def read(value: object) -> tuple[str, ...] | None:
         found = _read_words(value)
@@ -281,7 +287,7 @@ _TEXT = _Kind("a string", _read_text)
 _TEXT_OR_NOTHING = _Kind("a string, which may be empty", lambda value: value if isinstance(value, str) else None)
 _DATE = _Kind("a date, such as `2027-05-19`", _read_date)
 _END = _Kind("a table with `date` (such as `2027-05-19`), `successor` (the name of a model), or both", _read_end)
-#: The facts that a family may have: fields of `ModelFamily`, which says what they mean.
+#: The facts that a family may have, with their types. They are fields of `ModelFamily`, which explains them.
 FACTS: Mapping[str, _Kind] = {
     "title": _TEXT,
     "status": _TEXT,

@@ -20,9 +20,10 @@ _seen: set[tuple[str | None, str, str]] = set()
 
 
 def take_end_warning(endpoint: Endpoint) -> str | None:
-    """Return the warning about the end of the endpoint's model, at the first request of this process to its family.
+    """Return the warning that the service of the endpoint's model ends soon or has ended, or `None`.
 
-    Only an end that Google documents counts. Return `None` for models without one, and for compatible servers.
+    In one process, each model family gets the warning once. Return `None` for compatible servers, and if Google
+    documents no end of the service.
     """
     if not endpoint.speaks_gemini:
         return None

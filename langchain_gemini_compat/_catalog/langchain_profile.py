@@ -1,12 +1,13 @@
 """Builds LangChain's `ModelProfile` from the facts about a model family.
 
-A profile has only keys that langchain-core 1.6 knows, or that the caller names, because langchain-core warns of other
+A profile has only keys that langchain-core 1.6 knows, or that the caller passes, because langchain-core warns of other
 keys. A key whose fact is unknown is left out.
 
 LangChain's agents read two keys in particular:
 
-- `structured_output`: if it is true, `create_agent` asks for JSON by `response_format`. If the agent has tools, it does
-  so only for model names that contain `gemini-3`. Others, such as `gemini-flash-latest`, get the schema as a tool.
+- `structured_output`: if it is true, `create_agent` sends the schema as `response_format`. If the agent has tools,
+  `create_agent` does so only for model names that contain `gemini-3`. Other models, such as `gemini-flash-latest`, get
+  the schema as a tool.
 - `max_input_tokens`: `SummarizationMiddleware` starts to summarize at a fraction of this number.
 """
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class KnownProfile(dict[str, object]):
-    """A profile built from the catalog. It keeps the facts that it began with, to show whether somebody changed it."""
+    """A profile built from the catalog. It keeps its original facts, so that changes by other code can be found."""
 
     def __init__(self, facts: dict[str, object]) -> None:
         """Copy the facts, and the list in them, since callers may change the profile."""
@@ -43,8 +44,9 @@ def build_profile(family: ModelFamily, model: str = "", keys: Collection[str] = 
 
     Args:
         family: The facts.
-        model: Name of the model. Its name and dates are in the profile if the family is named after it.
-        keys: The keys of profiles in the installed langchain-core. Version 1.6 has no names and dates.
+        model: Name of the model. The profile has Google's name and dates of the model only if the family has the same
+            name.
+        keys: The keys of profiles in the installed langchain-core. Version 1.6 has no keys for names and dates.
     """
     if not family.generation:
         return None
@@ -54,7 +56,7 @@ def build_profile(family: ModelFamily, model: str = "", keys: Collection[str] = 
 
 
 def is_from_catalog(profile: object) -> bool:
-    """Return whether `profile` is as the catalog has it, so that another model needs another one."""
+    """Return whether `profile` was built from the catalog and not changed, so that a new model gets a new profile."""
     return isinstance(profile, KnownProfile) and profile == profile.facts
 
 
@@ -64,7 +66,7 @@ def _facts(family: ModelFamily) -> dict[str, object]:
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
-        # These keys say whether a `ToolMessage` may contain media. Where a tool result cannot carry media, this
+        # These keys say whether a `ToolMessage` may contain media. If a surface accepts no media in tool results, this
         # package sends the media in a user message after the tool result.
         "image_tool_message": family.calls_tools and "image" in family.inputs,
         "pdf_tool_message": family.calls_tools and "pdf" in family.inputs,

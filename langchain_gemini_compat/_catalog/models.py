@@ -1,7 +1,7 @@
 """Facts about model families: what a request or a LangChain profile needs to know about a model.
 
-The facts and their sources are in `models.json`, which `catalog_file` reads. A fact without a source is absent there,
-and has the default of `ModelFamily`, which changes requests least.
+The facts and their sources are in `models.json`, which `catalog_file` reads. A fact without a source is not in the
+file. It has the default of `ModelFamily`, with which the package changes requests least.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.catalog_file import End, FamilyFacts
 
 _GEMINI_3 = "gemini-3"
-#: What may follow the name of a model without naming another one.
+#: Matches what may follow the name of a model without making it another model: `-preview`, a version or a date.
 _VERSION = re.compile(r"(?:-preview)?(?:-\d{3}|-\d\d-\d{4}|-\d\d-\d\d)?")
 _FILE = Path(__file__).with_name("models.json")
-#: Read here because reading a file at a call would block an event loop. It is parsed when the first model is looked up.
+#: The file is read at import, because reading it during a call would block an event loop. It is parsed when the first
+#: model is looked up.
 _TEXT = _FILE.read_text(encoding="utf-8")
 
 
@@ -32,9 +33,10 @@ _TEXT = _FILE.read_text(encoding="utf-8")
 class ModelFamily:
     """The facts about one family of models. Limits are in tokens."""
 
-    #: The beginning of the names of its models.
+    #: The beginning of the names of the family's models.
     name: str
-    #: Google's name, state of the service and dates of the model whose name is `name`, for its LangChain profile.
+    #: Four facts for the LangChain profile of the model whose name is `name`: Google's name for the model, the state of
+    #: its service, and two dates.
     title: str | None = None
     status: str | None = None
     release_date: str | None = None
@@ -59,9 +61,9 @@ class ModelFamily:
     #: Whether Vertex AI accepts an assistant message with both text and tool calls.
     text_beside_calls: bool = True
     max_input_tokens: int | None = None
-    #: The most that one call writes.
+    #: Maximum number of output tokens of one call.
     max_output_tokens: int | None = None
-    #: Whether input, thoughts and output together have at most `max_input_tokens`.
+    #: Whether `max_input_tokens` limits the sum of input, thoughts and output.
     shares_limit: bool = False
     inputs: tuple[str, ...] = ("text", "image", "audio", "video", "pdf")
     image_output: bool = False
@@ -73,19 +75,21 @@ class ModelFamily:
     takes_penalties: bool = True
     #: Whether `cached_content` is accepted: a context cache that the caller has created.
     takes_cached_content: bool = True
-    #: MIME types of media inside the result of a tool on Vertex AI. Others probably give a 400.
+    #: MIME types of media that a tool result on Vertex AI may contain. For other types, the server probably answers
+    #: 400.
     result_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain")
     #: Locations on Vertex AI, `None` if unknown. `regions` stands for all single regions, such as `us-central1`.
     #: AI Studio has no locations.
     locations: tuple[str, ...] | None = None
-    #: Whether a source shows that Google serves the models on its own Chat Completions endpoint; `None` if none does.
+    #: Whether Google serves the models on its own Chat Completions endpoint; `None` if no source shows that it does.
     on_chat_completions: bool | None = None
     #: The API that serves the models, if Chat Completions does not; empty for chat models.
     other_api: str = ""
     #: When each surface shuts the models down; `None` if no end is known.
     end_on_vertex: End | None = None
     end_on_ai_studio: End | None = None
-    #: Whether the row describes known models. `False` for the rows of all other models.
+    #: Whether the family is in a file of facts. `False` for `LATER_GEMINI` and `_OTHER`, which apply to all other
+    #: models.
     known: bool = True
 
     def is_name_of(self, model: str) -> bool:
@@ -120,7 +124,7 @@ class ModelFamily:
         return self.generation == other.generation
 
 
-#: The row of later versions and of aliases such as `gemini-flash-latest`, with the facts common to newer text models.
+#: The facts for later versions and for aliases such as `gemini-flash-latest`: those common to newer text models.
 LATER_GEMINI = ModelFamily(
     "gemini",
     generation=_GEMINI_3,
@@ -130,7 +134,7 @@ LATER_GEMINI = ModelFamily(
     max_output_tokens=65_536,
     known=False,
 )
-#: The row of models other than Gemini.
+#: The facts for models other than Gemini.
 _OTHER = ModelFamily("", known=False)
 
 
@@ -163,7 +167,7 @@ def known_families() -> tuple[ModelFamily, ...]:
 
 
 def family_of(model: str, catalog: str | None = None) -> ModelFamily:
-    """Return the row whose name is the longest prefix of `model`. Prefixes of providers are ignored.
+    """Return the family whose name is the longest beginning of `model`. Prefixes such as `google/` are ignored.
 
     Args:
         model: Name of a model, with or without prefixes.
@@ -185,20 +189,22 @@ def _find_family(model: str, catalog: str) -> ModelFamily:
 
 
 def _longest(bare: str, families: Iterable[ModelFamily]) -> ModelFamily:
-    """Return the family with the longest name that begins `bare`."""
+    """Return the family with the longest name with which `bare` begins."""
     return max((one for one in families if bare.startswith(one.name)), key=lambda family: len(family.name))
 
 
 @lru_cache(maxsize=32)
 def _load_families(catalog: str) -> tuple[ModelFamily, ...]:
-    """Return all rows, corrected by the file `catalog` unless the path is empty. The file is read once per process.
+    """Return all families, corrected by the file `catalog` unless the path is empty.
 
-    A family that the file adds begins with the facts that its name has without the file.
+    Each file is read once per process.
+
+    A family that the file adds starts with the facts that models of this name have without the file.
     """
     rows = {family.name: family for family in (*known_families(), LATER_GEMINI, _OTHER)}
     corrections = read_catalog(catalog) if catalog else {}
     change = cast("Callable[..., ModelFamily]", replace)
-    # Shorter names first, so that a new family can begin with the facts of another new family.
+    # Shorter names come first, so that a new family can start with the facts of another new family.
     for name in sorted(corrections, key=len):
         base = rows.get(name) or replace(_longest(name, rows.values()), name=name, known=True)
         rows[name] = change(base, **{key: fact.value for key, fact in corrections[name].items()})

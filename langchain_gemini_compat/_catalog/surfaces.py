@@ -96,12 +96,12 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
     "ai_studio": frozenset({"none", "minimal", "low", "medium", "high"}),
     "openai_compatible": None,
 }
-#: Values that Vertex AI's page maps to a thinking budget, for models that count tokens.
+#: Values that Vertex AI's page maps to a thinking budget. They apply to models that limit thinking by tokens.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
-#: Header with which Vertex AI takes `service_tier="priority"`. No source shows other tiers on the compatible endpoint.
-#: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
+#: On Vertex AI, `service_tier="priority"` is sent as this header. No source shows other tiers on the compatible
+#: endpoint. https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
 TIER_HEADER = "X-Vertex-AI-LLM-Shared-Request-Type"
-#: MIME types of Office and OpenDocument files.
+#: Prefixes of the MIME types of Office and OpenDocument files.
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 OFFICE_TYPES = frozenset(
@@ -114,7 +114,7 @@ OFFICE_TYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where requests go, and what they may contain there."""
+    """The address to which requests are sent, and what they may contain."""
 
     surface: Surface
     base_url: str
@@ -236,7 +236,7 @@ class Endpoint:
         return self.dialect != "ai_studio" or family.takes_effort_on_ai_studio
 
     def takes_effort(self, effort: str, family: ModelFamily) -> bool:
-        """Whether this value of `reasoning_effort` is accepted for a Gemini model that has it."""
+        """Whether the surface accepts this value of `reasoning_effort`, if the Gemini model itself accepts it."""
         if not self.takes_efforts(family):
             return False
         counts_tokens = self.dialect == "vertex" and family.thinking == "budget"
@@ -260,7 +260,7 @@ class Endpoint:
         return not self.speaks_gemini or family.takes_json_beside_functions
 
     def takes_media_in_results(self, family: ModelFamily) -> bool:
-        """Whether a tool result may carry media in its `extra_content`."""
+        """Whether a tool result may contain media in its `extra_content`."""
         return self.dialect == "vertex" and family.takes_media_in_results
 
     def takes_office_files(self, family: ModelFamily) -> bool:
@@ -268,11 +268,14 @@ class Endpoint:
         return self.dialect == "vertex" and not OFFICE_TYPES.isdisjoint(family.result_types)
 
     def takes_in_result(self, mime_type: str | None, family: ModelFamily) -> bool:
-        """Whether a tool result may carry media of this MIME type in its `extra_content`."""
+        """Whether a tool result may contain media of this MIME type in its `extra_content`."""
         return self.takes_media_in_results(family) and mime_type in family.result_types
 
     def may_be_reached_as(self, surface: object) -> bool:
-        """Whether the same server can also be configured as `surface`. A gateway can have two values of `surface`."""
+        """Whether the same server can also be configured as `surface`.
+
+        A gateway works with different values of `surface`.
+        """
         return surface == self.surface or "openai_compatible" in (surface, self.surface)
 
     @property
@@ -282,9 +285,9 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """The host and port that identify the server; for your own deployment also the path.
+        """The host and port that identify the server. For your own deployment, the path is included.
 
-        One Vertex AI host serves many endpoints.
+        The path is needed because one Vertex AI host serves many endpoints.
         """
         url = urlsplit(self.base_url)
         return f"{url.netloc}{url.path}" if self.self_deployed else url.netloc
@@ -388,8 +391,8 @@ def recognise_surface(
 def check_segment(name: str, value: object, source: str = "") -> None:
     """Raise `ValueError` unless `value` is one plain URL segment that is valid for the argument `name`.
 
-    Without this check a value such as `attacker.example/#` would choose the host that gets the credential. The error
-    does not quote the value. `source` is the environment variable that has the value, if any.
+    Without this check, a value such as `attacker.example/#` would choose the host that gets the credential. The error
+    does not quote the value. `source` is the name of the environment variable with the value, or empty.
     """
     pattern, allowed = _SEGMENTS[name]
     if not isinstance(value, str) or not pattern.fullmatch(value):
@@ -399,7 +402,11 @@ def check_segment(name: str, value: object, source: str = "") -> None:
 
 @lru_cache(maxsize=64)
 def _is_in_google_domain(base_url: str) -> bool:
-    """Whether the host of `base_url` is Google's. Each message of a history asks, which took 9 % of its encoding."""
+    """Whether the host of `base_url` is Google's.
+
+    The result is cached, because encoding a history needs it for each message. Without the cache, this took 9 % of the
+    encoding.
+    """
     return (urlsplit(base_url).hostname or "").endswith(_GOOGLE_DOMAINS)
 
 
@@ -443,7 +450,7 @@ def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
 
 
 def _lacks_vertex_path(base_url: str) -> bool:
-    """Whether `base_url` is only a host, Google's or another, so that the path of an endpoint must be added."""
+    """Whether the path of an endpoint must be added, because `base_url` is only a host (of Google or of others)."""
     url = urlsplit(_trim(base_url))
     return not url.path or (is_google_host(base_url) and _is_bare(base_url))
 

@@ -20,7 +20,7 @@ def document(key="levels", fact=None, **changes):
 
 
 def test_every_field_of_a_family_can_be_a_fact():
-    """The name is the key of the family, and only the rows of all other models are not known."""
+    """Two fields are not facts: `name`, which is the key of the family, and `known`, which depends on the file."""
     assert FACTS.keys() == ModelFamily.__dataclass_fields__.keys() - {"name", "known"}
 
 
@@ -47,8 +47,8 @@ def test_each_fact_reaches_its_family():
         ([], "f.json: the document is []. Set it to a table with `sources`, `families`."),
         ({"family": {}}, "the document has the unknown key `family`. Did you mean `families`?"),
         ({"families": []}, "`families` is []."),
-        ({"families": {"google/gemini-x": {}}}, "`families.google/gemini-x` has a prefix. Leave it out: `families.gemini-x`."),
-        ({"families": {"gemini-x": {}, "Gemini-X": {}}}, "`families.gemini-x` is there twice"),
+        ({"families": {"google/gemini-x": {}}}, "`families.google/gemini-x` has a prefix. Write `families.gemini-x`."),
+        ({"families": {"gemini-x": {}, "Gemini-X": {}}}, "`families.gemini-x` occurs twice"),
         ("[" * 100_000, "f.json is not valid JSON"),
         ({"sources": {"page": {"url": "https://example.com"}}}, "`read` of `sources.page` is None. Set it to a string."),
         ({"families": {"gemini-x": None}}, "`families.gemini-x` is None."),

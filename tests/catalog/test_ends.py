@@ -48,7 +48,10 @@ def test_end_within_30_days_or_past_is_warned_of(call, today, verb):
 
 
 def test_only_the_first_call_of_the_process_warns(call):
-    """Also if a program builds a model for each call. `preview` does not warn and does not count."""
+    """This holds even if a program builds a model for each call.
+
+    `preview` does not warn and does not count as a call.
+    """
     assert len(call("2027-06-01", calls=3)) == 1
     assert call("2027-06-01") == []
 

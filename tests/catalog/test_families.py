@@ -98,13 +98,13 @@ def test_a_row_does_not_contradict_itself(family):
 
 
 def test_bare_model_name_removes_only_google_s_prefixes():
-    """Also if there are several of them."""
+    """All prefixes are removed, even if there are several."""
     assert bare_model_name("models/google/gemini-x") == "gemini-x"
     assert bare_model_name("meta/llama") == "meta/llama"
 
 
 def test_a_changed_profile_does_not_change_the_profiles_of_other_models():
-    """Not even through the lists in it."""
+    """The profiles share no lists, so changing a list changes only one profile."""
     mine, theirs = (build_profile(family_of("gemini-3.8-flash")) for _ in range(2))
     mine["reasoning_effort_levels"].append("all")
     mine["max_input_tokens"] = 1
@@ -113,7 +113,7 @@ def test_a_changed_profile_does_not_change_the_profiles_of_other_models():
 
 
 def test_a_profile_has_the_facts_that_agents_read():
-    """`create_agent` chooses a strategy for structured output by them. Summaries need the token limits."""
+    """`create_agent` reads facts to choose a strategy for structured output. Summaries need the token limits."""
     profile = build_profile(family_of("gemini-3.8-flash"))
     assert profile["max_input_tokens"] == 1_048_576
     assert profile["max_output_tokens"] == 65_536
@@ -164,7 +164,7 @@ def test_profiles_have_only_keys_that_langchain_knows(model):
 @pytest.mark.parametrize("name", ["gemini-3.8-flash", "google/gemini-3.8-flash", "models/gemini-3.8-flash"])
 @pytest.mark.parametrize("surface", PLACES)
 def test_a_model_has_the_profile_of_its_family(name, surface):
-    """Under every spelling of its name. A profile of the caller overrides it."""
+    """This applies to every spelling of the name. A profile of the caller overrides the profile of the family."""
     chat = ChatGeminiCompat(model=name, **PLACES[surface])
     assert chat.profile["max_input_tokens"] == 1_048_576
     own = ChatGeminiCompat(model=name, profile={"max_input_tokens": 5}, **PLACES[surface])
@@ -182,7 +182,7 @@ def get_number() -> int:
     return 42
 
 
-#: Model, and whether `create_agent` asks for JSON natively without tools and beside tools.
+#: Each model, and whether `create_agent` sends the schema as `response_format`: without tools, and with tools.
 STRATEGIES = [
     ("gemini-3.8-flash", True, True),
     ("models/gemini-3.7-flash", True, True),
@@ -243,7 +243,7 @@ def play(request):
 
 @pytest.mark.parametrize("model", [model for model, _, _ in STRATEGIES])
 def test_summaries_start_at_a_fraction_of_the_model_s_limit(model):
-    """With a fraction of 0.5 they start at half of it, and not one token earlier."""
+    """With a fraction of 0.5, the first summary comes at half of the limit, and not one token earlier."""
     half = family_of(model).max_input_tokens // 2
     for tokens, script in ((half - 1, ["Done."]), (half, ["Short.", "Done."])):
         fake = FakeGemini(script)

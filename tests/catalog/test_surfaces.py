@@ -115,7 +115,7 @@ def test_model_names_are_spelled_as_the_surface_spells_them(surface, given, sent
 
 
 def test_a_self_deployed_model_does_not_speak_gemini():
-    """It is recognised by `endpoint_id` or by its URL. Its name is sent unchanged."""
+    """A self-deployed model is recognised by `endpoint_id` or by its URL. Its name is sent unchanged."""
     for place in (
         build(endpoint_id="123", model="gemma-3"),
         build(base_url="https://1.us-central1-9.prediction.vertexai.goog/v1/projects/p/locations/l/endpoints/1",

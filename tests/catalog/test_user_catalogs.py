@@ -71,7 +71,7 @@ def test_other_api_can_be_made_empty(write):
 
 
 def test_models_with_and_without_a_catalog_do_not_change_each_other(write):
-    """Also if they alternate, and if two have different catalogs."""
+    """The models alternate, and two of them have different catalogs."""
     high = write({"gemini-3.8-flash": {"levels": ["high"]}}, "a.json")
     low = write({"gemini-3.8-flash": {"levels": ["low"]}}, "b.json")
     for _ in range(2):
@@ -82,7 +82,7 @@ def test_models_with_and_without_a_catalog_do_not_change_each_other(write):
 
 
 def test_environment_names_a_catalog_for_all_models_without_one(write, monkeypatch):
-    """The argument is stronger. The files are not merged, even if they name different families or facts."""
+    """The argument `catalog` takes precedence. The files are not merged, even if they name different families or facts."""
     low = {"levels": ["low"], "max_output_tokens": 77}
     monkeypatch.setenv(CATALOG_VARIABLE, str(write({"gemini-3.8-flash": low, "gemini-3.7-flash": low}, "a.json")))
     assert level(ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")) == "low"
@@ -96,7 +96,7 @@ def test_environment_names_a_catalog_for_all_models_without_one(write, monkeypat
 
 
 def test_catalog_decides_whether_signatures_come_back(write):
-    """A history of a model with other rules gets placeholders. The catalog says that the rules are the same."""
+    """Signatures of a model with other rules are replaced by placeholders. With the catalog, the rules are the same."""
     fake = FakeGemini()
     origin = fake.chat_model("gemini-3.8-flash")
     reply = origin.invoke("Hi.")
@@ -152,7 +152,7 @@ end_on_ai_studio.grade = "reported"
 
 
 def test_toml_has_the_same_keys(write):
-    """On Python 3.10 tomli reads it, which pytest brings."""
+    """On Python 3.10, `tomli` reads the file. pytest depends on `tomli` there."""
     family = family_of("gemini-5-xenon", str(write(TOML, "facts.toml")))
     assert (family.levels, family.max_output_tokens) == (("low", "xhigh"), 5000)
     ends = [(str(end.date), end.successor, end.grade) for end in (family.end_on_vertex, family.end_on_ai_studio)]
@@ -160,7 +160,7 @@ def test_toml_has_the_same_keys(write):
 
 
 def test_toml_without_a_reader_is_an_error_that_says_what_to_install(write, monkeypatch):
-    """Python 3.10 has none."""
+    """Python 3.10 has no TOML parser of its own."""
     monkeypatch.setattr(sys, "version_info", (3, 10))
     monkeypatch.setitem(sys.modules, "tomli", None)
     with pytest.raises(ValueError, match="pip install tomli"):
@@ -181,7 +181,7 @@ def test_toml_without_a_reader_is_an_error_that_says_what_to_install(write, monk
     ],
 )
 def test_mistake_names_the_file_the_key_and_what_is_allowed(write, monkeypatch, families, said):
-    """At construction, by either way, and with a profile of the caller too."""
+    """The error is raised at construction, for the argument and for the variable, and even if `profile` is set."""
     path = write(families)
     for options in ({}, {"profile": {"max_input_tokens": 5}}):
         with pytest.raises(ValueError, match=r"facts\.json") as caught:
@@ -204,7 +204,7 @@ def test_call_cannot_name_a_catalog():
 
 
 def test_copies_keep_the_catalog(write):
-    """Copies, pickles and serialized constructors."""
+    """This applies to copies, pickles and serialized constructors."""
     path = write({"gemini-3.8-flash": {"levels": ["low"]}})
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", catalog=path)
     copies = [chat.model_copy(), copy.deepcopy(chat), pickle.loads(pickle.dumps(chat))]
@@ -214,7 +214,7 @@ def test_copies_keep_the_catalog(write):
 
 
 def test_copy_for_another_model_has_the_profile_of_that_model():
-    """As long as nobody has set a profile."""
+    """A profile that the caller has set stays."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     assert chat.model_copy(update={"model": "gemini-2.0-flash"}).profile["max_output_tokens"] == 8192
     assert chat.model_copy(update={"model_name": "gemma-4"}).profile is None
@@ -235,7 +235,7 @@ def test_copies_do_not_share_a_profile():
 
 
 def test_configured_model_has_its_own_profile():
-    """`configurable_fields` builds it from all fields of the model."""
+    """`configurable_fields` builds the configured model from all fields of the first model."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     for name in ("model", "model_name"):
         chain = chat.configurable_fields(**{name: ConfigurableField(id="model")})
@@ -247,7 +247,7 @@ def test_configured_model_has_its_own_profile():
 
 
 def test_profile_of_another_model_can_be_set():
-    """For an alias of a gateway, for example."""
+    """A gateway may call a model by an alias, for example."""
     other = ChatGeminiCompat(model="gemini-2.0-flash", api_key="k").profile
     chat = ChatGeminiCompat(model="my-alias", profile=other, **PLACES["openai_compatible"])
     assert chat.profile["max_output_tokens"] == 8192
