@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 else:
     Request, Response = (getattr(import_module(library_name()), name) for name in ("Request", "Response"))
 
-#: Matches the status in a server error's text, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`. The remedy follows it.
+#: Matches the status in a server error's text, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`. After it comes the
+#: advice.
 _STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")
 #: The status code for a text without a status code.
 _UNKNOWN_STATUS = 500
-#: Maximum size in bytes of an error body that a `Refusal` keeps. Each blocked rate gate holds one `Refusal`.
+#: Maximum size in bytes of an error body that a `Refusal` keeps. Each blocked rate gate keeps one `Refusal`.
 _MOST_KEPT = 16 * 2**10
 
 
@@ -165,8 +166,8 @@ class QuotaExhaustedError(RateLimitError):
 class Refusal:
     """The contents of a `RateLimitError`, from which the rate gate builds the errors of further calls.
 
-    The rate gate does not store the exception itself, because the traceback holds the failed request with all its
-    images.
+    The rate gate does not store the exception itself, because its traceback would keep the failed request with all
+    images in memory.
     """
 
     kind: type[RateLimitError]

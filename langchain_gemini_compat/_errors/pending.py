@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PendingError(GeminiCompatError):
-    """Stands for an error until openai is imported.
+    """A placeholder for an error, until openai is imported.
 
     Args:
         build: Returns a new error. This function may import openai.
@@ -35,7 +35,7 @@ class PendingError(GeminiCompatError):
         self.build = build
 
     def replace(self) -> GeminiCompatError:
-        """Return the error, with the cause, the context, the traceback and the partial text of this one."""
+        """Return the error, with the cause, the context, the traceback and the partial text of this placeholder."""
         error = self.build()
         error.__cause__, error.__context__ = self.__cause__, self.__context__
         error.__suppress_context__ = self.__suppress_context__
@@ -46,7 +46,7 @@ class PendingError(GeminiCompatError):
 
 
 class _Import:
-    """The import of the exception classes."""
+    """State of the import of the exception classes."""
 
     def __init__(self) -> None:
         #: Whether the classes exist. The module `api` sets this when it is imported.
@@ -66,7 +66,7 @@ class _Import:
 
 
 class _Thread(threading.local):
-    """What `make_error` does in the current thread."""
+    """Thread-local: whether `make_error` returns placeholders in this thread, although no event loop runs."""
 
     defers_errors = False
 
@@ -81,7 +81,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def are_classes_imported() -> bool:
-    """Return whether openai and the classes of `api` are imported. If not, no object of these classes exists."""
+    """Return whether openai and the classes of `api` are imported. If not, no error can be an instance of them."""
     return _import.is_done
 
 
@@ -127,9 +127,11 @@ def deferring_errors() -> Generator[None]:
 def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
     """Return the error that `build` returns.
 
-    Before the import, return a `PendingError` in the thread of an event loop and within `deferring_errors`.
+    In the thread of a running event loop, and within `deferring_errors`, return a `PendingError` if openai is not
+    imported yet.
 
-    Values that change must be read before, and not in `build`: it may run half a second later.
+    Values that may change must be read before this call and not in `build`, because `build` may run half a second
+    later.
     """
     if not _import.is_done:
         if _thread.defers_errors or _runs_event_loop():
@@ -139,7 +141,7 @@ def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
 
 
 def complete_error(error: GeminiCompatError) -> GeminiCompatError:
-    """Return `error`, or the error that it stands for."""
+    """Return `error`, or the error that a `PendingError` replaces."""
     if not isinstance(error, PendingError):
         return error
     import_classes()

@@ -1,4 +1,4 @@
 """The JSON of the API: its types, parsing, media types, unknown fields and notes about changes.
 
-It may import nothing of this package.
+This package may not import any other part of `langchain_gemini_compat`.
 """

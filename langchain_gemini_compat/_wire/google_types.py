@@ -31,7 +31,10 @@ def dump_settings(value: object) -> object:
 
 
 def _dump_setting(value: object) -> object:
-    """Return a safety setting as a dict: of google-genai, of `vertexai` (langchain-google-vertexai), or of its API."""
+    """Return a safety setting as a dict.
+
+    Settings of google-genai, of `vertexai` (for langchain-google-vertexai) and of its protobuf API are converted.
+    """
     to_dict = getattr(value, "to_dict", None)
     if callable(to_dict) and not isinstance(value, type):
         return to_dict()

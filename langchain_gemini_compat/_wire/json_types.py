@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
     JsonObject: TypeAlias = dict[str, JsonValue]
 else:
-    # `typing.get_type_hints` cannot resolve a recursive alias in a module that imports only one of its names.
+    # At run time, the aliases are not recursive: `typing.get_type_hints` cannot resolve a recursive alias in a module
+    # that imports only one of these two names.
     JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
     JsonObject = dict[str, object]
 
@@ -104,7 +105,7 @@ class WireChunk(TypedDict, total=False):
 
 #: Names of tags around thoughts. vLLM-like servers and Google's own sample marker use `think`.
 DEFAULT_TAGS = ("thought", "think")
-#: The event for `data: [DONE]`, by which a server says that the stream is complete.
+#: The event for `data: [DONE]`, which servers send at the end of a complete stream.
 DONE: WireChunk = {"object": "[DONE]"}
 
 
@@ -142,11 +143,11 @@ def is_error_name(name: object) -> bool:
     return isinstance(name, str) and len(name) <= _LONGEST_NAME and _ERROR_NAME.search(name) is not None
 
 
-#: Marks a choice of a whole reply that came without a finish reason. `as_chunk` then sets `stop`.
+#: Marks a choice of a whole reply that came without a finish reason. For this choice, `as_chunk` sets `stop`.
 END_ASSUMED = "end_assumed"
 #: Marks a choice of a whole reply whose text has thoughts between tags.
 THOUGHTS_TAGGED = "thoughts_tagged"
-#: Marks a choice of a whole reply: its lists and texts are complete.
+#: Marks a choice of a whole reply, whose lists and texts are complete.
 IS_WHOLE = "is_whole"
 
 

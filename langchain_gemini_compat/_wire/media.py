@@ -55,7 +55,7 @@ _ENDINGS: dict[str, str] = {
     "odt": "application/vnd.oasis.opendocument.text", "ods": "application/vnd.oasis.opendocument.spreadsheet",
     "odp": "application/vnd.oasis.opendocument.presentation",
 }  # fmt: skip
-#: Containers that hold audio or video. The kind of the content block decides between the two types.
+#: MIME types of file formats that contain audio or video, mapped to the type that applies in an `audio` block.
 _SOUND_OF = {
     "video/mp4": "audio/mp4",
     "video/webm": "audio/webm",
@@ -77,7 +77,7 @@ _ALIASES = {
     "video/3gp": "video/3gpp", "video/matroska": "video/x-matroska", "video/x-mpeg": "video/mpeg",
     "video/flv": "video/x-flv", "application/x-pdf": "application/pdf",
 }  # fmt: skip
-#: Types of raw samples. Their parameters, such as the sample rate, are kept.
+#: MIME types of raw audio samples. Their parameters, such as the sample rate, are kept.
 _PARAMETRISED = ("audio/pcm", "audio/l16", "audio/l24", "audio/basic")
 _SHAPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+):")
@@ -122,7 +122,7 @@ def guess_mime_type(name: str, kind: str = "") -> str | None:
     ('audio/mp4', 'audio/webm', None)
     """
     path = re.split(r"[?#]", name, maxsplit=1)[0]
-    # Names in a bucket may contain a question mark, and the query may contain the name of a download.
+    # After the path, the whole text is tried: names in a bucket may contain `?`, and a query may end with a file name.
     endings = (unquote(text).strip().rpartition(".")[2].lower() for text in (path, name))
     found = next((_ENDINGS[ending] for ending in endings if ending in _ENDINGS), None)
     if found is None:

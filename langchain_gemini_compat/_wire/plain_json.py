@@ -18,9 +18,10 @@ else:
 
 
 class PlainObject(_Base):
-    """An object that was found to be plain and is never changed, such as a compiled schema.
+    """A JSON object that consists only of JSON types and is never changed, such as a compiled schema.
 
-    It is shared between requests, and is not searched again. A copy can be changed, so it is a dict.
+    Requests share the object, and `is_plain` does not search it again. A copy is an ordinary dict, since it may be
+    changed.
     """
 
     def __reduce__(self) -> tuple[Callable[[_Base], _Base], tuple[_Base]]:
@@ -28,9 +29,10 @@ class PlainObject(_Base):
 
 
 class PlainArray(_ListBase):
-    """An array that was found to be plain and is never changed: the declared functions of a request.
+    """A JSON array that consists only of JSON types and is never changed: the declared functions of a request.
 
-    Requests with the same functions share it, and its encoded form. A copy can be changed, so it is a list.
+    Requests with the same functions share the array and its encoded form. A copy is an ordinary list, since it may be
+    changed.
     """
 
     #: The array as JSON, once it was encoded.
@@ -40,7 +42,7 @@ class PlainArray(_ListBase):
         return list, ([*self],)
 
 
-#: Types whose values are always plain.
+#: Types whose values always consist only of JSON types.
 _LEAVES = frozenset((str, int, bool, type(None), PlainObject, PlainArray))
 
 
@@ -51,7 +53,7 @@ def is_plain(value: object) -> bool:
         return {*map(type, items)} <= {str} and _are_plain(items.values())
     if type(value) is list:
         return _are_plain(value)
-    # The two encoders write the exponents of floats differently.
+    # A float with an exponent does not count, because the two encoders write exponents differently.
     return type(value) in _LEAVES or (type(value) is float and isfinite(value) and "e" not in repr(value))
 
 

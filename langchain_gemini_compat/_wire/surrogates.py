@@ -32,7 +32,7 @@ _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 _MAX_DEPTH = 200
 #: Keys of a delta whose text arrives in fragments. Texts under other keys are complete.
 _STREAMED_KEYS = frozenset(("content", "text", "thinking", "summary", "refusal", "name", "arguments", *REASONING_KEYS))
-#: Stands for the items of a list in a path.
+#: The part of a path that represents the items of a list.
 _ITEMS = "[]"
 #: Replaces a surrogate without its pair.
 _REPLACEMENT = "\ufffd"
@@ -175,7 +175,7 @@ class SurrogateJoiner:
         yield read
 
     def finish(self) -> Iterator[JsonValue]:
-        """Yield chunks with U+FFFD for all surrogates that still wait, because the stream has ended."""
+        """Yield chunks with U+FFFD for all surrogates that still wait for their pair, because the stream has ended."""
         self._pairs.end_all()
         yield from self._pairs.take_ended()
 
@@ -229,10 +229,10 @@ class _PairJoiner:
             if other.is_continued_in(field):
                 text = self._waiting.pop(other) + text
             elif other.is_thought != field.is_thought or other.shares_index(field):
-                # The thought or call of the other field has ended.
+                # This text begins another thought, answer or call, so the other field is complete.
                 self._end(other)
         if _HIGH_SURROGATE.search(text):
-            # The whole name waits, because its beginning could be the name of another tool.
+            # The whole name is kept back, because its first part could be the name of another tool.
             kept = 0 if field.name == "name" else len(text) - 1
             text, self._waiting[field] = text[:kept], text[kept:]
             if len(self._waiting) > _MAX_WAITING:

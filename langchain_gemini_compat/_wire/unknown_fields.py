@@ -32,13 +32,14 @@ MAX_KEPT = 4 * 2**20
 #: Maximum number of keys that are kept for one message or call.
 MAX_KEYS = 64
 
-#: Lists whose entries arrive in fragments, each with the keys whose text is joined.
+#: Lists whose entries arrive in fragments. Each is mapped to the keys whose fragments are joined to one text.
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),
     "content_blocks": ("text", "thinking"),
 }
-#: Keys that an entry has only once, at its end. Two different values mean two entries.
+#: Keys that occur once per entry, in its last fragment. If such a key arrives with two different values, they belong to
+#: two entries.
 _END_KEYS = ("signature", "data")
 
 
@@ -110,7 +111,7 @@ class KeptFields:
         self.replaced: set[str] = set()
 
     def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
-        """Keep the unknown keys of `delta`. The lists of a `whole` message are complete."""
+        """Keep the unknown keys of `delta`. With `whole`, the lists in `delta` are complete."""
         if MESSAGE_KEYS.issuperset(delta):
             return
         for key, received in cast("Mapping[str, JsonValue]", delta).items():
@@ -140,8 +141,8 @@ class KeptFields:
         """Return all kept keys."""
         lists = {key: fragments.finish() for key, fragments in self._fragments.items()}
         blocks = [_without_index(block) for block in lists.pop("content_blocks", [])]
-        # Portkey ignores `content` if there are `content_blocks`, so users could not edit `content`.
-        # Blocks that are all text only repeat `content`, and are left out.
+        # If a message has `content_blocks`, Portkey ignores its `content`, so a change of `content` by the user would
+        # have no effect. Therefore blocks that only repeat the text of `content` are left out.
         if any(block.get("type") != "text" for block in blocks):
             lists["content_blocks"] = [*blocks]
         return {**self._fields, **lists}
@@ -172,13 +173,13 @@ class _Entry:
         return any(self.fields.get(key) for key in _END_KEYS)
 
     def accepts(self, more: JsonObject) -> bool:
-        """Whether `more` can belong to this entry. One entry never has two signatures or two blobs."""
+        """Whether `more` can belong to this entry. An entry has at most one signature and one `data`."""
         return all(
             not self.fields.get(key) or not more.get(key) or self.fields[key] == more[key] for key in (*_END_KEYS, "id")
         )
 
     def add(self, more: JsonObject, texts: tuple[str, ...]) -> None:
-        # The same signature again can mean that the whole entry is repeated.
+        # If the same signature arrives again, the server may have sent the whole entry again.
         again = any(self.fields.get(key) and self.fields[key] == more.get(key) for key in _END_KEYS)
         for key, value in more.items():
             if key in texts and isinstance(value, str):
@@ -188,7 +189,8 @@ class _Entry:
 
     def _add_text(self, key: str, piece: str, *, again: bool) -> None:
         pieces = self.pieces.setdefault(key, [])
-        # A single piece may occur twice. A text that repeats several pieces at once is the complete value.
+        # A fragment may be equal to the only fragment before it. But a text that equals several earlier fragments
+        # together is the complete value, sent again.
         may_repeat = again or len(pieces) > 1
         if may_repeat and len(piece) == self._sizes.get(key) and piece == "".join(pieces):
             return
@@ -231,7 +233,7 @@ class _Fragments:
         return [entry.finish() if isinstance(entry, _Entry) else entry for entry in self._entries]
 
     def _find(self, item: JsonObject, *, first: bool) -> _Entry | None:
-        """Return the entry that `item` is a fragment of, if any."""
+        """Return the entry to which the fragment `item` belongs, or `None`."""
         for key in _lookup_keys(item):
             entry = self._newest.get(key)
             if entry is not None and entry.accepts(item):
