@@ -70,7 +70,8 @@ else:
 
 _log = logging.getLogger("langchain_gemini_compat")
 _OPTION_NAMES = tuple(RequestFields.model_fields)
-#: Reads all options of a model. LangChain and this package read them four times for a call.
+#: Returns the values of all options of a model. It is an `attrgetter` for speed, because each call reads them four
+#: times.
 _read_options: Callable[[object], tuple[Any, ...]] = attrgetter(*_OPTION_NAMES)
 #: A tool for `bind_tools`. Tools of `google.genai.types` are pydantic models.
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool | BaseModel"
@@ -96,14 +97,14 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     - `GOOGLE_APPLICATION_CREDENTIALS` and the other variables of google-auth: the credentials of Vertex AI
     - `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR`: proxies and certificates
     - `GEMINI_COMPAT_CATALOG`: a file with facts about models
-    - `LC_OUTPUT_VERSION`: `v1` for standard content blocks as the `content` of messages
+    - `LC_OUTPUT_VERSION`: with `v1`, the `content` of messages is a list of standard content blocks
 
     All parameters are keyword arguments, and all are optional except `model`. The `description` of each field gives its
     unit, its default and the surfaces that accept it, for example
     `ChatGeminiCompat.model_fields["max_tokens"].description`. Parameters by group:
 
     - model: `model`
-    - place: `project`, `location`, `endpoint_id`, `base_url`, `api_version`, `surface`
+    - endpoint: `project`, `location`, `endpoint_id`, `base_url`, `api_version`, `surface`
     - credentials: `api_key`, `credentials`, `quota_project_id`
     - sampling: `temperature`, `top_p`, `max_tokens`, `stop`, `n`, `seed`, `presence_penalty`, `frequency_penalty`,
       `logprobs`, `top_logprobs`
@@ -121,17 +122,17 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     - `content_blocks` has text, thoughts (`reasoning`), images and tool calls, in LangChain's standard form
     - `tool_calls` has complete calls. A call that is malformed or cut off raises an error
     - `usage_metadata` has the token counts, where input plus output is the total
-    - `response_metadata` has the finish reason, the names of model and provider, retries and repairs
+    - `response_metadata` has the finish reason, the model, the provider, and the retries and repairs of the call
 
     A part of a request that the surface or the model does not accept is left out or adjusted, with one warning and a
     note in `preview()`. With `strict=True`, it raises an error instead.
 
-    No public source shows sources and citations of Google Search in the compatible API, or exact token counts before a
+    No public source shows that the compatible API returns citations of Google Search, or that it counts tokens before a
     call. For these, use `ChatGoogleGenerativeAI`, which calls Google's native API. Create context caches with Google's
     SDK.
 
     Raises:
-        ValueError: At construction, if the arguments name no endpoint or contradict each other.
+        ValueError: At construction, if the arguments select no endpoint or contradict each other.
         GeminiCompatError: At a call. `langchain_gemini_compat.errors` has a class for each kind of failure.
 
     Examples:
@@ -160,8 +161,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         ChatGeminiCompat(model="gemini-3.8-flash", project="my-project", credentials=Credentials("token"))
         ```
 
-        Or `api_key` is a function that returns a bearer token. It is called for each request, and an async function
-        works in async calls:
+        `api_key` can also be a function that returns a bearer token. The package calls it for each request. An async
+        function works in async calls only:
 
         ```python
         def read_token() -> str:
@@ -231,7 +232,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         Oslo.
         ```
 
-        The reply also has the token counts, the finish reason and, for an agent, the tool calls:
+        The reply also contains the token counts, the finish reason and the tool calls:
 
         ```python
         print(message.usage_metadata["total_tokens"] > 0)
@@ -258,7 +259,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         J'adore la programmation.
         ```
 
-        Continue a conversation by appending the reply itself. It has the thought signatures that Gemini 3 requires:
+        To continue a conversation, append the reply itself. It contains the thought signatures that Gemini 3 requires:
 
         ```python
         history = [HumanMessage("My name is Ada.")]
@@ -336,7 +337,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         Two. Three.
         ```
 
-        **Batch.** Ask several questions at once. With `return_exceptions=True`, a failed question gives its exception:
+        **Batch.** Ask several questions at once. With `return_exceptions=True`, the list contains the exception of a
+        failed question:
 
         ```python
         answers = model.batch(["One?", "Two?"], config={"max_concurrency": 2}, return_exceptions=True)
@@ -456,8 +458,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         Your name is Ada.
         ```
 
-        **Google's tools.** Google runs tools such as Google Search itself, so there is no call for you to answer. They
-        are documented for Vertex AI only. Bind them as dicts, or as objects of `google.genai.types`:
+        **Google's tools.** Google runs tools such as Google Search itself, so you get no tool call to answer. These
+        tools are documented for Vertex AI only. Bind them as dicts, or as objects of `google.genai.types`:
 
         ```python
         with_search = vertex.bind_tools([{"google_search": {}}])
@@ -490,7 +492,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         They are charging.
         ```
 
-        The schema can also be a dataclass, a `TypedDict` or a JSON schema. Answers of the last two are dicts:
+        The schema can also be a dataclass, a `TypedDict` or a JSON schema. For a `TypedDict` or a JSON schema, the
+        answer is a dict:
 
         ```python
         from dataclasses import dataclass
@@ -509,8 +512,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         City(name='Oslo', population=730000)
         ```
 
-        `method` selects how the model is asked: with a response schema (default), with a forced tool call, or for any
-        JSON:
+        `method` selects how the package requests the object: with a response schema (default), with a forced tool call,
+        or as JSON without a schema:
 
         ```python
         for method in ("json_schema", "function_calling", "json_mode"):
@@ -523,7 +526,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         json_mode ['messages', 'model', 'response_format']
         ```
 
-        With `include_raw`, you also get the message, and an answer that does not fit raises no error:
+        With `include_raw`, you also get the message, and an answer that does not match the schema raises no error:
 
         ```python
         result = model.with_structured_output(Joke, include_raw=True).invoke("Tell me a joke about cats.")
@@ -534,7 +537,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         AIMessage Joke None
         ```
 
-        A stream yields the object as it grows. Of a class, each item is a valid object:
+        A stream yields the object as it grows. With a class as the schema, each item is a valid object:
 
         ```python
         schema = {"title": "Todo", "type": "object", "properties": {"title": {"type": "string"}}}
@@ -706,7 +709,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         finish_reason stop
         ```
 
-        With `include_response_headers`, it has the headers of the reply, such as the request ID:
+        With `include_response_headers`, the metadata also contains the headers of the reply, such as the request ID:
 
         ```python
         logged = ChatGeminiCompat(model="gemini-3.8-flash", api_key="...", include_response_headers=True)
@@ -837,8 +840,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         )
         ```
 
-        **Errors.** Each kind of failure has a class. The classes are also those of openai and langchain-core of that
-        kind:
+        **Errors.** Each kind of failure has a class. Most classes derive from the openai and langchain-core classes for
+        the same failure:
 
         ```python
         try:
@@ -864,7 +867,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         I did not fail.
         ```
 
-        **Traces.** Tags and metadata of a call are in LangSmith's traces and in callbacks. The key is not:
+        **Traces.** LangSmith's traces and callbacks get the tags and metadata of a call. They do not get the API key:
 
         ```python
         model.invoke("Hello", config={"tags": ["greeting"], "metadata": {"user": "42"}})
@@ -895,7 +898,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         1.5
         ```
 
-        **Connections.** Models with the same server and account share them. Give them back at the end of a block:
+        **Connections.** Models with the same server and account share connections. A `with` block releases them at its
+        end:
 
         ```python
         with ChatGeminiCompat(model="gemini-3.8-flash", api_key="...") as short:
@@ -963,7 +967,10 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     @model_validator(mode="before")
     @classmethod
     def _forget_profile_of_other_model(cls, values: object) -> object:
-        """Leave the profile out if all fields of another model are given, as `configurable_fields` does."""
+        """Drop `profile` if `values` contains every field of another model.
+
+        `configurable_fields` passes such values.
+        """
         if (
             isinstance(values, dict)
             and is_from_catalog(values.get("profile"))
@@ -974,10 +981,12 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
 
     @model_validator(mode="after")
     def _complete_gemini_compat(self) -> Self:
-        # Look up the family in any case, so that an invalid catalog raises an error here and not at the first call.
+        # Look up the family even if `profile` is set, so that an invalid catalog raises an error here and not at the
+        # first call.
         known = build_profile(family_of(self.model, self.catalog), self.model, ModelProfile.__annotations__)
         if self.profile is None:
-            # Not in the hook `_resolve_model_profile`: langchain-core validates its result, which is slow.
+            # LangChain's hook `_resolve_model_profile` is not used, because langchain-core validates the hook's result,
+            # which is slow.
             self.profile: ModelProfile | None = known
         self._add_version("langchain-gemini-compat", _package_version())
         return self
@@ -1082,8 +1091,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
             tools: Functions, pydantic classes, dataclasses, LangChain tools, dicts in OpenAI's form, and Google's own
                 tools: `{"google_search": {}}`, or objects of `google.genai.types`.
             tool_choice: Which tool the model calls: `"auto"`, `"none"`, `"any"`, `"required"`, `True` (any tool), the
-                name of a tool, a list of names, or OpenAI's dict. Google has no choice by name: it gets only the tools
-                that you name, with the choice `required`. Default: the model decides.
+                name of a tool, a list of names, or OpenAI's dict. Google does not accept a choice by name, so it gets
+                only the tools that you name, with the choice `required`. Default: the model decides.
             parallel_tool_calls: If `False`, the message has at most one tool call. Google has no such option, so the
                 package leaves out the further calls of a reply. Default: no limit.
             response_format: Schema of the answer for structured output together with tools. Default: none.
@@ -1161,10 +1170,10 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         )
 
     if not TYPE_CHECKING:
-        # Hidden from type checkers, which would allow setting any attribute. The return types differ between versions
-        # of langchain-core.
+        # These methods are hidden from type checkers, which would accept any attribute because of `__setattr__`. The
+        # return types of the other methods differ between versions of langchain-core.
         def __setattr__(self, name: str, value: Any) -> None:
-            """Set an attribute. Another model, or other facts about models, bring another profile."""
+            """Set an attribute. A new `model` or `catalog` also changes the profile."""
             super().__setattr__(name, value)
             if name in ("model", "catalog"):
                 self.profile = _choose_profile(self)
@@ -1172,7 +1181,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         def bind(self, **kwargs: Any) -> BoundModel:
             """Return a model with options of a request bound to it.
 
-            Raises `UnsupportedParameterError` for an option that looks like a secret: `repr` shows bound options.
+            Raises `UnsupportedParameterError` for an option that looks like a secret, because `repr` shows bound
+            options.
             """
             normalize_options(kwargs)
             return BoundModel(bound=self, kwargs=kwargs)
@@ -1276,7 +1286,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
             City None
             ```
 
-            A stream yields the object once the answer is complete:
+            A stream yields the object as soon as it is valid:
 
             ```python
             for city in model.with_structured_output(City).stream("The largest city of Norway?"):
@@ -1382,7 +1392,10 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return shield_results(super()._convert_input(adopt_wire_fields(model_input)))
 
     def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the options of a request. The call overrides the constructor, which overrides `model_kwargs`."""
+        """Return the options of a request.
+
+        Those of the call override the constructor's, which override `model_kwargs`.
+        """
         return self._resolve_options(kwargs)[0]
 
     def _resolve_options(self, kwargs: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
@@ -1441,7 +1454,10 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return request
 
     def _report_notes(self, request: Request) -> None:
-        """Warn once about each loss, and log each kind of change once. The reply's metadata has all notes."""
+        """Warn once about each note of a loss, and log the first note of each kind.
+
+        The reply's metadata has all notes.
+        """
         ending = take_end_warning(request.endpoint)
         if ending:
             warnings.warn(ending, GeminiCompatWarning, stacklevel=4)
@@ -1459,7 +1475,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         name = answered or bare_model_name(self.model) or self._connection.endpoint.name
         return {"token_usage": sum_token_usage(llm_outputs), "model_name": name}
 
-    # A private method of langchain-core 1.6 to 1.8. Without it, only `llm_output` with `streaming=True` would be empty.
+    # This overrides a private method of langchain-core 1.6 to 1.8. If a later version removes the method, `llm_output`
+    # is empty with `streaming=True`. Nothing else depends on it.
     def _generate_with_cache(
         self,
         messages: list[BaseMessage],
@@ -1505,7 +1522,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        # Not a generator function: an additional generator would cost as much as decoding a piece of text.
+        # This is not a generator function, because another generator would take as much time as decoding a piece of
+        # text.
         request = self._build(messages, stop, kwargs, stream=True)
         chunks = _call.stream(request, self._open_transport(), ReplyDecoder, self.rate_limiter)
         return _report_tokens(chunks, run_manager) if run_manager else chunks
@@ -1583,12 +1601,13 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return params
 
     if TYPE_CHECKING:
-        # pydantic builds the constructor from the fields. Type checkers and editors read this one, which has all names.
-        # `tests/support/constructor_docs.py` writes its docstring, and `tests/typing` compares both with the fields.
+        # At run time, pydantic builds the constructor from the fields. Type checkers and editors read this signature,
+        # which also has the aliases. `tests/support/constructor_docs.py` writes the docstring. `tests/typing` compares
+        # both with the fields.
         def __init__(
             self,
             *,
-            # The model, and where it is.
+            # Model and endpoint.
             model: str | None = None,
             model_name: str | None = None,
             project: str | None = None,
@@ -1698,9 +1717,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     It selects Vertex AI. The endpoint serves one model, so `model` may be left out. Default: `None`,
                     which means Google's shared endpoint. Surfaces: Vertex AI.
                 base_url: Address of the API without `/chat/completions` or `/embeddings`, with its scheme.
-                    `api_endpoint` and `client_options` set it too. Its end selects the surface: `/endpoints/openapi` is
-                    Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means Google's address for the
-                    surface. Surfaces: all.
+                    `api_endpoint` and `client_options` set it too. The end of the address selects the surface:
+                    `/endpoints/openapi` is Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means
+                    Google's address for the surface. Surfaces: all.
                 openai_api_base: Same as `base_url`.
                 api_base: Same as `base_url`.
                 api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme.
@@ -1735,37 +1754,38 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 top_p: Share of the probability mass from which tokens are drawn, 0 to 1.
                     Default: `None`, which means the model's default. Surfaces: all.
                 max_tokens: Maximum length of the reply in tokens, 1 or more.
-                    Thoughts count. A value above the model's limit is lowered to that limit. If the limit cuts the
-                    answer, the finish reason is `length`. If thoughts used all tokens, the call raises
+                    Thoughts are included. A value above the model's limit is lowered to that limit. If the answer is
+                    cut off, the finish reason is `length`. If thoughts used all tokens, the call raises
                     `EmptyReplyError`. Default: `None`, which means the model's own limit. Surfaces: all.
                 max_output_tokens: Same as `max_tokens`.
                 max_completion_tokens: Same as `max_tokens`.
                 stop: A string, or a list of strings, at which the answer ends.
-                    The string itself is not part of it. Default: `None`. Surfaces: all.
+                    The answer does not contain the string itself. Default: `None`. Surfaces: all.
                 stop_sequences: Same as `stop`.
                 n: Number of answers to one request.
                     Gemini and streams give one answer. Default: `None`, which means 1. Surfaces: compatible servers.
                 candidate_count: Same as `n`.
                 seed: Seed for sampling: equal requests with an equal seed get similar answers.
                     Default: `None`, which means a random seed. Surfaces: Vertex AI, compatible servers.
-                presence_penalty: Penalty for tokens that the answer already has, from -2 to 2.
+                presence_penalty: Penalty for tokens that the answer already contains, from -2 to 2.
                     Default: `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.
-                frequency_penalty: Penalty for tokens by how often the answer already has them, from -2 to 2.
+                frequency_penalty: Penalty that grows with the number of times that the answer already contains the
+                    token, from -2 to 2.
                     Default: `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.
                 logprobs: Whether the reply has the log probability of each token.
                     The message has them in `response_metadata["logprobs"]`. Default: `None`, which means no. Surfaces:
                     compatible servers.
                 top_logprobs: Number of alternatives per token with their log probabilities.
-                    It needs `logprobs=True`. Default: `None`, which means none. Surfaces: compatible servers.
+                    Set it together with `logprobs=True`. Default: `None`, which means none. Surfaces: compatible
+                    servers.
                 reasoning_effort: How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or
                     `max`.
                     A Gemini model gets the nearest value that it accepts. Not allowed together with `thinking_level` or
-                    `thinking_budget`. `none` turns thinking off for models that can do without it. Default: `None`,
-                    which means the model's default. Surfaces: all.
-                thinking_level: How much the model thinks, with the same values as `reasoning_effort`, sent as Google's
-                    option.
-                    Not allowed together with `reasoning_effort` or `thinking_budget`. Default: `None`, which means the
-                    model's default. Surfaces: all.
+                    `thinking_budget`. `none` turns thinking off, if the model allows this. Default: `None`, which means
+                    the model's default. Surfaces: all.
+                thinking_level: How much the model thinks, with the same values as `reasoning_effort`.
+                    It is sent as Google's option `thinking_level`. Not allowed together with `reasoning_effort` or
+                    `thinking_budget`. Default: `None`, which means the model's default. Surfaces: all.
                 thinking_budget: Maximum length of the thoughts in tokens.
                     `0` turns thinking off, and `-1` lets the model choose. Not allowed together with `reasoning_effort`
                     or `thinking_level`. Default: `None`, which means the model's default. Surfaces: all.
@@ -1780,10 +1800,11 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     Surfaces: Vertex AI, compatible servers.
                 safety_settings: Thresholds of Google's content filters: a list of `{category, threshold}` dicts or of
                     Google's `SafetySetting`, or a dict from category to threshold.
-                    Use names or enum members. Default: `None`, which means Google's thresholds. Surfaces: all.
+                    Categories and thresholds are names or enum members. Default: `None`, which means Google's
+                    thresholds. Surfaces: all.
                 cached_content: Resource name of a context cache, such as `cachedContents/1`.
-                    The request starts with its content. Google's SDK creates the cache, for one model. For Gemini 4,
-                    which has no such caches, the name is left out. Default: `None`. Surfaces: all.
+                    The cached content comes first in the prompt. Create the cache with Google's SDK, for the same
+                    model. Gemini 4 has no such caches, so the name is left out. Default: `None`. Surfaces: all.
                 media_resolution: Resolution at which the model reads media, such as `MEDIA_RESOLUTION_LOW`.
                     A lower resolution costs fewer tokens. Default: `None`, which means the model's default. Surfaces:
                     Vertex AI, compatible servers.
@@ -1791,13 +1812,13 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     Images of a reply are `image` blocks of the message. Default: `None`, which means the model's
                     default. Surfaces: Vertex AI, compatible servers.
                 response_modalities: Same as `modalities`.
-                stream_function_call_arguments: Whether a stream delivers the arguments of a tool call in pieces instead
-                    of at once.
-                    The sum of the chunks is the same message. Default: `None`, which means at once. Surfaces: Vertex
-                    AI, compatible servers.
+                stream_function_call_arguments: Whether a stream delivers the arguments of a tool call in several chunks
+                    instead of one.
+                    The sum of the chunks is the same message. Default: `None`, which means in one chunk. Surfaces:
+                    Vertex AI, compatible servers.
                 service_tier: Price and priority of the request, such as `flex`.
-                    Vertex AI has `priority` only, as a header. Default: `None`, which means the server's own. Surfaces:
-                    all.
+                    Vertex AI accepts only `priority`, which is sent as a header. Default: `None`, which means the
+                    server's default. Surfaces: all.
                 response_mime_type: `"application/json"` for an answer in JSON, or `"text/plain"`.
                     It sets `response_format`.
                 response_schema: Schema of an answer in JSON: a pydantic class, a `TypedDict` or a JSON schema.
@@ -1805,8 +1826,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 generation_config: Google's `GenerateContentConfig`, or a dict with its keys.
                     It sets the options that it names, and overrides other arguments.
                 extra_body: Fields that are merged into the body last and unchanged.
-                    `google` goes under the body's literal `extra_body` key, everything else to the root. Default:
-                    `None`. Surfaces: all.
+                    The entry `google` is sent inside the body's key `extra_body`, and all other entries at the root.
+                    Default: `None`. Surfaces: all.
                 model_kwargs: Further keys of the request body.
                     `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
                     `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
@@ -1839,8 +1860,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     The package neither closes nor shares it. Google's token requests do not use it. Default: `None`,
                     which means a client that the package builds. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
-                    Embeddings ignore it. The limits of streams then apply: only the first chunk has to arrive within
-                    `first_byte`. Default: `False`. Surfaces: all.
+                    The limits of streams then apply: only the first chunk has to arrive within `first_byte`. Embeddings
+                    ignore this parameter. Default: `False`. Surfaces: all.
                 stream_usage: Whether a stream asks for token counts.
                     Vertex AI always sends them. The counts are in `usage_metadata` of the last chunk. Default: `True`.
                     Surfaces: AI Studio, compatible servers.
@@ -1869,7 +1890,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     Default: `None`.
                 verbose: Whether LangChain prints every call.
                     Default: LangChain's global setting.
-                rate_limiter: Limits the number of requests before they are sent.
+                rate_limiter: Rate limiter that each request waits for before it is sent.
                     Default: `None`, which means no limit.
                 disable_streaming: Whether `stream` sends the request of `invoke`.
                     `"tool_calling"` does so only with tools. Default: `False`.
@@ -1883,7 +1904,10 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
 
 
 def _choose_profile(model: ChatGeminiCompat) -> ModelProfile | None:
-    """Return the profile that the caller set or changed, or else that of the model's present name."""
+    """Return the profile that the caller set or changed.
+
+    If there is none, return the profile of the current `model`.
+    """
     if model.profile is None or is_from_catalog(model.profile):
         return build_profile(family_of(model.model, model.catalog), model.model, ModelProfile.__annotations__)
     return model.profile

@@ -66,13 +66,13 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
 
     - model and vectors: `model`, `dimensions`
     - requests: `batch_size`, `max_concurrency`, `model_kwargs`, `default_headers`, `default_query`
-    - place: `base_url`, `surface`; `project`, `location`, `endpoint_id` and `api_version` belong to Vertex AI only
+    - endpoint: `base_url`, `surface`; `project`, `location`, `endpoint_id` and `api_version` belong to Vertex AI only
     - credentials: `api_key`, `credentials`, `quota_project_id`
     - transport: `timeout`, `max_retries`, `http_client`, `http_async_client`
     - errors: `strict`; `streaming` has no effect
 
     Raises:
-        ValueError: At construction, if the arguments name no endpoint or name Vertex AI.
+        ValueError: At construction, if the arguments select no endpoint or select Vertex AI.
         GeminiCompatError: At a call. `InvalidReplyError` means that the reply does not have exactly one valid vector
             for each text.
 
@@ -123,7 +123,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
         if not any((*chosen, self.credentials)) and has_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
-        # This check comes before that of the credentials, since other credentials would not help.
+        # This check comes before the check of the credentials, since no credentials would help.
         if self.surface is None and self.base_url and leads_to_vertex(self.base_url, has_vertex_arguments=False):
             raise UnsupportedParameterError(_NOT_ON_VERTEX)
         return super()._resolve()
@@ -200,7 +200,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if len({len(vector) for vectors in found.values() for vector in vectors}) > 1:
-            # `join_vectors` raises an error. The event loop goes on while a thread imports the error's class.
+            # `join_vectors` will raise an error for these vectors. A thread imports the error's class, so the event
+            # loop keeps running.
             await aimport_classes()
         return join_vectors(found[batch.first] for batch in batches)
 
@@ -234,9 +235,9 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return [_without_refused(batch.payload, self._endpoint, strict=self.strict) for batch in batches]
 
     def _deadline(self) -> Callable[[], float | None]:
-        """Return a function that returns when a call that begins now must end, or `None` for no limit.
+        """Return a function that returns the deadline of a call that begins now, or `None` if the call has no deadline.
 
-        The time is that of the monotonic clock. The time for an import of openai is added.
+        The deadline is a time of the monotonic clock. The time that an import of openai takes is added.
         """
         total = resolve_timeouts(self.timeout).total
         end = None if total is None else time.monotonic() + total - import_seconds()
@@ -252,12 +253,13 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         )
 
     if TYPE_CHECKING:
-        # pydantic builds the constructor from the fields. Type checkers and editors read this one, which has all names.
-        # `tests/support/constructor_docs.py` writes its docstring, and `tests/typing` compares both with the fields.
+        # At run time, pydantic builds the constructor from the fields. Type checkers and editors read this signature,
+        # which also has the aliases. `tests/support/constructor_docs.py` writes the docstring. `tests/typing` compares
+        # both with the fields.
         def __init__(
             self,
             *,
-            # The model, and where it is.
+            # Model and endpoint.
             model: str | None = None,
             model_name: str | None = None,
             project: str | None = None,
@@ -322,9 +324,9 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     It selects Vertex AI. The endpoint serves one model, so `model` may be left out. Default: `None`,
                     which means Google's shared endpoint. Surfaces: Vertex AI.
                 base_url: Address of the API without `/chat/completions` or `/embeddings`, with its scheme.
-                    `api_endpoint` and `client_options` set it too. Its end selects the surface: `/endpoints/openapi` is
-                    Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means Google's address for the
-                    surface. Surfaces: all.
+                    `api_endpoint` and `client_options` set it too. The end of the address selects the surface:
+                    `/endpoints/openapi` is Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means
+                    Google's address for the surface. Surfaces: all.
                 openai_api_base: Same as `base_url`.
                 api_base: Same as `base_url`.
                 api_endpoint: Address of the API as Google's packages take it: a host, with or without a scheme.
@@ -397,8 +399,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     of the request.
                     Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
-                    Embeddings ignore it. The limits of streams then apply: only the first chunk has to arrive within
-                    `first_byte`. Default: `False`. Surfaces: all.
+                    The limits of streams then apply: only the first chunk has to arrive within `first_byte`. Embeddings
+                    ignore this parameter. Default: `False`. Surfaces: all.
             """
 
 
@@ -409,7 +411,7 @@ class _Sender:
     transport: Transport
     endpoint: Endpoint
     strict: bool
-    #: Returns when the call must end.
+    #: Returns the deadline of the call by the monotonic clock, or `None`.
     deadline: Callable[[], float | None]
 
     def embed(self, batch: Batch) -> list[list[float]]:
@@ -419,7 +421,10 @@ class _Sender:
             return _call.ask(batch.model, self._repair(batch), self.transport, decode, deadline=self.deadline())
 
     async def aembed(self, pending: Iterator[Batch], found: dict[int, list[list[float]]]) -> None:
-        """Add the vectors of the batches in `pending` to `found`, by the number of their first text."""
+        """Add the vectors of the batches in `pending` to `found`.
+
+        The keys are the positions of each batch's first text.
+        """
         for batch in pending:
             with _log_failure(batch):
                 repair, decode = self._repair(batch), partial(_decode, batch)
@@ -433,7 +438,7 @@ class _Sender:
 
 
 def _without_refused(payload: JsonObject, endpoint: Endpoint, *, strict: bool) -> JsonObject:
-    """Return `payload` without the keys that the server is known to refuse. With `strict`, it is sent as it is."""
+    """Return `payload` without the keys that the server is known to refuse. With `strict`, return it unchanged."""
     return payload if strict else apply_refusals(payload, endpoint, EMBEDDINGS_PATH)[0]
 
 

@@ -44,8 +44,8 @@ _OWN_CLIENT = "Pass a client of your own as `http_client` and `http_async_client
 _PROXY = "Pass `http_client` and `http_async_client` with a proxy, or set HTTPS_PROXY."
 _ENDPOINT_ID = "Pass `endpoint_id` for a model that you deployed."
 _AZURE = "This class has no access to Azure: use `AzureChatOpenAI`, or pass `base_url` and `api_key` of a gateway."
-#: Arguments of other chat models that choose the server or the connection, with the advice for each. They raise an
-#: error, because without them a request would go to another server.
+#: Arguments with which other chat models choose the server or the connection, each with advice. Such an argument raises
+#: an error: if it were ignored, requests would go to the wrong server.
 REFUSED: Mapping[str, str] = {
     "openai_proxy": _PROXY,
     "proxy": _PROXY,
@@ -70,17 +70,18 @@ REFUSED: Mapping[str, str] = {
     "openai_api_type": _AZURE,
     "openai_api_version": _AZURE,
     "custom_llm_provider": "Pass `base_url` or `surface`.",
-    "use_responses_api": "This class speaks Chat Completions only: use `ChatOpenAI` for the Responses API.",
-    "use_previous_response_id": "This class speaks Chat Completions only: use `ChatOpenAI` for the Responses API.",
+    "use_responses_api": "This class uses only Chat Completions. Use `ChatOpenAI` for the Responses API.",
+    "use_previous_response_id": "This class uses only Chat Completions. Use `ChatOpenAI` for the Responses API.",
 }
-#: Arguments of other chat models that are not body keys. They are left out with a warning, which ends with this text.
+#: Arguments of other chat models that are not body keys. They are left out with a warning, which ends with the text
+#: here.
 IGNORED: Mapping[str, str] = {
-    "openai_organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
-    "organization": 'Pass `default_headers={"OpenAI-Organization": …}` to a gateway that wants it.',
+    "openai_organization": 'For a gateway that needs it, pass `default_headers={"OpenAI-Organization": …}`.',
+    "organization": 'For a gateway that needs it, pass `default_headers={"OpenAI-Organization": …}`.',
     "stream_chunk_timeout": 'Pass `timeout={"between_chunks": …}`.',
     "tiktoken_model_name": "The package estimates tokens without tiktoken.",
     "tiktoken_enabled": "The package estimates tokens without tiktoken.",
-    "disabled_params": "The package leaves out what a surface does not take.",
+    "disabled_params": "The package leaves out parameters that a surface does not accept.",
     "convert_system_message_to_human": "System messages are sent unchanged.",
     "default_metadata": "The package sends no metadata of its own.",
     "default_metadata_input": "The package sends no metadata of its own.",
@@ -96,7 +97,7 @@ IGNORED: Mapping[str, str] = {
     "embedding_ctx_length": "Texts are not split.",
     "show_progress_bar": "The package shows no progress bar.",
 }
-#: Values of refused arguments that ask for what this package does anyway.
+#: Refused arguments with the values that select HTTP. The package always uses HTTP, so these values raise no error.
 _HTTP_ONLY = frozenset({("transport", "rest"), ("api_transport", "rest")})
 #: Parameters that choose the server or the credential. An unknown name that resembles one of them raises an error.
 _DESTINATION = (
@@ -106,13 +107,14 @@ _DESTINATION = (
 _SECRET = re.compile(r"key|token|secret|passw|credential|authoriz|bearer|cookie|auth$|^auth_")
 #: Body keys of OpenAI or vLLM whose names look like those of secrets, but whose values are not secret.
 _NOT_SECRET = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
-#: Shown in place of a secret.
+#: The text that replaces a secret.
 _HIDDEN = "[hidden]"
-#: Keys of a JSON Schema whose values map names of members to schemas. A member may have the name of a secret.
+#: Keys of a JSON Schema whose values map names of members to schemas. A member may be called `password`, although its
+#: schema is not a secret.
 _MEMBER_KEYS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 #: Maximum depth to which a value is searched for secrets.
 _MAX_DEPTH = 40
-#: Types of values that contain no others.
+#: Types of values that contain no other values.
 _SCALARS = frozenset({str, bool, int, float, type(None)})
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
 #: Names with which other packages choose the project or the region, such as `vertex_ai_project`.
@@ -122,7 +124,7 @@ _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
 
 @lru_cache(maxsize=512)
 def is_secret_name(name: object) -> bool:
-    """Return whether an argument of this name is likely to hold a secret.
+    """Return whether an argument of this name is likely to contain a secret.
 
     >>> is_secret_name("anthropic_api_key"), is_secret_name("prompt_cache_key"), is_secret_name("top_k")
     (True, False, False)
@@ -189,7 +191,8 @@ def normalize_arguments(
             found[name], sources[name] = value, source
         elif value is not None and not _is_same(found[name], value):
             raise UnsupportedParameterError(
-                f"`{sources[name]}` and `{source}` name the same parameter and have different values. Pass one of them."
+                f"`{sources[name]}` and `{source}` are names of the same parameter and have different values. Pass one "
+                "of them."
             )
     return found
 
@@ -210,7 +213,7 @@ def has_no_effect(name: str, value: object) -> bool:
 def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str]) -> dict[str, str]:
     """Return the advice for each unknown argument of `owner`'s constructor. An empty text means no advice.
 
-    Raises `UnsupportedParameterError` for an argument that may hold a secret or that chooses the server.
+    Raises `UnsupportedParameterError` for an argument that may contain a secret or that chooses the server.
     """
     names = [*known]
     advice: dict[str, str] = {}
@@ -229,12 +232,12 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
         close = find_similar(name, names)
         if _is_address(name, value):
             raise UnsupportedParameterError(
-                f"{owner} has no argument `{name}`, and it looks like the address of a server. Pass `base_url` to "
-                "choose the server, or `extra_body` if the server takes this key in its body."
+                f"{owner} has no argument `{name}`. The argument looks like the address of a server. Pass `base_url` "
+                "to choose the server, or `extra_body` if the server accepts this key in its body."
             )
         if close in _DESTINATION:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close}`?")
-        # `top_k`, a key of many servers, does not mean `top_p`.
+        # The cutoff is so high that `top_k`, a key of many servers, does not count as a misspelled `top_p`.
         meant = find_similar(name, names, cutoff=0.81)
         advice[name] = f"Did you mean `{meant}`?" if meant else ""
     return advice
@@ -262,7 +265,7 @@ def check_body_keys(keys: Mapping[str, object]) -> None:
 def check_options(options: Mapping[str, object], where: str) -> None:
     """Raise `UnsupportedParameterError` for an option that must not go into the request body.
 
-    It looks like a secret, or it is Google's `http_options`, whose headers may hold one.
+    Such an option looks like a secret, or is Google's `http_options`, whose headers may contain a secret.
     """
     for name, value in options.items():
         if name == "http_options" and value is not None:
@@ -274,13 +277,13 @@ def check_options(options: Mapping[str, object], where: str) -> None:
 def _secret_refusal(name: str, what: str) -> str:
     ours = "credentials" if "credential" in name.lower() else "api_key"
     return (
-        f"`{name}` looks like a secret and is {what}: it would go into the request body. Pass `{ours}` to the "
-        "constructor, or `extra_body` if the server takes this key in its body."
+        f"`{name}` looks like a secret and is {what}, so it would be sent in the request body. Pass `{ours}` to the "
+        "constructor, or `extra_body` if the server accepts this key in its body."
     )
 
 
 def _may_be_secret(value: object) -> bool:
-    """Return whether `value` can be a secret. Numbers, booleans and lists of these cannot."""
+    """Return whether `value` can be a secret. Numbers, booleans and lists of them are never secrets."""
     if isinstance(value, (list, tuple, set, frozenset)):
         return any(map(_may_be_secret, cast("Iterable[object]", value)))
     return value is not None and not isinstance(value, (bool, int, float))
@@ -310,7 +313,7 @@ def _expand_arguments(
             yield name, aliases.get(name, name), value
     options = given.get("base_url")
     if isinstance(options, Mapping):
-        # `ChatGoogleGenerativeAI` also accepts client options as `base_url`.
+        # Like `ChatGoogleGenerativeAI`, accept a dict of client options as the value of `base_url`.
         yield from _expand_client_options("base_url", cast("Mapping[str, object]", options))
     if taken:
         yield from _expand_composites({name: given[name] for name in taken})
@@ -333,16 +336,16 @@ def _expand_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, 
 
 
 def _unpack_generation_config(given: Mapping[str, object], aliases: Mapping[str, str]) -> dict[str, object]:
-    """Return the arguments with the entries of `generation_config` in place of it.
+    """Return the arguments with `generation_config` replaced by its entries.
 
-    `generation_config` is an instance of Google's class, or a dict with its keys in snake case or camel case. Its
-    entries override other arguments, whichever of a parameter's names each has.
+    `generation_config` is an instance of Google's class, or a dict with its keys in snake case or camel case. An entry
+    overrides an argument for the same parameter, even if the two use different names of the parameter.
 
     Raises `UnsupportedParameterError` for an entry that chooses the server or the connection.
     """
     config = given["generation_config"]
     try:
-        # Google's class is a pydantic model, whose iterator yields its fields, too.
+        # `dict` also reads Google's class, because iterating over a pydantic model yields its fields.
         entries = dict(cast("Mapping[str, object]", config or {}))
     except (TypeError, ValueError) as err:
         raise UnsupportedParameterError(
@@ -351,7 +354,7 @@ def _unpack_generation_config(given: Mapping[str, object], aliases: Mapping[str,
     set_entries = {_to_snake_case(name): value for name, value in entries.items() if value is not None}
     for name in set_entries:
         if name in REFUSED:
-            raise UnsupportedParameterError(f"`generation_config` must not have `{name}`. {REFUSED[name]}")
+            raise UnsupportedParameterError(f"`generation_config` must not contain `{name}`. {REFUSED[name]}")
     overridden = {"generation_config", *(aliases.get(name, name) for name in set_entries)}
     rest = {name: value for name, value in given.items() if aliases.get(name, name) not in overridden}
     return {**rest, **set_entries}
@@ -376,7 +379,7 @@ def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
         name = _to_snake_case(key)
         if name not in COMPOSITES["thinking_config"]:
             raise UnsupportedParameterError(
-                f"`thinking_config` has no key `{key}`. It takes {', '.join(COMPOSITES['thinking_config'])}."
+                f"`thinking_config` has no key `{key}`. Use {', '.join(COMPOSITES['thinking_config'])}."
             )
         yield name, value.value if isinstance(value, Enum) else value
 

@@ -1,6 +1,6 @@
 """Types of the constructors' arguments, for type checkers and editors.
 
-The fields have wider types: a word that is not in these lists works at run time if the server takes it.
+The fields have wider types, so a value that is not listed here works at run time if the server accepts it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high",
 MediaResolution: TypeAlias = Literal[
     "MEDIA_RESOLUTION_UNSPECIFIED", "MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH"
 ]
-#: Google's words, then those that only OpenAI has.
+#: Google's values, then the values that only OpenAI has.
 ServiceTier: TypeAlias = Literal["standard", "flex", "priority", "auto", "default", "scale"]
 Modality: TypeAlias = Literal["text", "image", "audio", "TEXT", "IMAGE", "AUDIO"]
 InvalidToolCalls: TypeAlias = Literal["raise", "keep"]
@@ -42,7 +42,7 @@ class HttpTimeout(Protocol):
 
     @property
     def read(self) -> object:
-        """Limit for the silence of the server."""
+        """Limit for the time in which the server sends nothing."""
 
 
 Timeout: TypeAlias = float | timedelta | tuple[float | None, ...] | list[float | None] | Timeouts | HttpTimeout

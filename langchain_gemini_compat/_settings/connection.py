@@ -1,4 +1,4 @@
-"""Resolves arguments and environment variables to an endpoint and a credential, and names the source of the key.
+"""Resolves arguments and environment variables to an endpoint and a credential, and records the source of the key.
 
 An argument takes precedence over the environment. If the environment contains both a project and a key, a warning says
 which of them is used. This module reads only environment variables. It does not read files or look up credentials, and
@@ -47,7 +47,7 @@ _ROUTE = re.compile(r"(?:gemini|vertex_ai(?:_beta)?|litellm_proxy)/")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The endpoint and the key to use. `key_source` names the argument or variable with the key, and may be empty."""
+    """The endpoint and the key to use. `key_source` is the argument or variable that contains the key, or empty."""
 
     endpoint: Endpoint
     api_key: ApiKey | None
@@ -85,7 +85,7 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # An address without a path, on another host, gets a path only if project, location or endpoint is given.
+    # If `base_url` is a host of others without a path, a path is added only if project, location or endpoint is given.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
@@ -149,7 +149,7 @@ def _choose_surface(
 def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple[str | None, str | None]:
     """Return project and location for Vertex AI: from the arguments, else from `base_url`, else from the environment.
 
-    If these do not contain a project or location, the credentials name the project, and the location is `global`. An
+    If none of these contains a project, the credentials determine it. If none contains a location, it is `global`. An
     argument that contradicts the path of `base_url` is ignored with a warning.
     """
     path = read_place(base_url or "")
@@ -196,7 +196,9 @@ def _check_quota_project(quota_project_id: object) -> None:
     """Raise `ValueError` for characters that are not allowed in HTTP headers. HTTP libraries would quote the value."""
     text = quota_project_id or ""
     if not isinstance(text, str) or not (text.strip().isascii() and text.strip().isprintable()):
-        raise ValueError("`quota_project_id` has characters that no HTTP header can carry. Set it to a project ID.")
+        raise ValueError(
+            "`quota_project_id` has characters that are not allowed in HTTP headers. Set it to a project ID."
+        )
 
 
 def _read_variable(variable: str, argument: str) -> str | None:
@@ -215,11 +217,11 @@ def _check_url(base_url: str) -> None:
     except ValueError:
         raise ValueError("`base_url` has a host or port that is not valid. Write `https://HOST:PORT/v1`.") from None
     if "@" in url.netloc or ("://" not in base_url and "@" in base_url):
-        raise ValueError("`base_url` holds a user name or password. Remove it and pass `api_key` instead.")
+        raise ValueError("`base_url` contains a user name or password. Remove it and pass `api_key` instead.")
     if "://" not in base_url:
         raise ValueError("`base_url` has no scheme: write `https://` before it, or `http://` for a server without TLS.")
     if url.scheme not in ("http", "https"):
-        raise ValueError("`base_url` has another scheme than `https://` or `http://`. Use one of these.")
+        raise ValueError("`base_url` has a scheme that is not supported. Use `https://` or `http://`.")
     if any(map(str.isspace, base_url)):
         raise ValueError("`base_url` has a space or a line break in it. Remove it.")
     if not base_url.isprintable() or "\\" in base_url or "%" in url.netloc:
@@ -255,7 +257,7 @@ def _warn_of_two_sources(key_variable: str) -> None:
 
 def _warn_of_other_place(names: list[str]) -> None:
     warnings.warn(
-        f"{', '.join(f'`{name}`' for name in names)}: ignored, because the path of `base_url` names another one. "
+        f"{', '.join(f'`{name}`' for name in names)}: ignored, because the path of `base_url` contains another value. "
         "Remove the argument, or the path of `base_url`.",
         GeminiCompatWarning,
         stacklevel=6,
@@ -265,7 +267,7 @@ def _warn_of_other_place(names: list[str]) -> None:
 def _warn_of_unused_place() -> None:
     warnings.warn(
         "`project`, `location` and `endpoint_id` are not used, since `base_url` is not the address of a Vertex AI "
-        'endpoint. Leave them out, or pass `surface="vertex"` and `credentials=…` if Vertex AI is behind it.',
+        'endpoint. Leave them out. If that address leads to Vertex AI, pass `surface="vertex"` and `credentials=…`.',
         GeminiCompatWarning,
         stacklevel=5,
     )

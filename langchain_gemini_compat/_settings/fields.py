@@ -1,4 +1,4 @@
-"""Parameters of the models, in two classes: how to reach the model, and options of a request.
+"""Parameters of the models, in two classes: parameters of the connection, and options of a request.
 
 Each `description` gives purpose and unit, then the default, then the surfaces. `docs/reference/parameters.md` is
 generated from the descriptions.
@@ -29,9 +29,9 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 
 
 class ConnectionFields(BaseModel):
-    """Parameters of both models: model, place, credentials and transport."""
+    """Parameters of chat model and embeddings: model, endpoint, credentials and transport."""
 
-    # No object of this base class is made, so pydantic need not build its validators at import.
+    # No object of this base class is created, so pydantic does not have to build its validators at import.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True,
         arbitrary_types_allowed=True,
@@ -69,9 +69,9 @@ class ConnectionFields(BaseModel):
         default=None,
         validation_alias=AliasChoices("base_url", "openai_api_base", "api_base"),
         description="Address of the API without `/chat/completions` or `/embeddings`, with its scheme. "
-        "`api_endpoint` and `client_options` set it too. Its end selects the surface: `/endpoints/openapi` is "
-        "Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means Google's address for the "
-        "surface. Surfaces: all.",
+        "`api_endpoint` and `client_options` set it too. The end of the address selects the surface: "
+        "`/endpoints/openapi` is Vertex AI, and `/v1beta/openai` is AI Studio. Default: `None`, which means Google's "
+        "address for the surface. Surfaces: all.",
     )
     api_version: str = Field(
         default="v1",
@@ -168,9 +168,9 @@ class ConnectionFields(BaseModel):
     )
     streaming: bool = Field(
         default=False,
-        description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Embeddings "
-        "ignore it. The limits of streams then apply: only the first chunk has to arrive within `first_byte`. "
-        "Default: `False`. Surfaces: all.",
+        description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. The "
+        "limits of streams then apply: only the first chunk has to arrive within `first_byte`. Embeddings ignore this "
+        "parameter. Default: `False`. Surfaces: all.",
     )
 
     @field_validator("model", mode="before")
@@ -196,7 +196,7 @@ class ConnectionFields(BaseModel):
         return cls.model_fields["max_retries"].default if value is None else value
 
     def redacted_fields(self) -> dict[str, object]:
-        """Return those of `extra_body` and `model_kwargs` that hold a secret, with the secrets replaced."""
+        """Return the fields `extra_body` and `model_kwargs`, if they contain secrets, with the secrets replaced."""
         given = {name: getattr(self, name, None) for name in ("extra_body", "model_kwargs")}
         return {name: shown for name, value in given.items() if (shown := hide_secrets(value)) is not value}
 
@@ -207,7 +207,7 @@ class ConnectionFields(BaseModel):
         secret, so the cache key contains only a digest.
 
         Args:
-            options: Options of one call. They are included if they hold a secret. Default: none.
+            options: Options of one call. They are included if they contain a secret. Default: none.
 
         Returns:
             A SHA-256 digest in hexadecimal, or an empty string if there are no such values.
@@ -226,7 +226,7 @@ class ConnectionFields(BaseModel):
 class RequestFields(BaseModel):
     """Parameters that are options of a request. A call can override each of them."""
 
-    # As in `ConnectionFields`.
+    # As in `ConnectionFields`, pydantic does not have to build validators for this base class at import.
     model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, defer_build=True)
 
     temperature: float | None = Field(
@@ -242,16 +242,16 @@ class RequestFields(BaseModel):
     max_tokens: int | None = Field(
         default=None,
         validation_alias=AliasChoices("max_tokens", "max_output_tokens", "max_completion_tokens"),
-        description="Maximum length of the reply in tokens, 1 or more. Thoughts count. A value above the model's "
-        "limit is lowered to that limit. If the limit cuts the answer, the finish reason is `length`. If thoughts "
+        description="Maximum length of the reply in tokens, 1 or more. Thoughts are included. A value above the "
+        "model's limit is lowered to that limit. If the answer is cut off, the finish reason is `length`. If thoughts "
         "used all tokens, the call raises `EmptyReplyError`. Default: `None`, which means the model's own limit. "
         "Surfaces: all.",
     )
     stop: list[str] | str | None = Field(
         default=None,
         validation_alias=AliasChoices("stop", "stop_sequences"),
-        description="A string, or a list of strings, at which the answer ends. The string itself is not part of it. "
-        "Default: `None`. Surfaces: all.",
+        description="A string, or a list of strings, at which the answer ends. The answer does not contain the "
+        "string itself. Default: `None`. Surfaces: all.",
     )
     n: int | None = Field(
         default=None,
@@ -266,13 +266,13 @@ class RequestFields(BaseModel):
     )
     presence_penalty: float | None = Field(
         default=None,
-        description="Penalty for tokens that the answer already has, from -2 to 2. Default: `None`, which means no "
-        "penalty. Surfaces: Vertex AI, compatible servers.",
+        description="Penalty for tokens that the answer already contains, from -2 to 2. Default: `None`, which means "
+        "no penalty. Surfaces: Vertex AI, compatible servers.",
     )
     frequency_penalty: float | None = Field(
         default=None,
-        description="Penalty for tokens by how often the answer already has them, from -2 to 2. Default: `None`, which "
-        "means no penalty. Surfaces: Vertex AI, compatible servers.",
+        description="Penalty that grows with the number of times that the answer already contains the token, from -2 "
+        "to 2. Default: `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.",
     )
     logprobs: bool | None = Field(
         default=None,
@@ -281,21 +281,21 @@ class RequestFields(BaseModel):
     )
     top_logprobs: int | None = Field(
         default=None,
-        description="Number of alternatives per token with their log probabilities. It needs `logprobs=True`. Default: "
-        "`None`, which means none. Surfaces: compatible servers.",
+        description="Number of alternatives per token with their log probabilities. Set it together with "
+        "`logprobs=True`. Default: `None`, which means none. Surfaces: compatible servers.",
     )
     reasoning_effort: str | None = Field(
         default=None,
         description="How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. A "
         "Gemini model gets the nearest value that it accepts. Not allowed together with `thinking_level` or "
-        "`thinking_budget`. `none` turns thinking off for models that can do without it. Default: `None`, which "
+        "`thinking_budget`. `none` turns thinking off, if the model allows this. Default: `None`, which "
         "means the model's default. Surfaces: all.",
     )
     thinking_level: str | None = Field(
         default=None,
-        description="How much the model thinks, with the same values as `reasoning_effort`, sent as Google's option. "
-        "Not allowed together with `reasoning_effort` or `thinking_budget`. Default: `None`, which means the model's "
-        "default. Surfaces: all.",
+        description="How much the model thinks, with the same values as `reasoning_effort`. It is sent as Google's "
+        "option `thinking_level`. Not allowed together with `reasoning_effort` or `thinking_budget`. Default: `None`, "
+        "which means the model's default. Surfaces: all.",
     )
     thinking_budget: int | None = Field(
         default=None,
@@ -317,15 +317,14 @@ class RequestFields(BaseModel):
     safety_settings: Any = Field(
         default=None,
         description="Thresholds of Google's content filters: a list of `{category, threshold}` dicts or of Google's "
-        "`SafetySetting`, or a dict from category to threshold. Use names or enum members. Default: `None`, which "
-        "means Google's thresholds. "
-        "Surfaces: all.",
+        "`SafetySetting`, or a dict from category to threshold. Categories and thresholds are names or enum members. "
+        "Default: `None`, which means Google's thresholds. Surfaces: all.",
     )
     cached_content: str | None = Field(
         default=None,
-        description="Resource name of a context cache, such as `cachedContents/1`. The request starts with its "
-        "content. Google's SDK creates the cache, for one model. For Gemini 4, which has no such caches, the name "
-        "is left out. Default: `None`. Surfaces: all.",
+        description="Resource name of a context cache, such as `cachedContents/1`. The cached content comes "
+        "first in the prompt. Create the cache with Google's SDK, for the same model. Gemini 4 has no such caches, so "
+        "the name is left out. Default: `None`. Surfaces: all.",
     )
     media_resolution: str | None = Field(
         default=None,
@@ -342,19 +341,19 @@ class RequestFields(BaseModel):
     )
     stream_function_call_arguments: bool | None = Field(
         default=None,
-        description="Whether a stream delivers the arguments of a tool call in pieces instead of at once. The sum "
-        "of the chunks is the same message. Default: `None`, which means at once. Surfaces: Vertex AI, compatible "
-        "servers.",
+        description="Whether a stream delivers the arguments of a tool call in several chunks instead of one. The sum "
+        "of the chunks is the same message. Default: `None`, which means in one chunk. Surfaces: Vertex AI, "
+        "compatible servers.",
     )
     service_tier: str | None = Field(
         default=None,
-        description="Price and priority of the request, such as `flex`. Vertex AI has `priority` only, as a header. "
-        "Default: `None`, which means the server's own. Surfaces: all.",
+        description="Price and priority of the request, such as `flex`. Vertex AI accepts only `priority`, "
+        "which is sent as a header. Default: `None`, which means the server's default. Surfaces: all.",
     )
     extra_body: dict[str, Any] | None = Field(
         default=None,
-        description="Fields that are merged into the body last and unchanged. `google` goes under the body's literal "
-        "`extra_body` key, everything else to the root. Default: `None`. Surfaces: all.",
+        description="Fields that are merged into the body last and unchanged. The entry `google` is sent "
+        "inside the body's key `extra_body`, and all other entries at the root. Default: `None`. Surfaces: all.",
     )
     stream_usage: bool = Field(
         default=True,
@@ -428,7 +427,7 @@ KNOWN_OPTIONS = _OWN_OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES | _CAL
 
 
 def find_misspelled(options: Iterable[str]) -> dict[str, str]:
-    """Return the names in `options` that are not options of a call, but resemble one, with the name of that option.
+    """Map each name in `options` that seems to be a misspelled option of a call to the name of that option.
 
     >>> find_misspelled(["tempreature", "temperature", "top_k"])
     {'tempreature': 'temperature'}
@@ -438,5 +437,5 @@ def find_misspelled(options: Iterable[str]) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _find_meant(name: str) -> str | None:
-    # A lower cutoff would take `top_k`, a key of many servers, for `top_p`.
+    # With a lower cutoff, `top_k`, a key of many servers, would count as a misspelled `top_p`.
     return None if name in KNOWN_OPTIONS else find_similar(name, KNOWN_OPTIONS, cutoff=0.88)

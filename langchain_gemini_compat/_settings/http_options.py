@@ -16,7 +16,7 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: A token of RFC 9110, section 5.6.2.
+#: Matches a valid header name: a token of RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LIBRARIES = ("httpx", "httpx2")
@@ -41,7 +41,7 @@ def clean_headers(given: object) -> dict[str, str] | None:
         if not text.isascii() or not text.replace("\t", " ").isprintable():
             raise ValueError(
                 f"The value of {name!r} in `default_headers` has a line break or a character that is not ASCII, which "
-                "no HTTP header can carry. Copy it again, or encode it."
+                "is not allowed in HTTP headers. Copy it again, or encode it."
             )
         headers[name] = text
     return headers
@@ -69,7 +69,7 @@ def clean_query(given: object) -> dict[str, str] | None:
 
 
 def check_client(argument: str, client: object, library: str, *, is_async: bool) -> None:
-    """Raise `ValueError` unless `client` is a client of `library`, and is async if `is_async` is true, else sync."""
+    """Raise `ValueError` unless `client` is a sync client of `library`, or an async client if `is_async` is true."""
     wanted = f"{library}.{'AsyncClient' if is_async else 'Client'}"
     kinds = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(client).__mro__}
     found = kinds & {f"{one}.{name}" for one in _LIBRARIES for name in ("Client", "AsyncClient")}
@@ -77,7 +77,10 @@ def check_client(argument: str, client: object, library: str, *, is_async: bool)
         return
     other = "http_client" if is_async else "http_async_client"
     if found and f"{library}.{'Client' if is_async else 'AsyncClient'}" in found:
-        raise ValueError(f"`{argument}` is {_with_article(min(found))}. Pass it as `{other}`, and `{wanted}` here.")
+        raise ValueError(
+            f"`{argument}` is {_with_article(min(found))}. Pass it as `{other}`. `{argument}` has to be "
+            f"{_with_article(wanted)}."
+        )
     if found:
         raise ValueError(
             f"`{argument}` is {_with_article(min(found))}, and the installed openai SDK uses {library}. Pass "

@@ -33,13 +33,13 @@ def chat(**arguments):
 
 
 def body_of(model, **options):
-    """The body of a call, without its messages."""
+    """Return the body of a call, without its messages."""
     payload, _ = model.preview("hi", **options)
     return {key: value for key, value in payload.items() if key not in ("model", "messages")}
 
 
 class Everything(BaseCallbackHandler):
-    """All that a tracer is told when a call begins."""
+    """A callback handler that records everything that a tracer gets at the start of a call."""
 
     def __init__(self):
         self.texts = []
@@ -91,7 +91,7 @@ def test_unknown_argument_that_looks_like_a_secret_raises(name, make, place):
 
 @pytest.mark.parametrize("name", [*SECRETS, "api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
 async def test_secret_as_option_of_a_call_raises_before_tracing(name):
-    """In a call and in a binding, sync and async, whole and streamed. Field case D2."""
+    """The secret is an option of a call or of a binding, sync and async, whole and streamed. Field case D2."""
     model, handler = FakeGemini("Hello!").chat_model(), Everything()
     config = {"callbacks": [handler]}
     given = {name: CANARY}
@@ -169,7 +169,7 @@ def test_options_with_secret_like_names_are_sent():
     ],
 )  # fmt: skip
 def test_names_of_other_chat_models_set_our_fields(given, own):
-    """Without a warning, since the meaning is the same. Field case D3."""
+    """There is no warning, since the meaning is the same. Field case D3."""
     model = chat(**{"api_key": "k", **given})
     assert {name: getattr(model, name) for name in own} == own
 
@@ -193,7 +193,7 @@ def test_response_schema_sets_the_response_format():
 @pytest.mark.parametrize("key", ["api_key", "openai_api_key", "google_api_key"])
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_key_of_a_gateway_is_sent_to_the_gateway_only(name, key, make):
-    """Under every name of the address and of the key. Field case D3."""
+    """This applies to every name of the address and of the key. Field case D3."""
     info = make(model="m", **{name: GATEWAY, key: "gateway-key"}).endpoint_info()
     assert (info["base_url"], info["surface"]) == (GATEWAY, "openai_compatible")
     assert make(model="m", **{name: GATEWAY}).api_key is None
@@ -206,7 +206,7 @@ def test_key_of_a_gateway_is_sent_to_the_gateway_only(name, key, make):
 )  # fmt: skip
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_unknown_argument_that_names_a_server_raises(name, make):
-    """Without it, a gateway's key would be sent to Google. Field case D3."""
+    """If the argument were ignored, a gateway's key would be sent to Google. Field case D3."""
     with pytest.raises(ValueError, match=rf"`{name}`.*(base_url|http_client)"):
         make(model="m", api_key="gateway-key", **{name: "https://gateway.test/v1"})
 
@@ -214,7 +214,7 @@ def test_unknown_argument_that_names_a_server_raises(name, make):
 @pytest.mark.parametrize(("name", "ours"), [("projct", "project"), ("loction", "location"), ("endpoint_ids", "endpoint_id"),
                                             ("surfce", "surface"), ("default_header", "default_headers")])  # fmt: skip
 def test_misspelled_place_argument_raises(name, ours):
-    """Without it, the request would go to the wrong server. Field case D3."""
+    """If the argument were ignored, the request would go to the wrong server. Field case D3."""
     with pytest.raises(ValueError, match=f"has no argument `{name}`. Did you mean `{ours}`"):
         chat(api_key="k", **{name: "x"})
 
@@ -284,7 +284,7 @@ def test_misspelled_argument_warns_with_the_right_name():
     ],
 )  # fmt: skip
 def test_argument_without_meaning_here_is_left_out_with_advice(name, advice):
-    """On every surface. Field case D3."""
+    """This applies to every surface. Field case D3."""
     for place in ({"api_key": "k"}, {"base_url": GATEWAY}):
         with pytest.warns(GeminiCompatWarning, match=f"'{name}' is not an argument.*left out of requests.*{advice}"):
             model = chat(**place, **{name: "x"})
@@ -309,7 +309,7 @@ def test_argument_without_meaning_here_is_left_out_with_advice(name, advice):
 )  # fmt: skip
 def test_two_names_with_different_values_raise(given, named):
     """One of them would be lost silently. The message contains no value. Field case D3."""
-    with pytest.raises(ValueError, match="name the same parameter") as caught:
+    with pytest.raises(ValueError, match="are names of the same parameter") as caught:
         chat(**{"api_key": "k", **given})
     assert all(f"`{name}`" in str(caught.value) for name in named)
     assert CANARY not in str(caught.value)
@@ -337,7 +337,7 @@ def test_two_names_with_different_values_raise(given, named):
     ids=str,
 )  # fmt: skip
 def test_contradicting_or_unusable_argument_raises(given):
-    """At construction, with the argument to use instead. Field case D3."""
+    """The error is raised at construction, and names the argument to use instead. Field case D3."""
     with pytest.raises(ValueError, match=r"(Pass|Leave|use|Use|takes|has to be)"):
         chat(**{"api_key": "k", **given})
 
@@ -359,20 +359,20 @@ def test_contradicting_or_unusable_argument_raises(given):
     ],
 )  # fmt: skip
 def test_options_of_a_call_have_the_same_aliases(given, sent):
-    """In a call, in a binding and in `model_kwargs`. Field case D3."""
+    """This applies to a call, a binding and `model_kwargs`. Field case D3."""
     model = chat(api_key="k", max_tokens=9, reasoning_effort="high")
     by_call = body_of(model, **given)
     assert body_of(model, **model.bind(**given).kwargs) == by_call
     if sent is not None:
         assert sent.items() <= by_call.items() or "extra_body" in by_call
     assert by_call.keys() <= {"max_tokens", "stop", "reasoning_effort", "response_format", "extra_body"}
-    with pytest.raises(errors.UnsupportedParameterError, match="name the same parameter"):
+    with pytest.raises(errors.UnsupportedParameterError, match="are names of the same parameter"):
         model.preview("hi", max_tokens=1, max_output_tokens=2)
 
 
 @pytest.mark.parametrize(("name", "field"), [*aliases_of(RequestFields).items(), ("model_name", "model")])
 def test_two_names_of_an_option_with_different_values_raise(name, field):
-    """In a call, in a binding and in `model_kwargs`, sync and streamed. Field case D3."""
+    """This applies to a call, a binding and `model_kwargs`, sync and streamed. Field case D3."""
     given = {name: "one", field: "two"}
     model = FakeGemini("Hello!").chat_model()
     calls = [
@@ -384,7 +384,9 @@ def test_two_names_of_an_option_with_different_values_raise(name, field):
         lambda: chat(api_key="k", model_kwargs=given),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match=f"`({name}|{field})` and `({name}|{field})` name the same parameter"):
+        with pytest.raises(
+            ValueError, match=f"`({name}|{field})` and `({name}|{field})` are names of the same parameter"
+        ):
             call()
 
 
@@ -406,14 +408,14 @@ MISSPELLED = {
 @pytest.mark.parametrize("place", ["constructor", "call", "binding"])
 @pytest.mark.parametrize("surface", ["ai_studio", "openai_compatible"])
 def test_misspelled_option_warns_with_the_right_name(name, ours, place, surface):
-    """Whether it is left out or sent as a body key. Field case D3."""
+    """The warning says whether the option is left out or sent as a body key. Field case D3."""
     fake = FakeGemini("Hello!", surface=surface)
     ask = {
         "constructor": lambda: fake.chat_model(**{name: 5}).invoke("hi"),
         "call": lambda: fake.chat_model().invoke("hi", **{name: 5}),
         "binding": lambda: fake.chat_model().bind(**{name: 5}).invoke("hi"),
     }[place]
-    # A warning of the constructor, and for AI Studio one of the call, which leaves the key out.
+    # The constructor warns. For AI Studio, the call warns too, because it leaves the key out.
     with pytest.warns(GeminiCompatWarning) as caught:
         ask()
     assert f"Did you mean `{ours}`?" in str(caught[0].message)
@@ -430,7 +432,7 @@ def test_key_of_a_server_is_not_taken_for_a_misspelled_option():
 
 
 def test_model_of_a_call_has_two_names():
-    """`model` and `model_name`. Field case D3."""
+    """The two names are `model` and `model_name`. Field case D3."""
     for name in ("model", "model_name"):
         payload, _ = chat(api_key="k").preview("hi", **{name: "gemini-2.5-flash"})
         assert payload["model"] == "gemini-2.5-flash"
@@ -450,7 +452,7 @@ def test_model_of_a_call_has_two_names():
     ],
 )
 def test_parameter_of_the_model_as_option_of_a_call_raises(name):
-    """It must not become a body key. Field case D3."""
+    """Without the error, the parameter would become a body key. Field case D3."""
     model = FakeGemini("Hello!").chat_model()
     for call in (lambda: model.invoke("hi", **{name: 5}), lambda: model.bind(**{name: 5})):
         with pytest.raises(errors.UnsupportedParameterError, match=f"`{name}` belongs to the model"):
@@ -491,7 +493,10 @@ HTTP_OPTIONS = {"base_url": GATEWAY, "headers": {"x-goog-api-key": "canary-key-5
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["constructor", "call", "bind", "preview"])
 def test_http_options_of_google_raise_and_show_no_secret(given, place):
-    """They choose the server and may hold a key, which must not go into a body or a text. Field case D2."""
+    """`http_options` choose the server and may contain a key, which must not be in a body or a message.
+
+    Field case D2.
+    """
     fake = FakeGemini("hi", surface="openai_compatible")
     options = given.get("model_kwargs", given)
     act = {

@@ -41,7 +41,7 @@ def key_of(connection):
     return None if connection.api_key is None else connection.api_key.get_secret_value()
 
 
-#: Environment, arguments; then surface, base URL, key and where the key came from.
+#: Environment and arguments, and the expected surface, base URL, key and source of the key.
 TABLE = [
     ({}, {"project": "p"}, "vertex", VERTEX.format("p"), None, ""),
     ({}, {"api_key": "k"}, "ai_studio", STUDIO, "k", "argument `api_key`"),
@@ -175,7 +175,7 @@ def test_valid_base_url_is_accepted(base_url):
 @pytest.mark.parametrize("key", ["", " ", "\n", SecretStr("")])
 @pytest.mark.parametrize("place", [{}, {"project": "p"}, {"base_url": GATEWAY}])
 def test_empty_key_raises_at_construction(key, place, monkeypatch):
-    """Otherwise the request would have no credential, or the key of the environment."""
+    """Without the error, the request would have no credential, or the key of the environment."""
     monkeypatch.setenv("GOOGLE_API_KEY", "google-k")
     with pytest.raises(ValueError, match=r"`api_key` is empty\. Likely cause: its environment variable is not set"):
         ChatGeminiCompat(model="gemini-3.8-flash", api_key=key, **place)
@@ -189,7 +189,7 @@ def test_invalid_credentials_raise_at_construction(credentials):
 
 
 def test_endpoint_info_shows_endpoint_and_source_without_secret(monkeypatch):
-    """It shows what `resolve_connection` found."""
+    """`endpoint_info` shows the result of `resolve_connection`."""
     monkeypatch.setenv("GOOGLE_API_KEY", "canary-k")
     info = ChatGeminiCompat(model="models/gemini-3.8-flash").endpoint_info()
     assert (info["surface"], info["base_url"], info["model"]) == ("ai_studio", STUDIO, "gemini-3.8-flash")
@@ -197,7 +197,7 @@ def test_endpoint_info_shows_endpoint_and_source_without_secret(monkeypatch):
     assert "canary" not in str(info)
 
 
-#: What must not get into a URL, whichever argument brings it.
+#: Values that must not get into a URL, from whichever argument.
 HOSTILE = [
     "attacker.example/#", "attacker.example", "x/../../y", "p/../../x", "..", ".", "a?b", "a#b", "a@b", "@attacker.example",
     "a:b@c", "a%2fb", "%2e%2e", "a b", " a", "a\n", "\ta", "\n", " ", "a\\b", "a\x00b", "a．b", "a。b", "ａ", "ä", "{project}",
@@ -347,7 +347,7 @@ def test_argument_that_contradicts_the_path_warns(end):
 
 
 def test_unused_place_argument_warns():
-    """Otherwise a project would be ignored silently. Field case E12."""
+    """Without the warning, a project would be ignored silently. Field case E12."""
     with pytest.warns(GeminiCompatWarning, match="`project`, `location` and `endpoint_id` are not used"):
         chat(project="p", base_url="https://gateway.test/v1", api_key="k")
 
@@ -384,7 +384,7 @@ def test_default_credentials_are_sent_to_google_only(monkeypatch, host):
     ],
 )
 def test_default_credentials_are_sent_to_each_host_of_google(url):
-    """Under every name that Google uses for its hosts. Field case E14."""
+    """The hosts have every form of name that Google uses. Field case E14."""
     assert chat(base_url=url).endpoint_info()["auth"]["kind"] == "application_default"
     dedicated = "https://1.us-central1-9.prediction.vertexai.goog/v1/projects/p/locations/us-central1/endpoints/1"
     assert chat(base_url=dedicated, surface="vertex").endpoint_info()["auth"]["kind"] == "application_default"
@@ -412,7 +412,7 @@ def test_credentials_are_not_sent_unencrypted(surface, host, is_taken):
 
 
 def test_key_of_the_environment_is_not_sent_unencrypted(monkeypatch):
-    """A key that is passed as an argument is. Field case E14."""
+    """A key that is passed as an argument is sent unencrypted. Field case E14."""
     monkeypatch.setenv("GOOGLE_API_KEY", "google-k")
     for host in ("gateway.test", "127.0.0.2", "localhost.attacker.example"):
         with pytest.raises(ValueError, match="GOOGLE_API_KEY is not sent unencrypted"):

@@ -34,7 +34,7 @@ def test_names_of_google_s_package_are_accepted():
 
 
 def test_unknown_argument_warns_and_is_sent():
-    """It may be misspelled, or an option of a gateway."""
+    """The argument may be misspelled, or an option of a gateway."""
     wire = Wire(completion())
     with pytest.warns(GeminiCompatWarning, match="'top_k', 'foo' is not an argument of ChatGeminiCompat"):
         model = ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1", top_k=4, foo=1, **wire.clients)
@@ -48,14 +48,14 @@ def test_unknown_argument_warns_and_is_sent():
     "arguments", [{}, {"model": "g", "surface": "openai_compatible"}, {"model": "g", "max_retries": -1}]
 )
 def test_failed_construction_does_not_show_the_key(arguments):
-    """Pydantic would print its input."""
+    """Without a setting, pydantic would print its input, which contains the key."""
     with pytest.raises((ValidationError, ValueError)) as caught:
         ChatGeminiCompat(api_key="SECRETKEY", credentials=None, **arguments)
     assert "SECRETKEY" not in str(caught.value)
 
 
 def test_key_and_credentials_exclude_each_other():
-    """Otherwise one of them would be ignored silently."""
+    """Without the error, one of them would be ignored silently."""
     with pytest.raises(ValueError, match="not both"):
         ChatGeminiCompat(model="m", api_key="k", credentials=AnonymousCredentials())
 
@@ -88,7 +88,7 @@ def test_changed_model_uses_its_new_connection(change):
 
 
 def restore(model):
-    """`loads(dumps(model))`, secrets from the environment."""
+    """Return `loads(dumps(model))`, with the secrets of the environment."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return loads(
@@ -119,14 +119,14 @@ def test_assigned_key_is_a_secret():
 
 
 def test_pickled_model_keeps_the_source_of_its_key():
-    """The key alone does not tell that it came from the environment."""
+    """The source cannot be found out from the key alone."""
     for given in ({}, {"api_key": "k"}):
         model = ChatGeminiCompat(model="m", **given)
         assert pickle.loads(pickle.dumps(model)).endpoint_info() == model.endpoint_info()
 
 
 def test_pickle_of_a_model_has_no_clients():
-    """They hold sockets and locks."""
+    """Clients contain sockets and locks, which cannot be pickled."""
     model = FakeGemini("hi").chat_model()
     copy = pickle.loads(pickle.dumps(model))
     assert (copy.http_client, copy.http_async_client) == (None, None)

@@ -41,7 +41,7 @@ def test_description_names_the_surfaces_that_get_the_parameter(name):
         word for surface, word in WORDS_OF_SURFACES.items() if landing(name, surface) not in ("left out", "nothing")
     }
     named = DESCRIPTION.fullmatch(RequestFields.model_fields[name].description)["surfaces"]
-    # These are never sent and work on every surface.
+    # These parameters are never sent, and work on every surface.
     unsent = ("invalid_tool_calls", "include_response_headers")
     expected = {*WORDS_OF_SURFACES.values()} if name in unsent else given
     assert ({*WORDS_OF_SURFACES.values()} if named == "all" else {*named.split(", ")}) == expected

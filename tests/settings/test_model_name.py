@@ -12,7 +12,7 @@ from langchain_gemini_compat._settings.fields import aliases_of
 from langchain_gemini_compat.testing import FakeGemini
 
 MODELS = [ChatGeminiCompat, GeminiCompatEmbeddings]
-#: Two values of each parameter that has several names: the constructor's, and the configured one.
+#: For each parameter that has several names, a value for the constructor and a value for the configuration.
 VALUES = {
     "model": ("gemini-3.8-flash", "gemini-2.5-flash"),
     "base_url": ("http://one.test/v1", "http://two.test/v1"),
@@ -50,7 +50,7 @@ def ids(value):
 @pytest.mark.parametrize("model", MODELS, ids=ids)
 @pytest.mark.parametrize("name", ["model", "model_name"])
 def test_model_is_read_and_written_under_both_names(model, name):
-    """In the constructor, as attribute, in a copy, in `dumps` and in a pickle. Field case D9."""
+    """This applies to the constructor, the attribute, a copy, `dumps` and a pickle. Field case D9."""
     made = build(model, **{name: "one"})
     assert (made.model, made.model_name) == ("one", "one")
     changed = made.model_copy(update={name: "two"})
@@ -66,7 +66,7 @@ def test_model_is_read_and_written_under_both_names(model, name):
 
 
 def test_pickle_of_an_older_form_is_restored():
-    """There the field had the name `model_name`."""
+    """In pickles of the older form, the field has the name `model_name`."""
     model = ChatGeminiCompat(model="one", api_key="k", temperature=0)
     state = model.__getstate__()
     values = {"model_name" if name == "model" else name: value for name, value in state["__dict__"].items()}
@@ -89,7 +89,9 @@ def test_two_names_with_different_values_raise(model, name, field):
     for other in names:
         if other != name:
             one, two = VALUES[field]
-            with pytest.raises(ValueError, match=f"`({name}|{other})` and `({name}|{other})` name the same parameter"):
+            with pytest.raises(
+                ValueError, match=f"`({name}|{other})` and `({name}|{other})` are names of the same parameter"
+            ):
                 build(model, **{name: one, other: two})
             assert getattr(build(model, **{name: one, other: one}), field) == one
 
@@ -99,7 +101,7 @@ CHAT_NAMES = [(name, field) for model, name, field in NAMES if model is ChatGemi
 
 @pytest.mark.parametrize(("name", "field"), CHAT_NAMES)
 def test_configured_value_takes_precedence_under_every_name(name, field):
-    """Whatever name the constructor got. Field case D9."""
+    """The name that the constructor got does not matter. Field case D9."""
     one, two = VALUES[field]
     other = next((alias for alias, target in aliases_of(ChatGeminiCompat).items() if target == field), field)
     model = build(ChatGeminiCompat, **{other: one})
@@ -111,7 +113,7 @@ def test_configured_value_takes_precedence_under_every_name(name, field):
 
 
 def test_configured_model_answers():
-    """The request names it. Field case D9."""
+    """The request contains the configured model. Field case D9."""
     fake = FakeGemini(["one", "two", "three"])
     chain = fake.chat_model().configurable_fields(
         model=ConfigurableField(id="m"), max_output_tokens=ConfigurableField(id="most")
@@ -136,7 +138,7 @@ def test_configuring_an_unknown_name_raises_with_the_right_name(name, advice):
 
 def test_configuring_two_names_of_one_field_raises():
     """Only one of the two could have an effect."""
-    with pytest.raises(ValueError, match="name the same parameter"):
+    with pytest.raises(ValueError, match="are names of the same parameter"):
         build(ChatGeminiCompat).configurable_fields(
             max_tokens=ConfigurableField(id="a"), max_output_tokens=ConfigurableField(id="b")
         )

@@ -37,7 +37,7 @@ LANGCHAIN = {
     "tags": "Tags of every call in traces. Default: `None`.",
     "metadata": "Metadata of every call in traces. Default: `None`.",
     "verbose": "Whether LangChain prints every call. Default: LangChain's global setting.",
-    "rate_limiter": "Limits the number of requests before they are sent. Default: `None`, which means no limit.",
+    "rate_limiter": "Rate limiter that each request waits for before it is sent. Default: `None`, which means no limit.",
     "disable_streaming": 'Whether `stream` sends the request of `invoke`. `"tool_calling"` does so only with tools. '
     "Default: `False`.",
     "output_version": 'Form of the `content` of messages: `"v0"`, or `"v1"` for standard content blocks. Default: '
