@@ -2,9 +2,9 @@
 
 `Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
 
-Errors are handled after the `except` block. Inside the block, a `PendingError` would become the `__context__` of the
-error that replaces it. The list `caught` passes the error on. It is emptied first, so that the error's traceback does
-not hold the error.
+Errors are handled after the `except` block, because inside the block, a `PendingError` would become the `__context__`
+of the error that replaces it. The list `caught` passes the error out of the block. `pop` empties the list. Without
+that, the error's traceback would refer to the list, and the list to the error.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def _repaired(request: Request, repair: Repair) -> Request:
 
 
 def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> None:
-    """Count the failed try. Raise `error` if no other request must be sent, neither the same nor a changed one."""
+    """Count the failed try. Raise `error` unless a request will be sent again, either unchanged or repaired."""
     try:
         if tries.record_failure(error) is None and not repair.try_change(error, tries):
             repair.add_context(error)
@@ -252,11 +252,11 @@ def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> Non
 
 
 def _decode_reply(request: Request, repair: Repair, wire: WireChunk, tries: Tries) -> ChatResult:
-    """Return the requested choices of the reply. A reply without choices is decoded as well, to raise its error."""
+    """Return the requested choices of the reply. A reply without choices is decoded, too, which raises an error."""
     request = _repaired(request, repair)
     asked = request.payload.get("n")
     count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))
-    # If one message was requested, all choices of the reply are parts of this message.
+    # If one message was requested, all choices of the reply are parts of that message.
     choices = range(count) if isinstance(asked, int) and asked > 1 else (None,)
     generations = [ReplyDecoder(request, tries, choice=choice).decode_whole(wire) for choice in choices]
     tries.mark_delivered()

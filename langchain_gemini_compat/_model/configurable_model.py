@@ -1,4 +1,4 @@
-"""What `configurable_fields` and `configurable_alternatives` return: LangChain's runnables with a `preview` method."""
+"""The runnables that `configurable_fields` and `configurable_alternatives` return: LangChain's, with a `preview` method."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from langchain_gemini_compat._model.bound_model import TracedAsLangChain
 class ConfigurableModel(TracedAsLangChain, RunnableConfigurableFields[Input, Output]):
     """A chat model whose parameters are set in the config of a call.
 
-    With other types than LangChain's own, pydantic would not take a chat model as the field `default`.
+    The type variables are LangChain's own. With others, pydantic would not accept a chat model as the field `default`.
     """
 
     langchain_name: ClassVar[str] = RunnableConfigurableFields.__name__

@@ -70,7 +70,7 @@ class _Link:
         return _Link(self.fields, self.connection)
 
     def __reduce__(self) -> tuple[type[_Link], tuple[tuple[()], Connection]]:
-        """Pickle only the connection, since `fields` may hold clients.
+        """Pickle only the connection, since `fields` may contain clients.
 
         `ConnectedModel.__setstate__` reads the fields again.
         """
@@ -80,7 +80,7 @@ class _Link:
 class ConnectedModel(ConnectionFields):
     """Base class of the models: `ConnectionFields`, the connection that they select, and its transport."""
 
-    # No object of this base class is made, so pydantic need not build its validators at import.
+    # No object of this base class is created, so pydantic does not have to build its validators at import.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True,
         arbitrary_types_allowed=True,
@@ -99,7 +99,8 @@ class ConnectedModel(ConnectionFields):
         super().__pydantic_init_subclass__(**kwargs)
         if "model_name" in cls.model_fields:
             raise TypeError(
-                f"{cls.__name__} has a field `model_name`. Name it `model`, which is the name of the field."
+                f"{cls.__name__} has a field `model_name`. Rename the field to `model`. (`model_name` is an alias of "
+                "`model`.)"
             )
 
     @model_validator(mode="wrap")
@@ -158,7 +159,7 @@ class ConnectedModel(ConnectionFields):
         link.fields = _read_connection(self)
 
     if not TYPE_CHECKING:
-        # Type checkers must not see this method, or they would allow setting attributes that do not exist.
+        # Type checkers must not see this method, because with it they would accept attributes that do not exist.
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute. A plain `api_key` becomes a secret, since pydantic does not validate assignments."""
             super().__setattr__(name, _as_secret(value) if name == "api_key" else value)
@@ -224,9 +225,9 @@ class ConnectedModel(ConnectionFields):
         self.model = name
 
     def _rename_fields(self, given: Mapping[str, object]) -> dict[str, object]:
-        """Return values by the names of the fields, for values by any names of parameters.
+        """Return the values of `given` under the names of the fields. `given` may use aliases.
 
-        Raises `ValueError` for a name that is not one of a field, and for two names of one field.
+        Raises `ValueError` for a name that belongs to no field, and for two names of the same field.
         """
         cls = type(self)
         names = normalize_arguments(given, _aliases_of(cls), whole=COMPOSITES)
@@ -241,7 +242,7 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Environment variables from which a deserialized model reads its secrets.
+        """The environment variables from which a deserialized model reads its secrets.
 
         The key of a compatible server has its own variable, so that Google's key never goes to another server.
         """
@@ -249,7 +250,7 @@ class ConnectedModel(ConnectionFields):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Return `True`: LangChain's `dumps` writes the constructor's arguments, without secrets."""
+        """Return `True`, so that LangChain's `dumps` writes the constructor's arguments, without secrets."""
         return True
 
     @property
@@ -272,7 +273,7 @@ class ConnectedModel(ConnectionFields):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Return the state for pickling, without open connections and HTTP clients, which hold sockets and locks."""
+        """Return the state for pickling, without open connections and HTTP clients, which contain sockets and locks."""
         self._resolved_link()
         state = super().__getstate__()
         return {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
@@ -288,13 +289,13 @@ class ConnectedModel(ConnectionFields):
             self._link.fields = _read_connection(self)
 
     def close(self) -> None:
-        """Give back this model's share of the process's connections.
+        """Release the connections that this model uses.
 
         Models with the same server and credentials share connections. When no model uses them any longer, they stay
         open for 30 seconds for the next model, and are then closed. So a web service can build a model for each
-        request. A model that is garbage collected gives its share back, too.
+        request. A model that is garbage collected releases its connections, too.
 
-        Streams that are being read go on. A call after `close` takes a share again. Your own `http_client` and
+        Streams that are being read continue. You can call the model again after `close`. Your own `http_client` and
         `http_async_client` are not closed.
 
         Examples:
@@ -303,7 +304,7 @@ class ConnectedModel(ConnectionFields):
                 model.invoke("Hello")
             ```
         """
-        # Streams that are being read still refer to the transport, and with it to its share.
+        # Streams that are being read still refer to the transport, so their connections stay open.
         if self._link is not None:
             self._link.transport = None
 
@@ -370,7 +371,7 @@ class ConnectedModel(ConnectionFields):
     async def _aopen_transport(self) -> Transport:
         """Async version of `_open_transport`. A thread imports the HTTP library and google-auth, which takes time."""
         link = self._resolved_link()
-        # `close` in another thread may remove the transport at any time, so read it once.
+        # `close` in another thread may remove the transport at any time, so read the attribute only once.
         transport = link.transport
         return await asyncio.to_thread(self._connect, link) if transport is None else transport
 
@@ -463,7 +464,7 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 @cache
 def _unsplit_composites(cls: type[BaseModel]) -> frozenset[str]:
-    """Return the composite arguments to leave as they are: for embeddings, those that set chat options."""
+    """Return the composite arguments that are not split. For embeddings, these are the arguments for chat options."""
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 
 
@@ -476,7 +477,7 @@ def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, obj
     if isinstance(further, dict):
         normalize_options(further)
     if "response_format" in given and "response_format" not in values:
-        # In this case, `response_format` was built from `response_schema` or `response_mime_type`.
+        # The caller passed no `response_format`, so it was built from `response_schema` or `response_mime_type`.
         own = {"response_format": given.pop("response_format")}
         if isinstance(further, dict) and "response_format" in further:
             raise ValueError("`response_schema` contradicts `response_format` in `model_kwargs`. Pass one of them.")
@@ -499,9 +500,9 @@ def _read_changes(cls: type[BaseModel], update: Mapping[str, Any] | None) -> dic
 
 
 def _name_parts(cls: type[BaseModel], name: str) -> str:
-    """Return a sentence with the fields that the argument `name` of other chat models sets; it may be empty."""
+    """Return a sentence that lists the fields that a composite argument sets; empty for other arguments."""
     parts = [f"`{part}`" for part in COMPOSITES.get(name, ()) if part in cls.model_fields]
-    return f"It sets {', '.join(parts)}: name these instead." if parts else ""
+    return f"`{name}` sets {', '.join(parts)}. Pass these arguments instead." if parts else ""
 
 
 def _rename_model(state: dict[Any, Any]) -> dict[Any, Any]:

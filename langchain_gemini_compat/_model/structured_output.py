@@ -1,7 +1,7 @@
 """Implements `with_structured_output`: binds the schema to the model, and parses the answers.
 
-Like a call, a stream ends with the whole object or with an error that gives the reason. The parser never returns `None`
-for a missing answer; it raises an error.
+Like a call, a stream ends with the whole object, or with an error that says why there is none. The parser never returns
+`None` for a missing answer. It raises an error.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | No
 
 
 def _repair(schema: JsonObject, answer: JsonValue) -> JsonValue:
-    """Return the answer with its faults repaired where the repair is certain."""
+    """Return the answer with mistakes repaired, where only one repair is possible."""
     return repair_arguments(_wrap(schema), {_ANSWER: answer})[0][_ANSWER]
 
 
@@ -222,7 +222,10 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
         return answer.get(self.member) if self.member and isinstance(answer, dict) else answer
 
     def _parse_whole(self, result: list[Generation], message: AIMessage) -> Any:
-        """Return the answer of a complete reply. Raises an error if the answer does not satisfy the class or schema."""
+        """Return the answer of a complete reply.
+
+        Raise an error if the answer does not satisfy the class or the schema.
+        """
         answer = self._unwrap(self._read(result, partial=False))
         if self.answer_class is not None:
             return self._build_instance(self.answer_class, answer, message)
@@ -230,7 +233,7 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             return answer
         answer = _repair(self.answer_schema, answer)
         if not satisfies(self.answer_schema, answer):
-            raise _no_answer("The answer does not satisfy the schema. Ask again, or simplify it.", message)
+            raise _no_answer("The answer does not satisfy the schema. Ask again, or simplify the schema.", message)
         return answer
 
     def _build_instance(self, answer_class: type, answer: JsonValue, message: AIMessage) -> Any:
@@ -320,7 +323,7 @@ class _TextParser(_AnswerParser, JsonOutputParser):
 
 def _describe_answers(answers: list[JsonValue]) -> str:
     if answers[1:]:
-        return f"The answer holds {len(answers)} JSON values"
+        return f"The answer contains {len(answers)} JSON values"
     return "The answer is `null`" if answers else "The answer is not complete JSON, or too deep to be read"
 
 
@@ -329,7 +332,10 @@ class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):
 
 
 class StreamUpdate(AddableDict):
-    """One part of a stream with `include_raw`. Adding parts adds their messages; a later object or error replaces."""
+    """One part of a stream with `include_raw`.
+
+    If two parts are added, their messages are added. The later object or error replaces the earlier one.
+    """
 
     def __add__(self, other: AddableDict) -> StreamUpdate:
         raw = {"raw": self["raw"] + other["raw"]} if "raw" in self and "raw" in other else {}
@@ -371,7 +377,10 @@ class _StreamReader:
         yield from self._parse(self._whole, partial=True)
 
     def finish(self) -> StreamUpdate:
-        """Return the last part. It has the parsing error or `None`, and the object if it is new or missing (`None`)."""
+        """Return the last part of the stream, with the parsing error or `None`.
+
+        The part contains the object if it has changed, and `None` as the object if there is none.
+        """
         update: dict[str, Any] = {}
         if self._whole is not None and "finish_reason" not in self._whole.response_metadata:
             update = {key: value for part in self._parse(self._whole, partial=False) for key, value in part.items()}

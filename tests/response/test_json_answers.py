@@ -104,7 +104,7 @@ def test_c9_text_without_one_reading_is_an_error(case, schema):
 
 
 def test_c9_an_error_says_whether_there_were_two_answers_or_none():
-    with pytest.raises(OutputParserException, match="holds 2 JSON values"):
+    with pytest.raises(OutputParserException, match="contains 2 JSON values"):
         build_chain(completion(BAD["two objects"]), Event).invoke("hi")
     with pytest.raises(OutputParserException, match="not complete JSON"):
         build_chain(completion(BAD["prose"]), Event).invoke("hi")
