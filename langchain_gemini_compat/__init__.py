@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.embeddings import GeminiCompatEmbeddings
     from langchain_gemini_compat.google_genai import to_google_genai
 else:
-    # pytest loads the plugin of this package in each run, and with it this module.
+    # pytest loads this package's plugin in each run, and the plugin imports this module. So this module imports nothing
+    # slow.
     __getattr__, __dir__ = export_lazily(
         __name__,
         {

@@ -1,7 +1,7 @@
-"""Modules that are imported when they are first used: placeholders, and packages that import their names late.
+"""Delays imports until first use: placeholders for modules, and packages that import their public names late.
 
-Each name in a public annotation must exist at run time, because LangChain evaluates the annotations of a model's
-methods: `RunnableWithFallbacks.__getattr__` calls `typing.get_type_hints`.
+LangChain evaluates the annotations of a model's methods (`RunnableWithFallbacks.__getattr__` calls
+`typing.get_type_hints`). So each name in a public annotation must exist at run time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class LazyModule:
     """A placeholder for a module that is slow to import.
 
-    The code that reads an attribute waits for the import, so read none on the path of a successful call. Some
-    placeholders only serve annotations.
+    Reading an attribute imports the module, so do not read one on the path of a successful call. Some placeholders are
+    used only in annotations.
 
     >>> LazyModule("json").JSONDecodeError.__name__
     'JSONDecodeError'
@@ -49,7 +49,10 @@ def library_name() -> str:
 
 
 def _openai_version() -> str:
-    """Return the version of openai. The metadata of the installation gives it without an import of half a second."""
+    """Return the version of openai.
+
+    It is read from the installation's metadata, because an import takes half a second.
+    """
     if "openai" not in sys.modules:
         try:
             return version("openai")
@@ -65,8 +68,7 @@ def export_lazily(package: str, names: Mapping[str, str]) -> tuple[Callable[[str
 
     Args:
         package: The name of the package.
-        names: For each public name, the module of the package that defines it. A module that is public itself is under
-            its own name.
+        names: Maps each public name to the module of the package that defines it. A public module is mapped to itself.
 
     Returns:
         The two functions (PEP 562).

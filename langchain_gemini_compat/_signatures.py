@@ -1,9 +1,9 @@
 """Stores thought signatures on an `AIMessage` and finds them again.
 
-A signature is stored once, in `additional_kwargs`, under the id of its call and not by position. So it survives the
-addition of chunks, JSON, pickle, checkpoints and `merge_message_runs`. `langchain-google-genai` and
-`langchain-google-vertexai` read and write the same map of signatures. A second map has the records of this package: the
-origin of each signature, and other wire fields.
+A signature is stored once, in `additional_kwargs`, under the id of its call and not by position. So it is kept when
+chunks are added, when messages are merged (`merge_message_runs`), and in JSON, pickles and checkpoints.
+`langchain-google-genai` and `langchain-google-vertexai` read and write the same map of signatures. A second map
+contains records that only this package uses: the origin of each signature, and other wire fields.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
 RECORDS_KEY = "__gemini_compat_records__"
 #: Google's placeholder for a missing signature (Google's page on thought signatures).
 PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
-#: LiteLLM's Gemini gateway appends this mark and the signature to the call id (up to 4,572 characters seen).
+#: LiteLLM's Gemini gateway appends this mark and the signature to the id of a call. Ids of 4,572 characters were seen.
 LITELLM_MARK = "__thought__"
 #: All spellings of the placeholder that packages and gateways write. The last one is LiteLLM's, in base64.
 PLACEHOLDER_SIGNATURES = (
@@ -40,13 +40,15 @@ PLACEHOLDER_SIGNATURES = (
     "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
 )
 _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
-#: Providers whose content blocks may have Gemini's signatures. Google refuses signatures from Claude's blocks.
+#: Values of `model_provider` for messages whose content blocks may contain Gemini's signatures (`""`: unknown
+#: provider). Google refuses the signatures in blocks of other providers, such as Claude's.
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
 #: Keys that gateways add to a call. They are kept unchanged.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: If `provider_specific_fields` has one of these keys, LiteLLM wrapped unknown keys of another server's reply in it.
+#: Keys of other servers' replies. If `provider_specific_fields` contains one of them, LiteLLM has moved the keys that
+#: it does not know from the reply into that object.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
-#: Keys of `provider_specific_fields` in a request that LiteLLM 1.108 itself reads.
+#: Keys that LiteLLM 1.108 itself reads from `provider_specific_fields` of a request. They must stay there.
 _READ_BY_LITELLM = frozenset(
     {
         "thought_signature", "thought_signatures", "server_side_tool_invocations", "compaction_blocks", "tool_results",
@@ -57,7 +59,7 @@ _READ_BY_LITELLM = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The extra fields that are sent with a call or a message, and their origin."""
+    """The extra fields of a tool call or a message, which are sent back with it, and their origin."""
 
     #: Wire fields, such as `extra_content`.
     fields: JsonObject = field(default_factory=dict)
@@ -97,8 +99,8 @@ def split_litellm_id(wire_id: str) -> tuple[str, str]:
 def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
     """Return the origin of a reply: its surface and model, and for gateways the host.
 
-    The origin decides later whether a signature is valid. `asked` is the requested model, if the gateway's reply names
-    another model.
+    When the message is sent back, the origin shows whether its signatures are valid. The key `asked` contains the
+    requested model, if the reply of a gateway names another model.
     """
     origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.name)}
     if not endpoint.is_google or not endpoint.speaks_gemini:
@@ -113,7 +115,8 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
 def attach_call_extras(call_id: str, fields: JsonObject, origin: JsonObject) -> JsonObject:
     """Return the `additional_kwargs` that store the signature and the other fields of a call.
 
-    Pass an empty `origin` if an earlier chunk already has the origin: LangChain would concatenate the two.
+    Pass an empty `origin` if an earlier chunk of the reply contains the origin, because LangChain would concatenate the
+    two.
     """
     kept = dict(fields)
     signature = cast("str | None", kept.pop("litellm_signature", None))
@@ -144,7 +147,7 @@ def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> Messag
 
 
 def _has_no_place(message: AIMessage, tool_calls: Sequence[ToolCall]) -> bool:
-    """Return whether the message certainly has no extras. This quick check covers most messages."""
+    """Return `True` if the message cannot contain extras. For most messages, this quick check replaces the search."""
     if message.additional_kwargs or not isinstance(message.content, str):
         return False
     return not any(LITELLM_MARK in (call["id"] or "") for call in tool_calls)
@@ -185,7 +188,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     if not origin or not origin.get("surface"):
         return True
     host = origin.get("host")
-    # A gateway may first be used as a compatible server and later with `surface` set. Vertex and AI Studio never mix.
+    # A user may configure a gateway as a compatible server first, and with `surface` later. Then the surfaces differ,
+    # but the server is the same. Vertex and AI Studio are always different servers.
     is_other = origin["surface"] != endpoint.surface
     if is_other and not (endpoint.may_be_reached_as(origin["surface"]) and host == endpoint.host):
         return False
@@ -196,7 +200,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):
         return False
-    # A gateway's own model name does not identify the family, but equal names mean the same model.
+    # The model names of a gateway do not always show the family. But if the requested names are equal, the model is the
+    # same.
     asked = origin.get("asked") or model
     return asked == bare_model_name(endpoint.name) or same_generation
 
@@ -218,8 +223,8 @@ def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
 def unwrap_fields(fields: JsonObject) -> JsonObject:
     """Return `fields` in the form in which the server behind LiteLLM sent them.
 
-    LiteLLM wraps unknown keys in `provider_specific_fields`. Its route `openai/` sends this object to the server, which
-    refuses it. So the wrapped keys are moved back to their original place.
+    LiteLLM moves unknown keys of a reply into the object `provider_specific_fields`. LiteLLM's route `openai/` sends
+    this object to the server, which refuses it. So this function moves the keys back to where the server sent them.
     """
     wrapped = fields.get("provider_specific_fields")
     if not isinstance(wrapped, dict):
@@ -238,7 +243,7 @@ def unwrap_fields(fields: JsonObject) -> JsonObject:
 
 
 def is_signed(call: JsonObject) -> bool:
-    """Return whether a wire call has a signature under a gateway's own key."""
+    """Return whether a tool call in wire form has a signature under a gateway's own key."""
     function = object_at(call, "function")
     inner = object_at(function, "provider_specific_fields")
     places = (call, function, object_at(call, "provider_specific_fields"), inner)
@@ -246,7 +251,7 @@ def is_signed(call: JsonObject) -> bool:
 
 
 def read_signature(extra_content: JsonValue) -> str | None:
-    """Return the signature in `extra_content`: under `google`, or under a gateway's key such as `vertex` (seen)."""
+    """Return the signature in `extra_content`, under the key `google` or a gateway's key. One gateway uses `vertex`."""
     if not isinstance(extra_content, dict):
         return None
     for namespace in ("google", *extra_content):

@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 _NATIVE_PROVIDER = "google_genai"
-#: Types of blocks that a native message stores in other fields or does not support.
+#: Types of blocks that are left out: messages of `ChatGoogleGenerativeAI` store them in other fields or not at all.
 _ELSEWHERE = ("tool_call", "refusal")
 
 
 def to_google_genai(messages: Sequence[BaseMessage], *, vertexai: bool | None = None) -> list[BaseMessage]:
     """Return messages in the form of `ChatGoogleGenerativeAI`, so that a conversation can continue with that class.
 
-    Thoughts become `thinking` blocks, and the signature of a text or image goes on its block. The message is marked as
-    Google's, because langchain-google-genai 4.4 replays thoughts and signatures only from such messages. Signatures
-    become standard base64, the only form that langchain-google-genai reads. Ids stay the same, so the messages replace
-    those of a checkpoint. The given messages are not modified. Messages of other models are returned unchanged.
+    Thoughts become `thinking` blocks, and the signature of a text or image is stored in its block. The message is
+    marked as Google's, because langchain-google-genai 4.4 sends back thoughts and signatures only from such messages.
+    Signatures become standard base64, the only form that langchain-google-genai reads. Ids stay the same, so the new
+    messages replace the old ones in a checkpoint. The given messages are not modified. Messages of other models are
+    returned unchanged.
 
     Args:
         messages: A conversation.
@@ -82,7 +83,7 @@ def _rewrite(given: BaseMessage, vertexai: bool | None) -> BaseMessage:
 def _native_content(message: AIMessage, signature: str | None) -> str | list[JsonObject]:
     """Return the message's content: a string if it is text without a signature, else a list of blocks.
 
-    The signature goes on the first text or image block.
+    The signature is stored in the first text or image block.
     """
     found = cast("list[JsonObject]", decode_blocks(message))
     blocks = [_native_block(block) for block in found if block.get("type") not in _ELSEWHERE]
@@ -111,7 +112,10 @@ def _native_block(block: JsonObject) -> JsonObject:
 
 
 def _valid_signature(signature: JsonValue, extras: Extras, vertexai: bool | None) -> str | None:
-    """Return a signature in padded standard base64; `None` if `ChatGoogleGenerativeAI` or its surface refuses it."""
+    """Return `signature` in padded standard base64, or `None` if it cannot be used.
+
+    Placeholders cannot be used. If `vertexai` is set, signatures of the other surface cannot be used either.
+    """
     surface = extras.origin.get("surface") if extras.origin else None
     elsewhere = vertexai is not None and surface not in (None, "vertex" if vertexai else "ai_studio")
     if not isinstance(signature, str) or signature in PLACEHOLDER_SIGNATURES or elsewhere:

@@ -1,7 +1,7 @@
 """Estimates the price of calls in US dollars, from their token counts and the price list of `genai-prices`.
 
-This module needs the extra `price`. The prices are Google's list prices for its paid tiers, as the installed version of
-`genai-prices` knows them: `prices_version` returns that version. Nothing is downloaded.
+This module needs the extra `price`. The prices are Google's list prices for its paid tiers. They are part of the
+installed package `genai-prices`, whose version `prices_version` returns. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["PriceCallbackHandler", "estimate_price", "get_price_callback", "prices_version"]
 
 _PACKAGE = "genai-prices"
-#: The handler of `get_price_callback`. LangChain keeps each registered variable, so there is only one.
+#: The handler of `get_price_callback`. LangChain never forgets a registered variable, so all calls use this one.
 _current: ContextVar[PriceCallbackHandler | None] = ContextVar("gemini_compat_price_callback", default=None)
 register_configure_hook(_current, inheritable=True)
 
@@ -38,9 +38,9 @@ register_configure_hook(_current, inheritable=True)
 def estimate_price(usage: UsageMetadata, model: str) -> Decimal | None:
     """Return the price of one call in US dollars.
 
-    Cached tokens have the price of cached tokens, thoughts have the price of output, and audio has its own price where
-    Google has one. Storage of a context cache, Google's own tools, discounts and service tiers are not included. For
-    models that write images, the counts must name the tokens of images, since these have a much higher price.
+    Cached input has its own lower price, thoughts cost as much as output, and audio has its own price if Google lists
+    one. Storage of a context cache, Google's own tools, discounts and service tiers are not included. For models that
+    write images, `usage` must contain the number of image tokens, since these have a much higher price.
 
     Args:
         usage: Token counts of one call. Some prices depend on the length of the prompt, so do not pass a sum of calls.
@@ -66,7 +66,8 @@ def estimate_price(usage: UsageMetadata, model: str) -> Decimal | None:
     except (LookupError, ValueError):
         # `ValueError`: the counts contradict each other.
         return None
-    # The list has a price of 0 for open models, which cost nothing on AI Studio alone.
+    # The list has a price of 0 for open models. But these are free only on AI Studio, so their price counts as not
+    # known.
     price: Decimal = found.total_price
     return price or None
 
@@ -122,7 +123,7 @@ class PriceCallbackHandler(UsageMetadataCallbackHandler):
             return
         model, usage = str(message.response_metadata.get("model_name") or ""), message.usage_metadata
         if usage and usage.get("total_cost") == 0:
-            # LangChain marks an answer from its cache in this way: there was no call.
+            # LangChain sets `total_cost` to 0 for an answer from its cache. No request was sent, so there is no price.
             return
         price = estimate_price(usage, model) if usage else None
         with self._price_lock:
@@ -177,7 +178,8 @@ def _convert_usage(usage: UsageMetadata) -> Usage:
         "input_tokens": total,
         "cache_read_tokens": cached,
         "input_audio_tokens": audio,
-        # Servers do not say how many audio tokens are cached. Other tokens are assumed to be cached first.
+        # Servers do not say how many of the cached tokens are audio. Assume that all other tokens are cached before
+        # audio.
         "cache_audio_read_tokens": max(0, cached + audio - total),
         "output_tokens": usage["output_tokens"],
         "output_audio_tokens": written.get("audio", 0),
@@ -187,7 +189,7 @@ def _convert_usage(usage: UsageMetadata) -> Usage:
 
 
 def _image_tokens(usage: UsageMetadata) -> int:
-    """Return the output tokens of images, which LangChain's type does not name."""
+    """Return the number of output tokens for images. The key `image` is missing in LangChain's type."""
     details: Mapping[str, object] = usage.get("output_token_details", {})
     count = details.get("image")
     return count if isinstance(count, int) else 0
