@@ -9,7 +9,7 @@ from langchain_gemini_compat import errors
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES
 from langchain_gemini_compat.testing import FAULTS, Fault
 
-#: A deprecation in a library that an agent loads is no outcome of a request.
+#: Libraries that an agent loads may warn of deprecations. These warnings are not an outcome of a request.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 WORDS = {

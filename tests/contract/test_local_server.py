@@ -181,7 +181,7 @@ def test_incomplete_json_raises_an_error(model):
 def test_forced_tool_call_is_read_and_its_result_is_accepted(build):
     """Name and arguments are the same in a stream. The server accepts the history with the result."""
     model = build(max_tokens=60)
-    # Without a tool choice, a model of this size never stops to call tools.
+    # Without a tool choice, a model of this size never stops calling tools.
     one = {"parallel_tool_calls": False, "stop": ["</tool_call>"]}
     forced = model.bind_tools([weather], tool_choice="any", **one)
     question = HumanMessage("Is it sunny in Paris?")

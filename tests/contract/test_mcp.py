@@ -33,7 +33,7 @@ SERVER = {
     "command": sys.executable,
     "args": [str(Path(__file__).parents[1] / "support" / "mcp_server.py")],
 }
-#: For each way, the methods of the model that are removed.
+#: For each source of v3 events (LangChain's bridge or this package), the methods of the model that the test removes.
 TAKEN_AWAY = {
     "native": ("_stream", "_astream"),
     "bridge": ("_stream_chat_model_events", "_astream_chat_model_events"),

@@ -26,7 +26,8 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 CONFIG = {"configurable": {"thread_id": "one"}}
 QUESTION = {"messages": [("user", "Weather in Paris, then the time in Rome?")]}
 ANSWER = "Paris is sunny, it is noon in Rome."
-#: The replies of the first package's model, and then of this package's. The last one is the answer.
+#: The first call of a thread, which another package's model makes, and the reply with the second call. The next reply
+#: is `ANSWER`.
 FIRST = {"name": "get_weather", "args": {"city": "Paris"}}
 SECOND = Reply(thoughts="Rome now.", text="Paris is sunny.", calls=[Call("get_time", {"city": "Rome"})])
 
@@ -80,8 +81,8 @@ def begin_with_litellm(surface):
     return other_model("litellm", call_id=f"call_1__thought__{issue(surface, 'get_weather')}")
 
 
-#: How a thread begins: a function, the provider, the surface, and the number of placeholder signatures that we
-#: and `ChatGoogleGenerativeAI` send for it.
+#: Threads by their first model: the function that begins the thread, its provider and surface, and the number of
+#: placeholder signatures that this package and `ChatGoogleGenerativeAI` send.
 THREADS = {
     "ChatGoogleGenerativeAI, AI Studio": (begin_with_google_genai, "google_genai", "ai_studio", 0, 0),
     "ChatGoogleGenerativeAI, Vertex": (begin_with_google_genai, "google_genai", "vertex", 0, 0),
@@ -155,7 +156,7 @@ def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritte
 
 
 def refused(stand_ins):
-    """Return whether Google refuses the request. `ChatGoogleGenerativeAI` before 4.4 invents missing signatures."""
+    """Return whether Google refuses the request. Before 4.4, `ChatGoogleGenerativeAI` replaces missing signatures."""
     if stand_ins and native_version() < (4, 4):
         error = import_module("langchain_google_genai.chat_models").GoogleInvalidRequestError
         return pytest.raises(error, match="Corrupted")
@@ -191,7 +192,7 @@ def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten)
     assert standard(parts[1]["thoughtSignature"]) == given.content_blocks[1]["extras"]["signature"]
 
 
-#: The state at a failure: the script so far, the questions, and the types of the messages.
+#: States at a failure: the replies before it, the number of questions, and the types of the messages.
 FAILED = {
     "at the first question": ([], 1, ["human"]),
     "at a later question": (["Sunny."], 2, ["human", "ai", "human"]),

@@ -39,7 +39,7 @@ def page():
 
 
 class Session:
-    """Takes the place of LangSmith and keeps the posted data."""
+    """A replacement for LangSmith's session that keeps the posted data."""
 
     def __init__(self):
         self.headers = {}
@@ -64,7 +64,7 @@ def post(act=run_agent, anonymizer=None, **options):
     )
     tracer = LangChainTracer(client=client)
     messages = act({"callbacks": [tracer]}, **options)
-    # The state keeps the whole signatures, whatever the trace has.
+    # The state keeps the whole signatures, even if those in the trace are short.
     assert LONG.search(json.dumps(messages[1].additional_kwargs[SIGNATURES_KEY]))
     assert LONG.search(json.dumps(messages[-1].additional_kwargs[RECORDS_KEY]))
     tracer.wait_for_futures()

@@ -51,7 +51,7 @@ def set_temperature(model):
     return chat.with_config(configurable={"temperature": 0.5})
 
 
-#: Each builds a runnable whose request has the tool and `temperature=0.5`.
+#: Functions that build a runnable whose request has the tool and `temperature=0.5`.
 BOUND = {
     "bind_tools": lambda model: model.bind_tools([get_weather], temperature=0.5),
     "bind": lambda model: model.bind(tools=model.bind_tools([get_weather]).kwargs["tools"], temperature=0.5),
@@ -160,7 +160,7 @@ def test_options_of_the_call_override_bound_options(model):
     assert (body["temperature"], body["stream"]) == (0.1, True)
 
 
-#: Each builds a runnable from a structured one.
+#: Functions that build a runnable from the result of `with_structured_output`.
 STRUCTURED = {
     "plain": lambda chain: chain,
     "with_config": lambda chain: chain.with_config(tags=["a"]),
@@ -192,7 +192,7 @@ def test_configured_model_shows_its_request(model):
     assert body["temperature"] == 0.3
 
 
-#: Each builds a runnable from one whose temperature and model are configurable, with the given config.
+#: Functions that apply a config to a runnable whose temperature and model are configurable.
 CONFIGURED = {
     "bind, then config": lambda chat, config: chat.bind(top_p=0.3).with_config(config),
     "config, then bind": lambda chat, config: chat.with_config(config).bind(top_p=0.3),

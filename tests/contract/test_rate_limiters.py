@@ -63,7 +63,7 @@ def test_no_minute_has_more_turns_than_the_quota(quota, burst):
     for index, first in enumerate(taken[:-quota]):
         assert taken[index + quota] - first >= 60.9, "one more turn than the quota within a minute"
     if burst is None:
-        # At least 95 % of the quota, from the second minute on.
+        # From the second minute on, at least 95 % of the quota is used.
         assert sum(60 <= at < 180 for at in taken) >= 2 * 0.95 * quota - 1
 
 
@@ -229,7 +229,7 @@ async def test_hanging_redis_blocks_no_other_work_and_waiting_calls_fail_togethe
     failed = await asyncio.gather(*calls, return_exceptions=True)
     assert {(type(error), str(error)) for error in failed} == {(errors.RateLimiterError, "Redis hangs.")}
     assert bucket.asked <= rate_limiters._THREADS
-    # A later call asks anew.
+    # A later call asks Redis again.
     bucket.answer = 0.0
     assert await limiter.aacquire()
 

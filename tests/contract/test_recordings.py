@@ -153,7 +153,8 @@ EXPECTED = {
         usage=(12, 210, 222, None, None),
         reply_id="RpPPaLS3J-3Uz7IP2NS36Qg",
     ),
-    # No finish reason, with `[DONE]`: the reply is complete, and Google's finish reason is unknown.
+    # The stream has no finish reason, but ends with `[DONE]`. So the reply is complete, and its finish reason is
+    # unknown.
     "ais-13-gemma4-31b-thought-then-tool-stream": calling(
         "gemma-4-31b-it",
         ("list_files", {"recursive": True}, "6eic0cwq"),
@@ -202,7 +203,7 @@ EXPECTED = {
         errors.MalformedToolCallError, "MALFORMED_FUNCTION_CALL", usage=(3832, 0, 3832, None, None)
     ),
     "ais-20-2.5flash-usage-bodies#1": Meaning("gemini-2.5-flash", "391", usage=(11, 716, 727, 691, None)),
-    # The author of the capture kept only the finish reason and the usage of these two.
+    # The author of the capture kept only the finish reason and the usage of these two replies.
     "ais-20-2.5flash-usage-bodies#2": Failure(errors.EmptyReplyError, "empty", usage=(11, 35, 46, None, None)),
     "ais-20-2.5flash-usage-bodies#3": Failure(errors.EmptyReplyError, "empty", usage=(4634, 19, 4653, None, 4088)),
     "ais-21-thought-stream-and-filter-shapes#1": Meaning(

@@ -1,7 +1,8 @@
-"""What type checkers accept of subclasses: each line with an `ignore` has an error. Checked, never run.
+"""Calls of subclasses for type checkers: each line with an `ignore` has an error. Checked, never run.
 
-For a subclass, checkers build the constructor from the fields, as for every pydantic class. So it takes all fields,
-those of the subclass too, but not their other names. A subclass that assigns `__init__` takes what the chat model takes.
+For a subclass, checkers build the constructor from the fields, as for every pydantic class. So the constructor accepts
+all fields, including those of the subclass, but no aliases. A subclass that assigns `__init__` accepts the same
+arguments as the chat model.
 """
 
 # pyright: reportUnnecessaryTypeIgnoreComment=true

@@ -1,7 +1,7 @@
 """Type checkers accept the constructor calls of the documentation, and reject misspelled names and wrong values.
 
-The files of calls hold an `ignore` for each expected error. A checker reports an error without an `ignore`, and an
-`ignore` without an error.
+The files of calls contain an `ignore` for each expected error. A checker reports errors without an `ignore`, and each
+`ignore` on a line without an error.
 """
 
 import ast
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CALLS = [HERE / f"{name}_calls.py" for name in ("accepted", "rejected", "subclass")]
 CHECKERS = ["mypy", "mypy with pydantic's plugin", "pyright"]
-#: Packages that the constructors do not refer to. Without them, mypy needs a third of the time.
+#: Packages that the constructors do not refer to. If mypy skips them, it needs a third of the time.
 SKIPPED = ["openai", "langsmith", "langgraph", "requests", "tenacity", "yaml", "uuid_utils", "jiter", "anyio", "httpx2"]
 CLASSES = ("ChatGeminiCompat", "GeminiCompatEmbeddings")
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
@@ -54,7 +54,7 @@ def write_documented_calls(path):
 
 
 def write_mypy_settings(path, plugins):
-    """Write the settings of mypy: those of a strict user."""
+    """Write the settings that a user of mypy in strict mode has."""
     skipped = "".join(f"[mypy-{name}.*]\nfollow_imports = skip\n" for name in SKIPPED)
     # Without `init_typed`, the plugin lets the fields of a subclass have any value.
     plugin = "plugins = pydantic.mypy\n[pydantic-mypy]\ninit_typed = true\n" if plugins else ""

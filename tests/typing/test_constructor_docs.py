@@ -10,7 +10,7 @@ from langchain_gemini_compat._settings import aliases
 
 @pytest.mark.parametrize("model", MODELS)
 def test_typed_constructor_has_every_name_of_every_parameter(model):
-    """LangChain's own parameters depend on its version: all that are listed exist."""
+    """LangChain's own parameters depend on its version. Those that the constructor lists exist."""
     names = read_arguments(model)
     assert len(names) == len(set(names))
     assert set(names) - LANGCHAIN.keys() == _argument_names(model) - _langchain_names(model)
@@ -27,7 +27,7 @@ def _langchain_names(model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_docstring_of_the_typed_constructor_has_the_descriptions(model):
-    """`python tests/support/constructor_docs.py` writes it."""
+    """`python tests/support/constructor_docs.py` writes the docstring."""
     assert path_of(model).read_text(encoding="utf-8") == print_module(model)
 
 
