@@ -29,7 +29,7 @@ SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
 #: Key of this package's records: `{tool_call_id or reply id: {"origin": …, "fields": …}}`. The record of a whole
 #: message also has `"reply": True`.
 RECORDS_KEY = "__gemini_compat_records__"
-#: Google's placeholder for a missing signature (Google's page on thought signatures).
+#: The placeholder for a missing signature, from Google's page on thought signatures.
 PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
 #: LiteLLM's Gemini gateway appends this mark and the signature to the id of a call. Ids of 4,572 characters were seen.
 LITELLM_MARK = "__thought__"
@@ -43,10 +43,10 @@ _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
 #: Values of `model_provider` for messages whose content blocks may contain Gemini's signatures (`""`: unknown
 #: provider). Google refuses the signatures in blocks of other providers, such as Claude's.
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
-#: Keys that gateways add to a call. They are kept unchanged.
+#: Keys that gateways add to a tool call. Their values are kept unchanged.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys of other servers' replies. If `provider_specific_fields` contains one of them, LiteLLM has moved the keys that
-#: it does not know from the reply into that object.
+#: Keys that other servers send. If `provider_specific_fields` contains one of them, LiteLLM has moved all unknown keys
+#: of a server's reply into that object.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
 #: Keys that LiteLLM 1.108 itself reads from `provider_specific_fields` of a request. They must stay there.
 _READ_BY_LITELLM = frozenset(

@@ -119,7 +119,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return endpoint
 
     def _resolve(self) -> Connection:
-        # Without this check, Vertex AI would be chosen with a warning and then refused.
+        # Without this check, the constructor would select Vertex AI with a warning, and then raise an error for Vertex
+        # AI.
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
         if not any((*chosen, self.credentials)) and has_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)

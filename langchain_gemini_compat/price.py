@@ -64,7 +64,7 @@ def estimate_price(usage: UsageMetadata, model: str) -> Decimal | None:
     try:
         found = prices.calc_price(_convert_usage(usage), name, provider_id="google")
     except (LookupError, ValueError):
-        # `ValueError`: the counts contradict each other.
+        # A `ValueError` means that the counts contradict each other.
         return None
     # The list has a price of 0 for open models. But these are free only on AI Studio, so their price counts as not
     # known.

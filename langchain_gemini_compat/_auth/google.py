@@ -174,7 +174,7 @@ class GoogleTokens:
         return self._raise_or_return(found)
 
     def _should_retry(self, refresh: Refresh, outcome: _Outcome) -> bool:
-        """Return whether the refresh failed with another model's client. This model's client may succeed."""
+        """Return `True` if the refresh failed with another model's client, because this model's client may succeed."""
         return isinstance(outcome, Failure) and not outcome.is_timeout and refresh.client is not self._client
 
     def _raise_or_return(self, outcome: _Outcome) -> str:

@@ -62,8 +62,8 @@ NOT_RENEWABLE = "necessary fields"
 NOT_IMPERSONATED = "Unable to acquire impersonated credentials"
 #: `invalid_grant` is an error code of OAuth. "reauth" is in the texts of `google.oauth2.reauth`.
 EXPIRED_LOGIN = re.compile(r"invalid_grant|reauth", re.IGNORECASE)
-#: The names are compared instead of the classes, because several libraries define such classes: for example `requests`,
-#: and `concurrent.futures` in Python 3.10.
+#: Class names of exceptions for network errors. Names are compared instead of classes, because several libraries define
+#: such classes, for example `requests`, and `concurrent.futures` in Python 3.10.
 NETWORK_ERRORS = frozenset({"TransportError", "TimeoutError", "ConnectionError"})
 #: The attribute of impersonated credentials that contains the credentials of the caller.
 CALLER = "_source_credentials"

@@ -198,8 +198,8 @@ def _remaining(deadline: float | None) -> float | None:
 def clean_header(value: object, what: str) -> str:
     """Return `value` without surrounding white space, such as the line break at the end of a file.
 
-    Raise `CredentialsError` for characters that are not allowed in HTTP headers. The message calls the value `what`.
-    HTTP libraries also refuse such a value, but their errors quote the secret.
+    Raise `CredentialsError` for characters that are not allowed in HTTP headers. `what` is the name of the value in the
+    message. HTTP libraries also refuse such a value, but their errors quote the secret.
     """
     text = value.decode("latin-1") if isinstance(value, bytes) else value
     if isinstance(text, str):

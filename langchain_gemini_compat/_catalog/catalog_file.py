@@ -9,7 +9,7 @@ A file has two tables:
 In a file of a user, a fact may consist of its value alone. A fact without a grade counts as documented. A source may be
 any string.
 
-Each key and value is checked, so a mistake is an error that names the file and the place.
+Each key and value is checked, so a mistake raises an error that names the file and the place in it.
 """
 
 from __future__ import annotations

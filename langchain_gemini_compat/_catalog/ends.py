@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: The current day. Tests replace it.
 clock: Callable[[], date] = date.today
-#: The warning starts this long before the end.
+#: The warning starts this long before the end of the service.
 _NOTICE = timedelta(days=30)
 _NAMES = {"vertex": "Vertex AI", "ai_studio": "AI Studio"}
 #: Families that this process has already checked, by catalog, surface and name.

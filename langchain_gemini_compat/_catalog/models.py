@@ -46,7 +46,7 @@ class ModelFamily:
     #: How thinking is set: by a budget of tokens (Gemini 2.5), by a level (Gemini 3 and later), or not at all.
     thinking: Literal["budget", "level", "none"] = "level"
     levels: tuple[str, ...] = ("minimal", "low", "medium", "high")
-    #: How much the model thinks by default: a level, or `dynamic` if it chooses a budget itself.
+    #: How much the model thinks by default: a level, or `dynamic` if the model chooses a budget itself.
     default_thinking: str | None = None
     #: Lowest and highest thinking budget in tokens; `None` if no source says that the model accepts a budget.
     budgets: tuple[int, int] | None = None
@@ -85,7 +85,7 @@ class ModelFamily:
     on_chat_completions: bool | None = None
     #: The API that serves the models, if Chat Completions does not; empty for chat models.
     other_api: str = ""
-    #: When each surface shuts the models down; `None` if no end is known.
+    #: When the service of the models ends on each surface; `None` if no end is known.
     end_on_vertex: End | None = None
     end_on_ai_studio: End | None = None
     #: Whether the family is in a file of facts. `False` for `LATER_GEMINI` and `_OTHER`, which apply to all other
@@ -108,7 +108,7 @@ class ModelFamily:
 
     @property
     def takes_json_beside_functions(self) -> bool:
-        """Whether the model answers in JSON while functions are declared.
+        """Whether the model can answer in JSON if the request declares functions.
 
         Models before Gemini 3 answer 400 (https://github.com/googleapis/python-genai/issues/867).
         """
@@ -167,7 +167,7 @@ def known_families() -> tuple[ModelFamily, ...]:
 
 
 def family_of(model: str, catalog: str | None = None) -> ModelFamily:
-    """Return the family whose name is the longest beginning of `model`. Prefixes such as `google/` are ignored.
+    """Return the family with the longest name with which `model` begins. Prefixes such as `google/` are ignored.
 
     Args:
         model: Name of a model, with or without prefixes.

@@ -43,7 +43,8 @@ _SEGMENTS = {
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 #: Domains of all Google APIs, and of the dedicated endpoints of Vertex AI.
 _GOOGLE_DOMAINS = (".googleapis.com", ".prediction.vertexai.goog")
-#: Matches hosts of Vertex AI (public, for client certificates, Private Service Connect), with their location.
+#: Matches hosts of Vertex AI, with their location: public hosts, hosts for client certificates, and hosts for Private
+#: Service Connect.
 _VERTEX_HOST = re.compile(
     r"(?:(?P<region>[a-z]+-[a-z]+[0-9]+)-|(?:[a-z0-9-]+-)?)?aiplatform(?:\.(?P<multi_region>[a-z]+)\.rep)?"
     r"(?:\.mtls)?(?:-[a-z0-9-]+)?(?:\.p)?\.googleapis\.com"
@@ -89,8 +90,9 @@ GOOGLE_KEYS: dict[Surface, frozenset[str] | None] = {
     "ai_studio": frozenset({"safety_settings", "cached_content", "thinking_config", "tools"}),
     "openai_compatible": None,
 }  # fmt: skip
-#: Values of `reasoning_effort` that each Google surface accepts. Vertex AI's page has low, medium and high. Three 400s
-#: of 2026 list five values: "Expected 'reasoning_effort' to be one of: 'high','low','max','medium','minimal'".
+#: Values of `reasoning_effort` that each Google surface accepts. Vertex AI's page lists low, medium and high. Three
+#: error messages of 2026 (status 400) list five values: "Expected 'reasoning_effort' to be one of:
+#: 'high','low','max','medium','minimal'".
 _EFFORTS: dict[Surface, frozenset[str] | None] = {
     "vertex": frozenset({"minimal", "low", "medium", "high", "max"}),
     "ai_studio": frozenset({"none", "minimal", "low", "medium", "high"}),
@@ -228,7 +230,7 @@ class Endpoint:
 
     @property
     def needs_thought_marker(self) -> bool:
-        """Whether thoughts come without tags unless `thought_tag_marker` is sent."""
+        """Whether `thought_tag_marker` must be sent, so that thoughts arrive between tags."""
         return self.dialect == "vertex"
 
     def takes_efforts(self, family: ModelFamily) -> bool:

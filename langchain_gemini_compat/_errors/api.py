@@ -1,4 +1,4 @@
-"""The exceptions that are also exceptions of openai, which this module imports. `errors` shows the whole tree."""
+"""The exceptions that derive from openai's classes. This module imports openai. `errors` shows the whole tree."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 else:
     Request, Response = (getattr(import_module(library_name()), name) for name in ("Request", "Response"))
 
-#: Matches the status in a server error's text, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`. After it comes the
-#: advice.
+#: Matches the status in a server error's text, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`. The advice follows the
+#: status.
 _STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")
 #: The status code for a text without a status code.
 _UNKNOWN_STATUS = 500
@@ -102,8 +102,8 @@ class InvalidRequestError(APIStatusError, openai.BadRequestError, core.ModelInva
 class MissingSignatureError(InvalidRequestError):
     """A tool call of the current turn has no thought signature in the request (400).
 
-    The call is not retried. Put the model's `AIMessage` into the history unchanged, since its `additional_kwargs` hold
-    the signatures.
+    The call is not retried. Put the model's `AIMessage` into the history unchanged, since its `additional_kwargs`
+    contain the signatures.
     """
 
 
@@ -271,7 +271,7 @@ class APIConnectionError(GeminiCompatError, openai.APIConnectionError, core.Mode
 class TruncatedStreamError(APIConnectionError):
     """The stream ended before the model had finished.
 
-    The call is retried only if you have not received a part of the reply. `partial` is the text that had arrived.
+    The call is retried, unless you have already received a part of the reply. `partial` is the text that had arrived.
     """
 
 

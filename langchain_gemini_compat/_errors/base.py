@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _E = TypeVar("_E", bound="GeminiCompatError")
-#: HTTP objects that are not pickled, because they hold sockets and headers with credentials.
+#: HTTP objects that are not pickled, because they contain sockets and headers with credentials.
 _NOT_PICKLED = frozenset({"request", "response"})
 
 

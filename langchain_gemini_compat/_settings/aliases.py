@@ -73,8 +73,8 @@ REFUSED: Mapping[str, str] = {
     "use_responses_api": "This class uses only Chat Completions. Use `ChatOpenAI` for the Responses API.",
     "use_previous_response_id": "This class uses only Chat Completions. Use `ChatOpenAI` for the Responses API.",
 }
-#: Arguments of other chat models that are not body keys. They are left out with a warning, which ends with the text
-#: here.
+#: Arguments of other chat models that are not body keys. They are left out with a warning. The text here is the last
+#: sentence of the warning.
 IGNORED: Mapping[str, str] = {
     "openai_organization": 'For a gateway that needs it, pass `default_headers={"OpenAI-Organization": …}`.',
     "organization": 'For a gateway that needs it, pass `default_headers={"OpenAI-Organization": …}`.',

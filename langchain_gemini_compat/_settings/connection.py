@@ -85,7 +85,8 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # If `base_url` is a host of others without a path, a path is added only if project, location or endpoint is given.
+    # If `base_url` is a host outside Google without a path, a path is added only if project, location or endpoint is
+    # given.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,

@@ -1,4 +1,7 @@
-"""Tells whether a value consists only of JSON types, so that a fast encoder writes it as the standard library does."""
+"""Tells whether a value consists only of JSON types.
+
+For such a value, a fast encoder writes the same JSON as the standard library.
+"""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ JSON escapes a character beyond U+FFFF as a pair of surrogates, `"\ud83d\ude00"`
 send one surrogate in each of two deltas, and jiter refuses both. This module joins the two if they belong to the
 same field of the same call and choice.
 
-A surrogate without its pair becomes U+FFFD in streamed text and in errors, because a request cannot contain it. In
-a tool call and in a whole reply it is an error: no tool may run with arguments that the model did not write.
+A surrogate without its pair becomes U+FFFD in streamed text and in errors, because a request cannot contain it. In a
+tool call and in a whole reply, it is an error, because no tool may run with arguments that the model did not write.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def parse_unpaired(data: bytes, err: ValueError) -> JsonValue:
 
 
 def parse_whole(data: bytes) -> JsonValue:
-    r"""Return the value of JSON without unpaired surrogates. Raise `ValueError` for anything else.
+    r"""Return the value of `data`. Raise `ValueError` for invalid JSON, and for a surrogate without its pair.
 
     >>> parse_whole(rb'["\ud83d\ude00"]')
     ['😀']

@@ -96,9 +96,9 @@ def _size(value: JsonValue) -> int:
 class KeptFields:
     """Collects the unknown keys of one message from its deltas.
 
-    A later value replaces an earlier one: most servers repeat values, and no server is known to send a value in pieces.
-    Objects are merged. Lists are joined; a list that repeats or extends the earlier list replaces it. Entries of
-    `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
+    A later value replaces an earlier value, because most servers repeat values, and no server is known to send a value
+    in pieces. Objects are merged. Lists are joined, but a list that repeats or extends the earlier list replaces it.
+    Entries of `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
     """
 
     def __init__(self) -> None:
