@@ -1,4 +1,4 @@
-"""The runnables that `configurable_fields` and `configurable_alternatives` return: LangChain's, with a `preview` method."""
+"""Runnables that `configurable_fields` and `configurable_alternatives` return: LangChain's, with a `preview` method."""
 
 from __future__ import annotations
 

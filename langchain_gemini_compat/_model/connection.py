@@ -165,7 +165,10 @@ class ConnectedModel(ConnectionFields):
             super().__setattr__(name, _as_secret(value) if name == "api_key" else value)
 
         def copy(self, *, update: Mapping[str, Any] | None = None, **options: Any) -> Self:
-            """Return a copy, as pydantic's deprecated method does, with the changes read as in `model_copy`."""
+            """Return a copy, as pydantic's deprecated method does.
+
+            `update` accepts the same names as in `model_copy`.
+            """
             return super().copy(update=_read_changes(type(self), update), **options)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -255,7 +258,7 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def lc_attributes(self) -> dict[str, object]:
-        """Field values that LangChain's `dumps` writes in place of the real ones: body keys without secrets."""
+        """The values that LangChain's `dumps` writes for the fields with body keys: without the secrets in them."""
         return self.redacted_fields()
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:

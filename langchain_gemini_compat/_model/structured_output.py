@@ -99,7 +99,7 @@ def build_structured_output(
 
 
 def _describe(named: NamedSchema) -> JsonObject:
-    """Return a JSON schema with the name as its `title`, and with its description."""
+    """Return the JSON schema of `named`, with the name as its `title`, and with the description."""
     description: JsonObject = {"description": named.description} if named.description else {}
     return {"title": named.name, **description, **named.schema}
 

@@ -641,7 +641,7 @@ def test_given_credentials_are_scoped():
 
 
 def test_project_of_a_service_account_is_known():
-    """The key file names the project. An API key names none."""
+    """The key file of a service account contains the project. An API key belongs to no known project."""
     credentials = Counting(Clock())
     credentials.project_id = "theirs"
     tokens = source(credentials)
@@ -958,7 +958,7 @@ def raising(error):
     ],
 )
 def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
-    """The message names the argument, the exception is the cause, and it decides whether the error is retryable."""
+    """The message names the argument. The exception is the cause, and decides whether the error is retryable."""
     calls = list(raising(error))
     # A coroutine cannot raise `StopIteration`.
     for call in calls if not isinstance(error, StopIteration) else calls[:4]:

@@ -282,7 +282,7 @@ def test_cache_of_default_credentials_is_bounded(login, monkeypatch):
 
 
 def test_credentials_are_not_modified(server):
-    """They can still be pickled. Field case E10."""
+    """The credentials can still be pickled. Field case E10."""
     credentials = user(server)
     source(credentials).token()
     assert pickle.loads(pickle.dumps(credentials)).refresh_token == "r"

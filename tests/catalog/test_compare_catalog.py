@@ -195,7 +195,7 @@ def test_row_of_a_generation_does_not_describe_a_new_model(packages, run):
 
 
 def test_family_that_no_package_lists_is_a_difference():
-    """Nothing else shows a family of ours that does not exist."""
+    """No other check finds a family in our catalog that does not exist."""
     names = {item.subject for item in find_differences([Claim("litellm", MODEL, "model", "listed")])}
     assert names == {family.name for family in known_families() if has_model(family.name)} - {MODEL}
 
@@ -213,7 +213,7 @@ def test_what_is_not_compared(packages, run):
 
 
 def test_keys_that_langchain_sets_for_all_models_are_ignored(packages):
-    """They are no facts about the model."""
+    """These keys are not facts about the model."""
     folder = packages(profiles={MODEL: {"text_inputs": True, "pdf_inputs": True, "video_inputs": False}})
     facts = {claim.fact for claim in read_claims(folder) if claim.package == "langchain-google-genai"}
     assert facts == {"model", "video_inputs"}

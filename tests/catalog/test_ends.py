@@ -78,5 +78,5 @@ def test_end_without_a_successor_names_a_remedy(call):
 
 
 def test_known_model_is_warned_of(call):
-    """From the catalog of this package."""
+    """The end is in the catalog of this package."""
     assert "AI Studio ends on 2026-12-01" in call("2026-11-30", surface="ai_studio", model="gemini-2.5-pro")[0]

@@ -129,7 +129,7 @@ def test_catalog_decides_how_structured_output_is_asked_for(write):
 
 
 def test_profile_has_the_name_and_dates_of_the_model_that_the_family_is_named_after(write):
-    """Only keys that the installed langchain-core has. A variant of the model has none of them."""
+    """The profile has only the keys of the installed langchain-core. The profile of a variant has no name and dates."""
     dates = {"title": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}
     path = write({"gemini-8": dates})
     given = {"name": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}

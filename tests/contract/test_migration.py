@@ -77,7 +77,7 @@ def outputs():
 
 @pytest.mark.parametrize(("page", "name"), programs_of(["ChatOpenAI", "ChatGoogleGenerativeAI", "ChatLiteLLM"]))
 def test_program_prints_the_same_with_its_own_class(page, name, program, outputs):
-    """So the program is one that users of the class can have."""
+    """This shows that users of the class can have such a program."""
     if not find_spec(CLASSES[name][0]):
         pytest.skip(f"{CLASSES[name][0]} is optional, since its import is slow")
     assert outputs[name][page.stem] == program.output
@@ -95,7 +95,7 @@ def stop_program(*args, **kwargs):
 @pytest.mark.parametrize(("page", "name"), programs_of(["ChatVertexAI"]))
 @pytest.mark.filterwarnings("ignore")
 def test_program_of_vertexai_runs_to_its_first_call(page, name, program, monkeypatch):
-    """The class itself takes the arguments. Its package is large and speaks gRPC, so it is optional here."""
+    """The class itself accepts the arguments. Its package is large and uses gRPC, so the test does not require it."""
     cls = pytest.importorskip("langchain_google_vertexai").ChatVertexAI
     monkeypatch.setattr("google.auth.default", lambda *args, **kwargs: (Credentials("test"), "my-project"))
     for method in ("_generate", "_agenerate", "_stream", "_astream"):

@@ -300,7 +300,7 @@ def test_preview_of_structured_output_shows_what_is_bound(bind, fake, model):
 
 
 def test_bound_options_stay_when_tools_or_a_schema_are_bound():
-    """LangChain's binding hands both calls to the model, and its own options get lost."""
+    """LangChain's own binding passes both calls on to the model, without its bound options."""
     fake = FakeGemini(
         lambda request: '{"name": "Oslo"}' if "response_format" in request.body else "Sunny.", surface="vertex"
     )

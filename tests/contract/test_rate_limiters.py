@@ -97,7 +97,7 @@ async def test_wait_longer_than_the_timeout_raises_an_error():
 
 
 def test_pauses_of_waiting_calls_differ_and_keep_the_credit():
-    """All waiting calls hear of the same turn. Each comes at another time, but before unused turns are lost."""
+    """All waiting calls wait for the same turn. Each call asks at another time, but before unused turns are lost."""
     limiter = build_limiter(300)
     pauses = rate_limiters._Pauses(limiter._settings)
     drawn = {pauses.next(0.2) for _ in range(50)}
@@ -202,7 +202,7 @@ def test_silent_redis_is_an_error(monkeypatch):
 
 
 class GatedBucket:
-    """Answers when `gate` is open: with `answer`, or by raising it."""
+    """A bucket that waits until `gate` is open, and then returns `answer`, or raises `answer` if it is an exception."""
 
     def __init__(self, answer=0.0):
         self.gate, self.answer, self.lock, self.asked = threading.Event(), answer, threading.Lock(), 0
@@ -264,7 +264,7 @@ def test_async_calls_of_a_forked_process_have_threads():
 
 
 class CountingLimiter(BaseRateLimiter):
-    """Counts the turns. Each takes `seconds`."""
+    """A rate limiter that counts the turns. Each turn takes `seconds`."""
 
     def __init__(self, seconds=0.0):
         self.taken, self.seconds, self.lock = 0, seconds, threading.Lock()

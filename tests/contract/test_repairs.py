@@ -109,7 +109,7 @@ REFUSALS = {
 
 
 def build(replies, *, surface="ai_studio", **options):
-    """Return a fake that takes everything but its script, and a model for it."""
+    """Return a fake that refuses only what its script refuses, and a model for the fake."""
     fake = FakeGemini(replies, surface=surface, strict=False)
     return fake, fake.chat_model(**options)
 
@@ -125,7 +125,10 @@ def caught(call):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refused_part_is_left_out_or_adjusted_once(name, surface):
-    """One more request, an answer, one warning and one repair. The next call is right at once."""
+    """The call sends one more request and gets an answer, with one warning and one repair.
+
+    The next call needs no repair.
+    """
     text, options, path, expected = REFUSALS[name]
     fake, model = build([refuse(text), "One.", "Two.", "Three."], surface=surface, **options)
     message, said = caught(lambda: model.invoke("Hi"))
@@ -163,7 +166,7 @@ def test_strict_model_raises_the_error_of_the_server(name):
 
 
 def test_strict_model_sends_what_the_server_is_known_to_refuse():
-    """What other models have learned in this process does not change the requests of a strict model."""
+    """Refusals that other models of this process have met do not change the requests of a strict model."""
     text, options, path, _ = REFUSALS["seed"]
     fake, model = build([refuse(text), "One.", refuse(text)], **options)
     caught(lambda: model.invoke("Hi"))
@@ -278,7 +281,7 @@ def test_part_is_remembered_if_the_server_then_refuses_another(way):
 
 
 def test_part_that_is_refused_again_is_not_changed_again():
-    """One more request for one refusal."""
+    """After a refusal, the call sends one more request, and not two."""
     refused = refuse("Invalid value for reasoning_effort: xhigh. Valid values are: high, low, medium.")
     other = refuse("Invalid value for reasoning_effort: high. Valid values are: low, medium.")
     fake, model = build([refused, other, "never"], extra_body={"reasoning_effort": "xhigh"})
@@ -417,7 +420,7 @@ def test_agent_goes_on_after_a_refusal():
 
 
 def test_image_in_a_tool_result_is_moved():
-    """Gemini 3 on Vertex AI takes images in results; a model that does not gets them in a user message."""
+    """Gemini 3 on Vertex AI accepts images in results. For other models, the image is moved to a user message."""
     image = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
     call = {"name": "look", "args": {"place": "Oslo"}, "id": "c1"}
     history = [

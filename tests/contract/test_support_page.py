@@ -183,7 +183,7 @@ async def test_image_in_a_gateway_s_reply(chat, play, ask):
 
 @pytest.mark.parametrize("surface", ["ai_studio", "gateway"])
 async def test_image_in_a_tool_result(chat, play, ask, surface):
-    """Where a tool result cannot carry media, the image follows in a user message."""
+    """If the surface accepts no media in tool results, the image follows in a user message."""
     call = {"name": "take_picture", "args": {}, "id": "call_1"}
     history = [
         HumanMessage("Take a picture and describe it."),
@@ -255,7 +255,10 @@ async def test_parameters_of_openai(chat, play, kind, surface, model, sent):
 
 
 async def test_priority_tier_vertex(chat, play, ask):
-    """The tier is a header, which cassettes do not have. The reply names the traffic that it counted as."""
+    """The tier is a header, and cassettes contain no headers.
+
+    The reply contains the type of traffic that was counted.
+    """
     with play("priority tier, vertex"):
         answer = await ask(chat("vertex", service_tier="priority"), "Hi.")
     assert answer.response_metadata["traffic_type"] == "ON_DEMAND_PRIORITY"

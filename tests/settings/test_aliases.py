@@ -308,7 +308,7 @@ def test_argument_without_meaning_here_is_left_out_with_advice(name, advice):
     ],
 )  # fmt: skip
 def test_two_names_with_different_values_raise(given, named):
-    """One of them would be lost silently. The message contains no value. Field case D3."""
+    """Without the error, one of the values would be lost silently. The message contains no value. Field case D3."""
     with pytest.raises(ValueError, match="are names of the same parameter") as caught:
         chat(**{"api_key": "k", **given})
     assert all(f"`{name}`" in str(caught.value) for name in named)

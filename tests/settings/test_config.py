@@ -136,8 +136,8 @@ def test_arguments_without_endpoint_raise_at_construction(arguments, text):
         ("localhost:8080/v1", "has no scheme"),
         ("gateway.test", "has no scheme"),
         ("", "has no scheme"),
-        ("ftp://gateway.test/v1", "another scheme"),
-        ("http+unix://gateway.test/v1", "another scheme"),
+        ("ftp://gateway.test/v1", "scheme that is not supported"),
+        ("http+unix://gateway.test/v1", "scheme that is not supported"),
         ("http://gateway.test:port/v1", "host or port that is not valid"),
         ("http://gateway.test:99999/v1", "host or port that is not valid"),
         ("http://gateway.test:0/v1", "it has port 0"),
@@ -157,7 +157,7 @@ def test_arguments_without_endpoint_raise_at_construction(arguments, text):
     ],
 )
 def test_invalid_base_url_raises_at_construction(build, base_url, text):
-    """The message does not quote the URL, since it may hold a password."""
+    """The message does not quote the URL, since the URL may contain a password."""
     with pytest.raises(ValueError, match=text) as caught:
         build(base_url=base_url)
     seen = "".join(traceback.format_exception(caught.type, caught.value, None))
@@ -242,7 +242,7 @@ def test_invalid_place_in_the_environment_raises(monkeypatch, name, value):
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_place_that_changes_later_is_checked(name):
-    """By assignment, copy, `model_construct` and configuration, before a request is sent. Field case E1."""
+    """The value comes by assignment, copy, `model_construct` or configuration. No request is sent. Field case E1."""
     bad = "x/../../y"
     assigned = chat(project="p", credentials=AnonymousCredentials())
     setattr(assigned, name, bad)

@@ -1,4 +1,4 @@
-"""Every parameter of the two models describes itself: purpose, default, and the surfaces that take it."""
+"""The description of every parameter has a purpose, a default, and the surfaces that accept the parameter."""
 
 import inspect
 import re

@@ -36,7 +36,7 @@ def build(place, *answers, **arguments):
 
 
 class Seen(BaseCallbackHandler):
-    """What a tracer is told about the model."""
+    """A callback handler that records what a tracer gets about the model."""
 
     def on_chat_model_start(self, serialized, messages, *, metadata, invocation_params, **kwargs):
         self.name = metadata["ls_model_name"]
@@ -169,7 +169,7 @@ def test_embeddings_of_an_endpoint_need_no_model():
 
 
 def test_fake_answers_an_endpoint_without_a_model():
-    """Its reply has a name of its own. Without an endpoint, the fake asks for the name."""
+    """The reply of the fake contains a model name. Without an endpoint, the fake refuses a request without a name."""
     fake = FakeGemini([Call("add")], surface="vertex")
     url = "https://gemini.invalid/v1/projects/p/locations/us-central1/endpoints/123/chat/completions"
     headers = {"Authorization": "Bearer k"}

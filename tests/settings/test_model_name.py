@@ -84,7 +84,7 @@ def test_values_of_every_parameter_with_several_names_are_listed():
 
 @pytest.mark.parametrize(("model", "name", "field"), NAMES, ids=ids)
 def test_two_names_with_different_values_raise(model, name, field):
-    """Every pair of names of a parameter. Field case D3."""
+    """This applies to every pair of names of a parameter. Field case D3."""
     names = [field, *(alias for alias, target in aliases_of(model).items() if target == field)]
     for other in names:
         if other != name:
@@ -137,7 +137,7 @@ def test_configuring_an_unknown_name_raises_with_the_right_name(name, advice):
 
 
 def test_configuring_two_names_of_one_field_raises():
-    """Only one of the two could have an effect."""
+    """Without the error, one of the two values would have no effect."""
     with pytest.raises(ValueError, match="are names of the same parameter"):
         build(ChatGeminiCompat).configurable_fields(
             max_tokens=ConfigurableField(id="a"), max_output_tokens=ConfigurableField(id="b")
@@ -158,7 +158,7 @@ def test_configuring_two_names_of_one_field_raises():
 @pytest.mark.parametrize("way", ["model_copy", "copy"])
 @pytest.mark.filterwarnings("ignore:The `copy` method:DeprecationWarning")
 def test_copy_with_an_argument_for_several_fields_raises(name, value, fields, way):
-    """Without the error, the copy would go on asking the old server. Field case D3."""
+    """Without the error, the copy would send its requests to the old server. Field case D3."""
     model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     with pytest.raises(ValueError, match=f"`{name}` is not a field of ChatGeminiCompat.*{fields}"):
         getattr(model, way)(update={name: value})

@@ -1,4 +1,4 @@
-"""What users may write, as types: checked by mypy and pyright, never run."""
+"""Every public name with its types, as users write it: checked by mypy and pyright, never run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
