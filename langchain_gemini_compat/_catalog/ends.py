@@ -22,7 +22,7 @@ _seen: set[tuple[str | None, str, str]] = set()
 def take_end_warning(endpoint: Endpoint) -> str | None:
     """Return the warning that the service of the endpoint's model ends soon or has ended, or `None`.
 
-    In one process, each model family gets the warning once. Return `None` for compatible servers, and if Google
+    Each process checks a model family once, at the first request. Return `None` for compatible servers, and if Google
     documents no end of the service.
     """
     if not endpoint.speaks_gemini:
