@@ -124,8 +124,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     - `usage_metadata` has the token counts, where input plus output is the total
     - `response_metadata` has the finish reason, the model, the provider, and the retries and repairs of the call
 
-    A part of a request that the surface or the model does not accept is left out or adjusted, with one warning and a
-    note in `preview()`. With `strict=True`, it raises an error instead.
+    If the surface or the model does not accept a part of a request, the part is left out or adjusted. There is one
+    warning, and a note in `preview()`. With `strict=True`, such a part raises an error instead.
 
     No public source shows that the compatible API returns citations of Google Search, or that it counts tokens before a
     call. For these, use `ChatGoogleGenerativeAI`, which calls Google's native API. Create context caches with Google's
@@ -807,7 +807,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         {'google': {'labels': {'team': 'a'}}}
         ```
 
-        **Rate limits and retries.** After a 429 or a server error, the package waits as long as the server says, and
+        **Rate limits and retries.** After a 429 or a server error, the package waits as long as the server says. It
         sends the request again up to `max_retries` times. To stay below a limit, pass a rate limiter:
 
         ```python

@@ -163,8 +163,8 @@ class _Reader:
         return {key: self._read_fact(key, given, sources, f"`families.{name}.{key}`") for key, given in facts.items()}
 
     def _read_fact(self, key: str, given: object, sources: Mapping[str, Source], place: str) -> Fact:
-        # In a file of a user, a table is either a fact with its source, or an end of service that is given as the value
-        # alone.
+        # In a file of a user, a table is either a fact with its source, or only the value of a fact: the end of a
+        # service.
         is_table = self.is_own or (isinstance(given, dict) and not given.keys() & {"date", "successor"})
         whole = given if is_table else {"value": given}
         entry = _read_table(whole, self.file, place, ("value", "source", "grade", "note"))

@@ -245,8 +245,8 @@ class ServerError(APIStatusError, openai.InternalServerError, core.ModelAPIError
 class CredentialsError(GeminiCompatError, openai.OpenAIError, core.ModelAuthenticationError):
     """There is no bearer token, so no request was sent.
 
-    The error message names the credential, the cause and the command to run. The call is retried only if the token
-    server failed or could not be reached, or if your `api_key` function raised an error whose `is_retryable` or
+    The error message names the credential, the cause and the command to run. The call is retried only in two cases: the
+    token server failed or could not be reached, or your `api_key` function raised an error whose `is_retryable` or
     `retryable` is `True`.
     """
 
@@ -254,8 +254,8 @@ class CredentialsError(GeminiCompatError, openai.OpenAIError, core.ModelAuthenti
 class APIConnectionError(GeminiCompatError, openai.APIConnectionError, core.ModelConnectionError):
     """The server could not be reached, or the connection was lost.
 
-    The call is retried with exponential backoff, unless `is_retryable` is `False`, for example for an untrusted
-    certificate, a proxy that refuses the connection, or a host name without an address. Check `base_url`, the network,
+    The call is retried with exponential backoff, unless `is_retryable` is `False`. Examples are an untrusted
+    certificate, a proxy that refuses the connection, and a host name without an address. Check `base_url`, the network,
     and the proxy variables.
 
     Attributes:

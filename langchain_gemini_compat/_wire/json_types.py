@@ -155,8 +155,8 @@ def as_chunk(completion: WireChunk) -> WireChunk:
     """Return a whole reply as the only chunk of a stream.
 
     The flag `extra_content.google.thought` of the message becomes `THOUGHTS_TAGGED`. AI Studio sets the flag of a whole
-    reply although the text also contains the answer, so the whole text must not be read as a thought. A whole
-    reply is complete even without a finish reason or without choices.
+    reply although the text also contains the answer. So the whole text must not be read as a thought. A whole reply is
+    complete even without a finish reason or without choices.
     """
     choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
     if len(choices) == 1:

@@ -5,7 +5,7 @@ send one surrogate in each of two deltas, and jiter refuses both. This module jo
 same field of the same call and choice.
 
 A surrogate without its pair becomes U+FFFD in streamed text and in errors, because a request cannot contain it. In a
-tool call and in a whole reply, it is an error, because no tool may run with arguments that the model did not write.
+tool call and in a whole reply, it is an error. No tool may run with arguments that the model did not write.
 """
 
 from __future__ import annotations
