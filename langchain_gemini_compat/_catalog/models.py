@@ -54,7 +54,7 @@ class ModelFamily:
     may_stop_thinking: bool = False
     #: Whether a budget of 0 switches thinking off on Vertex AI, although AI Studio refuses it.
     may_stop_thinking_on_vertex: bool = False
-    #: Whether AI Studio accepts `reasoning_effort` for the model. If not, it answers 400 to every value.
+    #: Whether AI Studio accepts `reasoning_effort` for the model. If not, the server answers 400 to every value.
     takes_effort_on_ai_studio: bool = True
     #: Whether the model answers 400 to a function call of the current turn without its thought signature.
     signatures_demanded: bool = False

@@ -234,7 +234,7 @@ class Endpoint:
         return self.dialect == "vertex"
 
     def takes_efforts(self, family: ModelFamily) -> bool:
-        """Whether any value of `reasoning_effort` is accepted for the model."""
+        """Whether at least one value of `reasoning_effort` is accepted for the model."""
         return self.dialect != "ai_studio" or family.takes_effort_on_ai_studio
 
     def takes_effort(self, effort: str, family: ModelFamily) -> bool:

@@ -1,8 +1,8 @@
-"""What `bind`, `bind_tools` and `with_structured_output` return: LangChain's runnables with a `preview` method.
+"""Runnables that `bind`, `bind_tools` and `with_structured_output` return: LangChain's, with a `preview` method.
 
-LangChain's own `RunnableBinding` passes an unknown method on to the model and drops the bound options, so its `preview`
-would show a request without them. The classes are serialized under the names of their base classes, and are traced
-under them. After `langchain_core.load.load`, a binding is LangChain's own.
+LangChain's own `RunnableBinding` passes an unknown method on to the model and drops the bound options. So its `preview`
+would show a request without these options. The classes are serialized and traced under the names of their base classes.
+After `langchain_core.load.load`, a binding has LangChain's own class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import ConfigDict
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
 
-#: Options of `bind_tools`, which structured output does not take over.
+#: Options of `bind_tools`. `with_structured_output` drops them if they are bound.
 _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format"})
 _Runnable = TypeVar("_Runnable", bound="RunnableSerializable[Any, Any]")
 
@@ -36,7 +36,7 @@ class _Previewing(Protocol):
 
 
 class _Model(Protocol):
-    """A chat model, or one with bound options."""
+    """A chat model, with or without bound options."""
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """Return the model with tools bound to it."""
@@ -48,10 +48,11 @@ class _Model(Protocol):
 
 
 class PreviewedRunnable:
-    """The methods with which LangChain builds a runnable around a model. Here the new runnable has `preview`, too."""
+    """Overrides the methods with which LangChain builds a runnable around a model, so that the result has `preview`."""
 
     if not TYPE_CHECKING:
-        # Hidden from type checkers, because the parameters differ between versions of langchain-core.
+        # These methods are hidden from type checkers, because their parameters differ between versions of
+        # langchain-core.
         def bind(self, **kwargs: Any) -> PreviewedRunnable:
             """Return a runnable with options of a request bound to it, as LangChain does."""
             return adopt_runnable(super().bind(**kwargs))
@@ -81,12 +82,12 @@ class PreviewedRunnable:
             return adopt_runnable(super().with_types(**kwargs))
 
         def configurable_alternatives(self, which: ConfigurableField, **kwargs: Any) -> PreviewedRunnable:
-            """Return a runnable for which the config of a call chooses another one, as LangChain does."""
+            """Return a runnable that the config of a call can replace by another runnable, as LangChain does."""
             return adopt_runnable(super().configurable_alternatives(which, **kwargs))
 
 
 class TracedAsLangChain(PreviewedRunnable):
-    """A runnable that is serialized and traced under the name of the class of LangChain that it extends."""
+    """Base class of runnables that are serialized and traced under the name of the LangChain class that they extend."""
 
     langchain_name: ClassVar[str]
 
@@ -133,7 +134,7 @@ class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessag
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> BoundModel:
         """Return this model with tools bound to it, in addition to the options that are bound already.
 
-        Agents call this method. LangChain's own binding would lose the options.
+        Agents call this method. LangChain's own method would lose the bound options.
 
         Args:
             tools: Tools as for `ChatGeminiCompat.bind_tools`. They replace tools that are bound already.
@@ -151,13 +152,13 @@ class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessag
         bound = cast("_Model", self.bound).bind_tools(tools, **{**options, **kwargs})
         if isinstance(bound, BoundModel):
             return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
-        # A model with fallbacks has bound the options to each of its models.
+        # `self.bound` is a model with fallbacks, whose `bind_tools` has bound the options to each of its models.
         return self.model_copy(update={"bound": bound, "kwargs": {}})
 
     def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:
         """Return a runnable whose answers are objects of `schema`, with the bound options.
 
-        Bound tools are left out: pass them as `tools`.
+        Bound tools are left out. Pass tools as the argument `tools`.
 
         Args:
             schema: Schema as for `ChatGeminiCompat.with_structured_output`.
@@ -200,13 +201,13 @@ class StructuredModel(TracedAsLangChain, RunnableSequence[LanguageModelInput, An
 
 
 def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """Return LangChain's runnable around a model as one that has `preview`."""
+    """Return a runnable that is equal to LangChain's `runnable`, and has the method `preview`."""
     if isinstance(runnable, PreviewedRunnable):
         return runnable
     if isinstance(runnable, RunnableBinding):
         return _copy_fields(runnable, BoundModel)
     if isinstance(runnable, RunnableBindingBase):
-        # LangChain's runnable for retries.
+        # This is LangChain's runnable for retries.
         return BoundModel(bound=runnable)
     if isinstance(runnable, DynamicRunnable):
         from langchain_gemini_compat._model.configurable_model import choose_class
@@ -218,20 +219,22 @@ def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
 
 
 def _copy_fields(runnable: Runnable[Any, Any], cls: type[_Runnable]) -> _Runnable:
-    """Return a runnable of the class `cls` with the fields of `runnable`, whose class `cls` extends."""
+    """Return a runnable of the class `cls` with the fields of `runnable`. `cls` extends the class of `runnable`."""
     return cls(**{name: getattr(runnable, name) for name in cls.model_fields})
 
 
 def find_model(runnable: object, *, before_fallbacks: bool = False) -> tuple[object, Mapping[str, Any]]:
     """Return the model inside `runnable` that a call would use, and the bound options of the call.
 
-    A binding may set parameters of a configurable model by its config. Of two bindings, the outer one counts.
+    The config of a binding may set parameters of a configurable model. If two bindings set the same, the outer binding
+    applies.
 
     Args:
         runnable: A model, or a runnable around one.
-        before_fallbacks: Whether to return the first model of a model with fallbacks, and not the latter.
+        before_fallbacks: Whether to return the first model of a model with fallbacks, instead of the model with
+            fallbacks.
     """
-    # LangChain imports this class late, too.
+    # The class is imported here, because LangChain itself imports it only when it is used.
     from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 
     options: Mapping[str, Any] = {}
