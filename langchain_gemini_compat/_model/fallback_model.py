@@ -1,4 +1,4 @@
-"""What `with_fallbacks` returns: LangChain's runnable with a `preview` method."""
+"""The runnable that `with_fallbacks` returns: LangChain's, with a `preview` method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from langchain_gemini_compat._wire.notes import Note
 class FallbackModel(TracedAsLangChain, RunnableWithFallbacks[Input, Output]):
     """A chat model with fallbacks.
 
-    With other types than LangChain's own, pydantic would not take a chat model as the field `runnable`.
+    The type variables are LangChain's own. With others, pydantic would not accept a chat model as the field `runnable`.
     """
 
     langchain_name: ClassVar[str] = RunnableWithFallbacks.__name__
@@ -28,13 +28,13 @@ class FallbackModel(TracedAsLangChain, RunnableWithFallbacks[Input, Output]):
         return preview_runnable(self, messages, kwargs)
 
     if not TYPE_CHECKING:
-        # Hidden from type checkers, which would allow reading any attribute.
+        # This method is hidden from type checkers, because with it they would accept any attribute.
         def __getattr__(self, name: str) -> Any:
-            """Return a method that acts on all models if it returns a runnable, and else an attribute of the first."""
+            """Return an attribute of the first model. A method that returns a runnable is applied to all models."""
             try:
                 return super().__getattr__(name)
             except (NameError, TypeError):
-                # LangChain reads the type hints of the method. Those of its own `generate` name modules that are
-                # imported for type checkers only. Before Python 3.11, it takes a hint such as `dict[str, str]` for a
-                # class.
+                # LangChain reads the type hints of the method, which fails in two cases. The hints of LangChain's own
+                # `generate` refer to modules that are imported for type checkers only. Before Python 3.11, LangChain
+                # takes a hint such as `dict[str, str]` for a class.
                 return getattr(self.runnable, name)
