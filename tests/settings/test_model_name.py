@@ -127,7 +127,7 @@ def test_configured_model_answers():
 
 @pytest.mark.parametrize(
     ("name", "advice"),
-    [("max_token", "Did you mean `max_tokens`"), ("thinking_config", "It sets `thinking_level`, `thinking_budget`"),
+    [("max_token", "Did you mean `max_tokens`"), ("thinking_config", "`thinking_config` sets `thinking_level`, `thinking_budget`"),
      *((name, "is not a field of ChatGeminiCompat.$") for name in ("zzz", "response_schema", "generation_config"))],
 )  # fmt: skip
 def test_configuring_an_unknown_name_raises_with_the_right_name(name, advice):
