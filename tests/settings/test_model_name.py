@@ -167,5 +167,5 @@ def test_copy_with_an_argument_for_several_fields_raises(name, value, fields, wa
 @pytest.mark.filterwarnings("ignore:Field name:UserWarning")
 def test_subclass_with_the_field_model_name_is_refused():
     """The field would hide the property, and the model would have no name."""
-    with pytest.raises(TypeError, match="Name it `model`"):
+    with pytest.raises(TypeError, match="Rename the field to `model`"):
         type("Mine", (ChatGeminiCompat,), {"__annotations__": {"model_name": str}, "model_name": "gemini-3.8-flash"})
