@@ -29,7 +29,7 @@ def run(tmp_path_factory):
 
 
 def test_installation_lacks_the_extras(run):
-    """Otherwise these tests would prove nothing."""
+    """If the extras were installed, the other tests of this file would prove nothing."""
     code = "import importlib.util as u; print([u.find_spec(n) for n in ('langchain', 'rich', 'uvicorn', 'aiohttp')])"
     assert run("-c", code).stdout == "[None, None, None, None]\n"
 
@@ -53,7 +53,7 @@ def test_doctor_and_chat_need_no_extra_and_demo_names_its_packages(run):
 
 
 def test_module_runs_the_command(run):
-    """So does `langchain-gemini-compat`, which needs the folder of scripts on the PATH."""
+    """`python -m langchain_gemini_compat` works without the folder of scripts on the PATH, unlike the command."""
     done = run("-m", "langchain_gemini_compat", "doctor", "--json")
     assert (done.returncode, done.stderr) == (1, "")
     assert json.loads(done.stdout)["ok"] is False

@@ -97,7 +97,7 @@ def test_key_on_the_command_line_is_refused_and_not_repeated(run, arguments, rea
 
 
 def test_key_given_as_variable_name_is_not_repeated(run):
-    """This is a likely mistake with `--api-key-env`."""
+    """A key in place of the variable's name is a likely mistake with `--api-key-env`."""
     code, _, err = run("doctor", "--api-key-env", CANARY)
     assert code == 2
     assert "not the key" in err
@@ -377,7 +377,7 @@ def post(url, body):
 
 
 def test_fake_prints_python_that_runs(run, monkeypatch, capsys):
-    """So does the curl command. The log names a broken rule."""
+    """The printed curl command runs, too. The log contains the name of a broken rule."""
     answers, curl = [], []
 
     def use_it():
@@ -455,7 +455,7 @@ def test_warning_is_printed_on_one_line(run, monkeypatch):
 
 
 def test_tools_rule_calls_each_tool_once_and_then_answers():
-    """So an agent that uses `fake --rule tools` ends."""
+    """Because of the final answer, an agent that uses `fake --rule tools` comes to an end."""
 
     def tell(amount: int, unit: str, exact: bool, kind: Literal["a", "b"]) -> str:
         """Tell."""

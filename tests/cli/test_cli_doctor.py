@@ -28,7 +28,7 @@ URL_OF_NOWHERE = "https://nowhere-aiplatform.googleapis.com/v1/projects/p/locati
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch, tmp_path):
-    """Set up nothing, and block all ways out of this machine."""
+    """Provide no credentials and no settings, and block connections to other machines."""
     for name in (
         "GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION",
         "GOOGLE_APPLICATION_CREDENTIALS", "HTTP_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy",
@@ -452,7 +452,7 @@ def test_report_has_the_documented_keys(capsys, monkeypatch, tmp_path):
 
 
 def test_setup_without_endpoint_names_both_ways(diagnose, tmp_path):
-    """A login that exists is not a step."""
+    """If there is a login already, the steps do not contain a login."""
     _, found, _ = diagnose()
     commands = [fix.partition("   # ")[0] for fix in found["endpoint"]["fixes"]]
     assert commands == [SET_KEY.partition("   # ")[0], LOGIN, "export GOOGLE_CLOUD_PROJECT=PROJECT_ID"]

@@ -59,7 +59,7 @@ def run(monkeypatch, tmp_path):
 
 
 def words(text):
-    """Return the words of `text`, without what differs between two runs and between two layouts."""
+    """Return the words of `text`, without those that differ between two runs or between two layouts."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", text).replace("\\\n", "\n")
     return sorted(re.sub(r',(?=")', ", ", text).replace("#", " ").split())
 
@@ -87,7 +87,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_word_is_cut_or_lost_on_a_narrow_terminal(run, name):
-    """The words are those of a wide terminal."""
+    """The words are the same as on a wide terminal."""
     wide = "".join(CASES[name](run, 400))
     for width in WIDTHS:
         narrow = "".join(CASES[name](run, width))
@@ -178,7 +178,7 @@ def test_word_that_is_longer_than_a_line_is_whole(monkeypatch):
 
 
 def run_in_shell(code):
-    """Return what bash makes of a command of gcloud: its arguments, one a line."""
+    """Return the arguments that bash passes to gcloud when it runs `code`, one per line."""
     shell = f'gcloud() {{ printf "%s\\n" "$@"; }}\n{code}'
     return subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
 

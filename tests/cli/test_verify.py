@@ -122,7 +122,7 @@ def test_chat_model_does_not_repair_the_requests_of_a_probe():
 
 
 def test_each_probe_needs_only_earlier_ones():
-    """So one pass in order is enough, and every name is unique."""
+    """One pass in order is enough, because each probe comes after the probes that it needs. Every name is unique."""
     seen = set()
     for probe in PROBES:
         assert {*probe.needs} <= seen, probe.id

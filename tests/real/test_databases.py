@@ -21,7 +21,7 @@ TYPES = "human ai tool ai tool tool ai"
 
 
 def as_another_user():
-    """Return the beginning of a command that PostgreSQL accepts: it refuses to run as root."""
+    """Return the beginning of a command that runs as another user, because PostgreSQL refuses to run as root."""
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
 
 

@@ -140,7 +140,7 @@ async def test_interrupted_run_resumes_with_edited_arguments(client, thread):
 
 
 async def test_thread_forks_from_a_checkpoint(client, thread):
-    """The run from the checkpoint before the second step repeats that step only. The call of the first has a signature."""
+    """The run from the checkpoint before the second step repeats only this step. The first step's call is signed."""
     first = await client.runs.wait(thread, "agent", input=QUESTION)
     history = await client.threads.get_history(thread, limit=100)
     (before,) = (one for one in history if one["values"] and types(one["values"]) == "human ai tool")

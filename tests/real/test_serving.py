@@ -45,7 +45,7 @@ TEXT = "This is an answer of several words for {}, and it comes in several piece
 
 
 def answer(request):
-    """Answer slowly. Those who leave would wait for ten minutes."""
+    """Answer slowly. Clients that leave would otherwise wait for ten minutes."""
     kind, text = request.prompt.partition(": ")[0], TEXT.format(request.prompt)
     if kind == "leave during a stream":
         return Fault.slow(between=LONG, reply=text)

@@ -145,7 +145,7 @@ def test_valid_tokens_are_the_only_ones_accepted() -> None:
 
 
 def test_quota_refuses_further_requests_of_the_same_minute() -> None:
-    """Each model has its quota. A refusal names it and the wait, uses up no reply and does not count itself."""
+    """Each model has its own quota. A refusal contains quota and wait, uses up no reply, and is not counted."""
     now = [0.0]
     fake = FakeGemini(["one", "two", "three", "four"], requests_per_minute=2)
     fake._quota = MinuteQuota(lambda: now[0])

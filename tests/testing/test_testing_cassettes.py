@@ -289,7 +289,7 @@ def test_stream_that_breaks_off_is_replayed(path, stalls):
 
 
 def test_stream_that_the_program_leaves_is_marked(path):
-    """The marks tell a program that stopped from a server that did."""
+    """The marks show whether the program or the server ended the stream."""
     events = [chunk(content="One "), chunk(content="two."), chunk(finish="stop"), "[DONE]"]
     with record(path):
         stream = served(events).stream("Hi")
@@ -304,7 +304,7 @@ def test_stream_that_the_program_leaves_is_marked(path):
 
 
 def test_renewed_token_is_replayed(path):
-    """A 401 leads to one new token, and the replay asks for neither."""
+    """In the recorded run, a 401 leads to one new token. The replay does not call the function that returns tokens."""
     tokens = iter(["first-token", "second-token"])
     model = served(reply("{}", 401), completion("Hello."), api_key=lambda: next(tokens))
     with record(path):
@@ -322,7 +322,7 @@ def test_refused_key_is_replayed(path):
 
 
 def test_replay_looks_up_no_credentials(path, monkeypatch):
-    """On Vertex AI the program names its project or nothing. google-auth is not asked."""
+    """On Vertex AI, the program passes its project or nothing. google-auth is not called."""
     fake = FakeGemini(["Hello.", "Hello."], surface="vertex")
     with record(path):
         fake.chat_model().invoke("Hi")
@@ -450,7 +450,7 @@ def joined_texts(path):
 @pytest.mark.parametrize("form", ["events", "chunks", "base64"])
 @pytest.mark.parametrize("events", SPLIT.values(), ids=SPLIT)
 def test_secret_in_several_deltas_is_hidden(path, events, form):
-    """In each form of a body: events, a stream with comments, and a stream that is not UTF-8."""
+    """The secret is hidden in each form of a body: events, a stream with comments, and a stream that is not UTF-8."""
     start = {"events": b"", "chunks": b": ping\n\n", "base64": b": \xff\n\n"}[form]
     body = start + b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in [*events, chunk(finish="stop")])
     answer = http.Response(200, content=body, headers={"content-type": "text/event-stream"})
@@ -677,7 +677,7 @@ def test_two_recordings_at_once_have_all_exchanges(tmp_path):
 
 
 def test_long_texts_are_cut(path):
-    """A request that was cut still matches. A reply that was cut says so."""
+    """A request that was cut still matches. A reply that was cut raises an error in the replay."""
     image = "data:image/png;base64," + "A" * 5000
     message = HumanMessage(
         [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": image}}]
