@@ -163,7 +163,7 @@ def main():
         return
     print(f"Python {platform.python_version()}, distributed {version('distributed')}, {os.cpu_count()} cores.\n")
     print(
-        "| engine | rows | kinds of faults | rows with their error | kills | runs | asked twice | memory, MiB | seconds |"
+        "| engine | rows | kinds of faults | rows with their error | kills | runs | sent twice | memory, MiB | seconds |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for engine in options.engines:

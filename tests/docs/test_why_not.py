@@ -65,7 +65,7 @@ def test_pieces_without_an_index_are_not_joined():
     assert any("Par" in str(call["args"]) for call in nameless)
 
 
-@shows("streamed calls that share an index, with empty ids")
+@shows("streamed calls with the same index and empty ids")
 def test_calls_that_share_an_index_are_joined():
     """Two calls become one, with both names."""
     message = read_stream(FakeGemini([Reply(calls=[PARIS, ROME], style=Style(index="zero", ids="empty"))]))
@@ -73,7 +73,7 @@ def test_calls_that_share_an_index_are_joined():
     assert call["name"] == "get_weatherget_time"
 
 
-@shows("a signature on a delta of its own")
+@shows("a signature in a separate delta")
 def test_signature_on_a_delta_of_its_own_raises_attribute_error():
     """The delta has an entry in `tool_calls` without a function."""
     with pytest.raises(AttributeError):
@@ -89,7 +89,7 @@ def test_thoughts_stay_in_the_text():
     assert "Easy." in text
 
 
-@shows("cumulative usage on every chunk")
+@shows("cumulative token counts on every chunk")
 def test_cumulative_usage_is_summed():
     """Three chunks of one text count the prompt three times."""
     fake = FakeGemini(Reply(text="one two three", chunks=4, style=Style(usage="every_chunk")))
@@ -98,7 +98,7 @@ def test_cumulative_usage_is_summed():
     assert sum(chunks[1:], chunks[0]).usage_metadata["input_tokens"] >= 3 * prompt
 
 
-@shows("an error in mid-stream outside of `data:`, a cut stream")
+@shows("a stream that breaks off, or an error outside of `data:` lines in the middle of a stream")
 @pytest.mark.parametrize("fault", [Fault.error_in_stream("bare_object"), Fault.cut_stream()], ids=["error", "cut"])
 def test_broken_stream_is_treated_as_the_end(fault):
     """`ChatOpenAI` returns a part of the text as a complete answer."""
@@ -125,7 +125,7 @@ def test_image_is_not_in_the_content():
     assert reply.additional_kwargs["audio"]["data"]
 
 
-@shows("`seed` and penalties")
+@shows("requests without `seed` and penalties, on AI Studio")
 @pytest.mark.parametrize("name", ["seed", "frequency_penalty", "presence_penalty"])
 def test_refused_parameters_are_sent_unchanged(name):
     """AI Studio was seen to refuse these parameters."""

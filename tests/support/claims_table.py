@@ -16,19 +16,19 @@ _HEADING = "## Claims\n"
 _SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
 _NOTHING = "Nobody has run `verify` against Google's service yet, so nothing is verified.\n"
 _INTRODUCTION = f"""
-[`langchain-gemini-compat verify`](../how-to/verify.md) checks each of these claims against a server. A cell says why
+[`langchain-gemini-compat verify`](../how-to/verify.md) checks each of these claims against a server. The word in a cell says why
 we believe the claim:
 
 | word | means |
 |---|---|
-| verified | a run of `verify` against Google's service has seen it; the link has the report |
-| differs | a run of `verify` against Google's service has seen something else |
+| verified | a run of `verify` against Google's service confirmed the claim; the link leads to the report |
+| differs | in a run of `verify`, Google's service did something else; the link leads to the report |
 | documented | the provider's documentation says so |
-| observed | somebody published a reply of the service, or a report, that shows it |
-| untried | our own conclusion; no source says so |
-| – | the claim is not about this surface |
+| observed | a published reply of the service, or a public report, shows it |
+| untried | our own assumption; no source confirms it |
+| – | the claim does not apply to this surface |
 
-{_NOTHING}`{COMMAND}` writes this list.
+{_NOTHING}`{COMMAND}` writes this section.
 """
 
 

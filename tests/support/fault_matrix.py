@@ -34,8 +34,8 @@ _UNSTREAMED = ("invoke", "ainvoke", "agent")
 _SPELLED = {"agent": "agent", "agent_stream": "streamed agent", "structured": "structured"}
 _HEAD = f"""# Faults
 
-This page shows how a call ends after each known fault of Google's service and of gateways. Here, the fault is a server
-without capacity:
+This page shows how a call ends after each known fault of Google's service and of gateways. In this example, the fault is
+a server without capacity:
 
 ```python
 from langchain_gemini_compat.errors import ServerError
@@ -55,27 +55,27 @@ ServerError
 Hello!
 ```
 
-This fault is in the row *503, high demand*: without retries the call raises `ServerError`, and with a retry it returns
-the right answer. A reply without content is always an error, so no fault ends in an empty message.
+This fault is in the row *503, high demand*. Without retries, the call raises `ServerError`. With a retry, it returns the
+right answer. A reply without content always raises an error, so no call returns an empty message.
 
 A test produces every fault with [`FakeGemini`](../how-to/testing-your-agent.md) and compares the outcomes with this
 page. `{COMMAND}` writes the page. The name of a fault links to a public report or to the
-page that documents it. A fault without a link was seen in public files whose address is not known.
+page that documents it. If there is no link, we saw the fault in public files whose address we do not know.
 
 | outcome | meaning |
 |---|---|
-| right | you get the text, the calls or the object that the server meant; an agent gives its answer after its tools ran |
-| right after 1 retry | the same, after the request was sent again |
-| right, with a placeholder | a call came without a signature, and Google's placeholder signature was sent back with it |
+| right | you get the complete text, calls or object; an agent gives its answer after its tools have run |
+| right after 1 retry | as *right*, after the request was sent again |
+| right, with a placeholder | the server sent a call without a signature, and Google's placeholder signature was sent back with the call |
 | the name of a class | the call raises this [error](errors.md) |
 | refusal block | the message has a `refusal` block |
 | cut text, finish reason … | the message has the incomplete text and this finish reason |
 | part, then an error | you received a part before the error, so there was no retry |
-| same | the fault is not retried, so the outcome is that of one request |
+| same | there is no retry after this fault, so the outcome is the same as with one request |
 
-If the ways to call the model end differently, the outcome names them:
+If the outcome depends on how you call the model, the cell has an outcome for each of these names:
 
-| name | ways to call the model |
+| name | how you call the model |
 |---|---|
 | whole | `invoke`, `ainvoke`, and an agent of `create_agent` |
 | streams | `stream`, `astream`, `stream_events(version="v3")`, and an agent that streams its tokens |

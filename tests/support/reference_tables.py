@@ -42,7 +42,7 @@ HI = [HumanMessage("Hi.")]
 
 _FAMILIES = f"""# Model families
 
-The package adapts each request to the model that it is for. This page has the facts that it uses.
+The package adapts each request to its model. This page lists the facts about models that the package uses.
 
 ```python
 from langchain_gemini_compat.testing import FakeGemini
@@ -61,25 +61,25 @@ low
 `reasoning_effort` 'minimal' became 'low': gemini-3.8-flash accepts low, medium, high.
 ```
 
-A family is all models whose names begin with the name of the family:
+A family contains all models whose names begin with the name of the family:
 
 | name of the model | family |
 |---|---|
 | `google/gemini-3.8-flash`, `models/gemini-3.8-flash`, `gemini-3.8-flash-001` | `gemini-3.8-flash`; prefixes and suffixes do not matter |
 | `gemini-3.1-flash-lite-image`, which begins with the names of two families | the longer name: `gemini-3.1-flash-lite-image`, not `gemini-3.1-flash-lite` |
-| `gemini-flash-latest`, and every other name that begins with `gemini` | the last row of each table: what all newer text models have in common |
+| `gemini-flash-latest`, and every other name that begins with `gemini` | the last row of each table, which has the facts that are the same for all newer text models |
 | `gemma-4-31b-it` | `gemma-4`: see [models other than Gemini](#models-other-than-gemini) |
-| any other name | none; your parameters are sent unchanged |
+| any other name | no family; your parameters are sent unchanged |
 
 A number after a value links to its source. [Sources](#sources) lists all sources, with the date on which somebody read
-them. A word after the number says how sure the fact is:
+them. A word after the number says how certain the fact is:
 
 | mark | meaning |
 |---|---|
-| number alone | a page of Google's documents it |
+| number without a word | a page of Google's documents the fact |
 | *observed* | somebody published a reply of the service that shows it |
-| *reported* | somebody else states it, such as another library |
-| *{UNKNOWN}* | no source states it; the request is changed as little as possible |
+| *reported* | another source states it, such as another library |
+| *{UNKNOWN}* | no source states the fact; the package changes the request as little as possible |
 
 To correct a fact without a new release, see [correct the facts about a model](../how-to/correct-the-catalog.md).
 `{COMMAND}` writes this page from `_catalog/models.json`.
@@ -89,31 +89,32 @@ To correct a fact without a new release, see [correct the facts about a model](.
 | column | meaning |
 |---|---|
 | input, output | limits in tokens |
-| reads, writes | kinds of content |
+| reads, writes | kinds of content that the model accepts and generates |
 | Vertex AI | the locations that serve the model; *regions* are single regions such as `us-central1`; AI Studio has no locations |
 | input, *shared* | the limit holds for input, thoughts and output together |
-| output | the most that one call writes |
+| output | the highest number of tokens that one call can generate |
 | Google's endpoint | whether a source shows that Google serves the model on its own Chat Completions endpoint; gateways may serve more |
-| shutdown | when the model ends, and which model follows it; *deprecated* means that no date is known |
+| shutdown | the date on which the service of the model ends, and its successor; *deprecated* means that the date is not known |
 
 """
 _THINKING = f"""
 ## Thinking
 
 - *dynamic* means that the model chooses a budget itself, up to 8,192 tokens.
-- Gemini 3 takes budgets "for compatibility", and Google states no range. The package sends at most the output limit.
+- Gemini 3 accepts budgets "for compatibility", and Google states no range. The package sends at most the output limit.
 - Google's pages disagree on whether 2.5 Flash-Lite thinks by default.
-- *on Vertex AI*: AI Studio answers 400 to a budget of 0 for this model.
+- *on Vertex AI* means that thinking can be switched off only on Vertex AI. For these models, AI Studio answers 400 to a
+  budget of 0.
 
 {{thinking}}
 ### What `reasoning_effort` becomes
 
-The header row has the values that you can set. The cells have the value that is sent, which is the nearest one that the
-model has. If it is not your value, `preview()` has a note.
+The header row has the values that you can set. The cells have the value that is sent: the nearest value that the model
+accepts. If the value that is sent is not your value, `preview()` has a note.
 
 {{efforts}}
-- `max` is sent like `xhigh`.
-- `thinking_level` takes the same values. For models with budgets, it is sent as a budget, with a note.
+- `max` is treated like `xhigh`.
+- `thinking_level` accepts the same values. For models with budgets, it is sent as a budget, with a note.
 - On Vertex AI, `none` and `minimal` are sent as a level or a budget. With `include_thoughts`, every value is sent as a
   level or a budget, on both surfaces.
 - For models with budgets, the values stand for these numbers of tokens:
@@ -121,7 +122,7 @@ model has. If it is not your value, `preview()` has a note.
 
 ### What `thinking_budget` becomes
 
-The header row has some values in tokens. The cells have what is sent.
+The header row has examples of budgets in tokens. The cells have the value that is sent.
 
 {{budgets}}"""
 _RULES = """
@@ -129,27 +130,27 @@ _RULES = """
 
 | column | meaning |
 |---|---|
-| signatures | *required*: a tool call of the current turn without its signature is a 400 |
-| text beside calls | *left out*: Vertex AI answers 400 to an assistant message with text and tool calls, so the package leaves the text out |
+| signatures | *required* means that the server answers 400 to a tool call of the current turn without its signature |
+| text beside calls | *left out* means that the package leaves out the text of an assistant message with tool calls, because Vertex AI answers 400 to both in one message |
 | JSON | whether the model has structured output |
-| JSON beside tools | whether a request can have both; models [before Gemini 3](https://github.com/googleapis/python-genai/issues/706) refuse that |
-| sampling | whether `temperature` and `top_p` have an effect; *sent* unless a source says that they are ignored |
-| penalties | whether `presence_penalty` and `frequency_penalty` are sent; *sent* unless a source says that they are refused |
-| explicit cache | whether `cached_content` is sent; *sent* unless a source says that the model has no explicit cache |
-| media in results | MIME types that the result of a tool carries on Vertex AI; other media follow in a user message |
+| JSON beside tools | whether a request can have structured output and tools; models [before Gemini 3](https://github.com/googleapis/python-genai/issues/706) refuse such a request |
+| sampling | whether `temperature` and `top_p` have an effect; *sent*, unless a source says that the model ignores them |
+| penalties | whether `presence_penalty` and `frequency_penalty` are sent; *sent*, unless a source says that the server refuses them |
+| explicit cache | whether `cached_content` is sent; *sent*, unless a source says that the model has no explicit cache |
+| media in results | MIME types that can be part of a tool result on Vertex AI; other media are sent in a user message after the results |
 
 """
 _NAMES = """
 ## Names and dates
 
-The model's LangChain profile has them as `name`, `status`, `release_date` and `last_updated`, if langchain-core has these
-keys (1.7 and later). Variants of a model, such as `gemini-3.8-flash-cyber`, have no name and no dates in their profile.
+On langchain-core 1.7 and later, the profile of a model has these values as `name`, `status`, `release_date` and
+`last_updated`. Variants of a model, such as `gemini-3.8-flash-cyber`, have no name and no dates in their profile.
 
 """
 _NOT_GEMINI = """
 ## Models other than Gemini
 
-They get your parameters unchanged, with the exceptions of this table.
+Your parameters are sent unchanged to models other than Gemini, except for the parameter in this table.
 
 """
 _OTHER_APIS = """
@@ -168,59 +169,59 @@ _SOURCES = """
 """
 _PARAMETERS = f"""# Parameters
 
-Every parameter of the two constructors: what it does, its type, its default and the surfaces that take it. Names in
-parentheses are the names in other chat models, which work too. The texts are the `description` of each field:
-`ChatGeminiCompat.model_fields["max_tokens"].description`.
+This page lists every parameter of the two constructors: its type, its default, the surfaces that accept it, and what it
+does. Names in parentheses are aliases: the names of the parameter in other chat models. The text of a parameter is also
+in its field, for example in `ChatGeminiCompat.model_fields["max_tokens"].description`.
 
-If a surface does not take a parameter, the package leaves it out and tells you: with a warning, with a note in
-`preview()`, or with an error if `strict=True`. A model that you deployed to a Vertex AI endpoint counts as a compatible
-server. `{COMMAND}` writes this page.
+If a surface does not accept a parameter, the package leaves it out. You get a warning, and `preview()` has a note. With
+`strict=True`, you get an error instead. A model that you deployed to a Vertex AI endpoint counts as a compatible server.
+`{COMMAND}` writes this page.
 
 ## ChatGeminiCompat
 
-The options of a request (from *Sampling* to *Open end*, without `model_kwargs`, `default_headers` and
-`default_query`) can also be passed to a call: `model.invoke("Hello", temperature=0)`. The parameters of every LangChain
-chat model (`cache`, `callbacks`, `disable_streaming`, `metadata`, `name`, `output_version`, `profile`, `rate_limiter`,
-`tags`, `verbose`) are in
+You can also pass the options of a request to a call: `model.invoke("Hello", temperature=0)`. These options are the
+parameters from *Sampling* to *Additional fields*, without `model_kwargs`, `default_headers` and `default_query`. The
+parameters that every LangChain chat model has (`cache`, `callbacks`, `disable_streaming`, `metadata`, `name`,
+`output_version`, `profile`, `rate_limiter`, `tags`, `verbose`) are in
 [LangChain's reference](https://python.langchain.com/api_reference/core/language_models/langchain_core.language_models.chat_models.BaseChatModel.html).
 """
 _OTHERS = """
 ### Arguments of other chat models
 
-They set parameters above. If such a parameter is also given, with another value, `ValueError` is raised. Only
-`generation_config` overrides it.
+Each of these arguments sets one or more of the parameters above. If you also pass such a parameter with a different
+value, `ValueError` is raised. Only `generation_config` overrides the parameter.
 
 """
 _LANDINGS = """
 ## Where a parameter goes in the request
 
-As seen in requests that the package built for `gemini-3.5-flash`. Some models take fewer parameters:
-[model families](families.md#rules-that-differ). `google.x` stands for `extra_body.google.x` of the body, under a literal key
-`extra_body`.
+This table shows where each parameter is in the requests for `gemini-3.5-flash`. Some models accept fewer parameters: see
+[model families](families.md#rules-that-differ). `google.x` means the key `extra_body.google.x` of the body. The body has a
+literal key `extra_body`.
 
 Sources: Google's pages on OpenAI compatibility for
-[Vertex AI](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview), which passes
-over keys it does not know, and for [AI Studio](https://ai.google.dev/gemini-api/docs/openai), which answers 400 to them.
+[Vertex AI](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview), which
+ignores keys that it does not know, and for [AI Studio](https://ai.google.dev/gemini-api/docs/openai), which answers 400 to them.
 
 """
 _KEYS = """
 ## Keys of the body
 
-Any other key, from `model_kwargs` or a call, is sent if it is in these lists. Compatible servers get every key.
-`extra_body` is merged last and sent unchanged.
+Other keys from `model_kwargs` or a call are sent to Google only if they are in this table. They are always sent to
+compatible servers. The content of `extra_body` is added last and sent unchanged.
 
 """
 _EMBEDDINGS = """
 ## GeminiCompatEmbeddings
 
-It also takes the parameters above under *Model*, *Place*, *Credentials* and *Transport*, and `model_kwargs`,
-`default_headers`, `default_query` and `strict`.
+`GeminiCompatEmbeddings` also accepts the parameters above under *Model*, *Endpoint*, *Credentials* and *Transport*, and
+`model_kwargs`, `default_headers`, `default_query` and `strict`.
 
 """
 #: Maps each heading of the page to the parameters of `ChatGeminiCompat` under it.
 GROUPS = {
     "Model": ("model",),
-    "Place": ("project", "location", "endpoint_id", "base_url", "api_version", "surface"),
+    "Endpoint": ("project", "location", "endpoint_id", "base_url", "api_version", "surface"),
     "Credentials": ("api_key", "credentials", "quota_project_id"),
     "Sampling": (
         "temperature", "top_p", "max_tokens", "stop", "n", "seed", "presence_penalty", "frequency_penalty", "logprobs",
@@ -233,12 +234,12 @@ GROUPS = {
         "safety_settings", "cached_content", "media_resolution", "modalities", "stream_function_call_arguments",
         "service_tier",
     ),
-    "Open end": ("extra_body", "model_kwargs", "default_headers", "default_query"),
+    "Additional fields": ("extra_body", "model_kwargs", "default_headers", "default_query"),
     "Transport": ("timeout", "max_retries", "http_client", "http_async_client"),
     "Replies and errors": (
         "streaming", "stream_usage", "strict", "invalid_tool_calls", "include_response_headers",
     ),
-    "Facts": ("catalog",),
+    "Facts about models": ("catalog",),
 }  # fmt: skip
 #: Maps the name of a type to its description on the page. Types that are a list of words are not here.
 _TYPES = {

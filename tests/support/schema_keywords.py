@@ -20,23 +20,23 @@ DEFINITIONS = {"D": {"type": "string"}}
 DRAFTS = ("4", "6", "7", "2019-09", "2020-12")
 _HEAD = f"""# Schema keywords
 
-Gemini takes a subset of JSON Schema. This page shows what the package does with each keyword of JSON Schema (drafts 4 to
+Gemini accepts a subset of JSON Schema. This page shows what the package does with each keyword of JSON Schema (drafts 4 to
 2020-12) and of OpenAPI 3 in the arguments of a tool:
 
 | result | meaning |
 |---|---|
 | kept | The keyword is sent unchanged. |
-| rewritten | Other keywords, or the description, have the same meaning. |
-| left out | Nothing is lost: the keyword restricts nothing, or forbids what is not offered anyway. |
-| dropped | The server no longer checks the restriction. It is listed as a loss, and described if that helps the model. |
+| rewritten | Other keywords, or a sentence in the description, are sent instead, with the same meaning. |
+| left out | The keyword is not sent, and nothing is lost. It has no effect, or it forbids values that the schema does not allow anyway. |
+| dropped | The keyword is not sent, so the server does not check the restriction. The keyword is listed as a loss. If this helps the model, the description mentions the restriction. |
 
 `preview()` and `response_metadata` list the losses. A keyword that is not on this page is dropped.
 
 - Each example is the schema of one argument. `#/$defs/D` is `{{"type": "string"}}`. The test suite compiles all of them,
   and `{COMMAND}` writes this page.
-- In the schema of an answer (`response_format`), `additionalProperties` is kept and objects may be empty. Everything
-  else is the same.
-- At the top of a tool's arguments, `anyOf` and `oneOf` become one object with the properties of all alternatives. That is
+- In the schema of an answer (`response_format`), `additionalProperties` is kept and objects may be empty. All
+  other keywords are treated in the same way.
+- At the top of a tool's arguments, `anyOf` and `oneOf` become one object with the properties of all alternatives. This is
   listed as a loss.
 - A tool without arguments is sent without `parameters`.
 """
