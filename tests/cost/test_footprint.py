@@ -58,7 +58,7 @@ def loaded():
 
 
 def foreign(modules):
-    """Return those that belong neither to Python nor to this package."""
+    """Return the modules that belong neither to Python nor to this package."""
     own = {*sys.stdlib_module_names, "langchain_gemini_compat"}
     return {name for name in modules if name.partition(".")[0] not in own}
 

@@ -134,7 +134,7 @@ def many_files():
 
 
 async def test_thousand_concurrent_streams_complete(many_files):
-    """The server goes on only after all have begun. Later the sockets are pooled or closed."""
+    """The server continues the streams only after all have begun. At the end, the sockets are in the pool or closed."""
     with start("canned") as server:
         chat = build(server.url, timeout={"connect": 60})
 

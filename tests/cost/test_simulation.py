@@ -1,4 +1,4 @@
-"""The simulation of a shared quota: it counts as it says, and the page has its figures."""
+"""Tests the simulation of a shared quota: its assumptions and conclusion are right, and the page has its figures."""
 
 import importlib
 import random
@@ -47,7 +47,7 @@ def test_plot_has_a_line_for_each_strategy_and_panel(report):
 
 
 def test_limiter_keeps_the_quota_without_losing_calls(simulation):
-    """The conclusion of the page, for a number of workers that is twice what the quota can feed."""
+    """This is the conclusion of the page. The workers could send twice as many requests as the quota allows."""
     figures = simulation.simulate(simulation.SCENARIOS[0], "limiter", 350)
     assert figures.answers >= 0.95 * simulation.REQUESTS
     assert figures.wasted <= 0.01

@@ -1,4 +1,4 @@
-"""Measures the built site in headless Chromium and takes screenshots: what is wider than the screen is listed.
+"""Measures the built site in headless Chromium and takes screenshots. It lists elements that are too wide.
 
     uv run --group docs mkdocs build -d build/site
     uv run --with playwright python tests/docs/look.py build/site build/shots

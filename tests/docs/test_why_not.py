@@ -44,7 +44,7 @@ def read_stream(fake, **kwargs):
 
 @shows("`extra_content` with a thought signature")
 def test_signature_is_dropped_and_the_second_tool_turn_is_refused():
-    """The reply has a signature, which the message lacks. Gemini 3 requires the signature back."""
+    """The reply has a signature, but the message does not. Gemini 3 refuses a history without the signature."""
     fake = FakeGemini([PARIS, "Sunny."])
     model = build(fake).bind_tools(TOOLS)
     reply = model.invoke("Weather in Paris?")

@@ -74,7 +74,7 @@ def refuse(text, payload, *, status=400, surface="ai_studio", body=None):
 
 
 def repaired(text, payload, **kwargs):
-    """Return the payload without its common part and without the refused part, or `None` if the error stands."""
+    """Return the payload without its common and its refused part, or `None` if the error is raised unchanged."""
     sent = {**BODY, **payload}
     before = copy.deepcopy(sent)
     found = refuse(text, sent, **kwargs)

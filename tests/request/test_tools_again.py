@@ -184,7 +184,7 @@ except PydanticUserError:
 
 
 def without_titles(value, names=False):
-    """Return the schema without titles. What is under `default`, `enum` and the like is no schema."""
+    """Return the schema without titles. Values such as that of `default` are no schemas, so they keep their titles."""
     if isinstance(value, list):
         return [without_titles(item) for item in value]
     if not isinstance(value, dict):
@@ -301,7 +301,7 @@ def test_each_call_sends_the_same_and_reports_the_same(surface, compiled):
 
 @pytest.mark.parametrize("again", [False, True])
 def test_each_model_warns_of_what_it_leaves_out(again):
-    """A model that was built later, whose tools are cached, has not warned yet."""
+    """A model that was built later has not warned yet, although its tools are cached."""
     if again:
         with pytest.warns(GeminiCompatWarning):
             talk()[0].bind_tools(TOOLS).invoke("hi")
@@ -435,7 +435,7 @@ def test_change_of_a_description_does_not_reach_the_cache(fresh):
 
 
 def test_tools_are_encoded_once_and_as_all_other_bodies(fresh):
-    """The body has the same bytes, wherever the tools stand in it."""
+    """The bytes of the body are the same for any position of the tools in the body."""
     functions = encode_tools(TOOLS, None, endpoint("ai_studio"), []).functions
     assert type(functions) is PlainArray
     for payload in (

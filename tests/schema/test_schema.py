@@ -258,7 +258,7 @@ def test_a_tuple_becomes_an_array_with_the_order_in_its_description():
 
 @pytest.mark.parametrize("schema", [True, {}, {"description": "x"}])
 def test_a_schema_for_any_value_becomes_a_union_of_types(schema):
-    """Gemini has no equivalent of `true` and `{}`. Arrays are not offered. This loss is recorded."""
+    """Gemini has no equivalent of `true` and `{}`. The union has no arrays, which is recorded as a loss."""
     compiled, losses = compile_property(schema)
     assert [branch["type"] for branch in compiled["anyOf"]] == ["string", "number", "boolean", "object"]
     assert losses == [("/properties/p", "type")]

@@ -258,7 +258,7 @@ def bounded(count, most):
 
 
 def test_the_limit_on_bounds_applies_to_each_request(cache):
-    """A schema that keeps its bounds alone loses them beside others, and has them again when it is alone."""
+    """A schema may lose its bounds in a request with other schemas. In a later request, it may have them again."""
     schema, other = bounded(1, 500), bounded(1, 450)
     alone = compile_all_parameters([schema])
     for _ in range(2):
@@ -293,7 +293,7 @@ def retype(value, draw):
 @settings(max_examples=200, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(schema=build_any(), data=st.data())
 def test_the_cached_result_is_the_fresh_one(schema, data):
-    """Twins that Python takes for equal are compiled one after another, with and without a cache."""
+    """Schemas that Python treats as equal are compiled one after another, with and without a cache."""
     values = [schema, retype(schema, data.draw), retype(schema, data.draw)]
 
     def compile_twins(size):

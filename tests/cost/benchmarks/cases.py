@@ -1,4 +1,4 @@
-"""The cases of the benchmark: a verb of a peer, its arguments, and the units of work in one run."""
+"""The cases of the benchmark. Each case has a verb of a peer, its arguments, and the units of work in one run."""
 
 import base64
 import random
@@ -42,7 +42,7 @@ class Case:
 
 
 def build_cases(*, quick):
-    """Return all cases, or only those that take a few minutes. The first are those with targets."""
+    """Return all cases, or only those that take a few minutes. Cases with targets come first."""
     sizes = (200, 2_000) if quick else (200, 2_000, 20_000)
     deltas = [(calls, count) for calls in (1, 2, 8) for count in ((100,) if quick else (10, 100, 1_000))]
     added = [(2, 100)] if quick else [(calls, count) for calls, count in deltas if count == 100]

@@ -1,6 +1,6 @@
 """One measurement in a process of its own: `cold <peer> <url>` or `memory <peer> <url> <chunks>`.
 
-It prints bytes, and the number of loaded modules. `run <peer> <url> <reply> <verb> <times>` only runs, for
+Both print a number of bytes and the number of loaded modules. `run <peer> <url> <reply> <verb> <times>` only runs, for
 `instructions.py`.
 """
 

@@ -29,7 +29,7 @@ _PATIENCE = 900
 
 @dataclass(frozen=True)
 class Row:
-    """A case: what is counted, the verb, a shorter and a longer run, and the units between them."""
+    """A case. The longer run has `units` more units of work than the shorter run."""
 
     name: str
     verb: str

@@ -1,7 +1,7 @@
 """Measures the CPU time of this process or of a child, alternating between peers, and keeps medians.
 
-Other work on the machine changes a ratio less than a time, so ratios are taken per round. Before each sample, all living
-objects leave the garbage collector's sight (`gc.freeze`), because the heaps of the other peers would cost every peer.
+Other work on the machine changes a ratio less than a time, so ratios are taken per round. Before each sample,
+`gc.freeze` hides all living objects from the garbage collector. Otherwise each peer would pay for the others' objects.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Samples(dict):
 
     @contextmanager
     def catching(self, name):
-        """Note an error and remove the samples of this peer, so that the other peers are measured."""
+        """Record an error and remove the samples of this peer. The other peers are still measured."""
         try:
             with _limit():
                 yield

@@ -76,7 +76,7 @@ class Peer:
         return run
 
     def live(self, streams):
-        """Measure one chunk, from the moment on at which all streams have begun."""
+        """Measure the time for a chunk. The measurement begins when all streams have begun."""
 
         async def run():
             begun = number = begin = 0
@@ -127,7 +127,7 @@ class LangChainPeer(Peer):
         return run
 
     def add(self, messages):
-        """Add the chunks, as a caller does that needs the message."""
+        """Add the chunks of a stream, like a caller who needs the whole message."""
 
         def run():
             chunks = self.model.stream(messages)
@@ -275,7 +275,7 @@ class Ours(LangChainPeer):
 
     @cached_property
     def async_model(self):
-        """The default without the extra `aiohttp`."""
+        """The default async model without the extra `aiohttp`."""
         if not version_of("aiohttp"):
             return self.model
         client = import_module("openai").DefaultAsyncHttpxClient()

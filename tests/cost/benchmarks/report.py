@@ -54,7 +54,7 @@ class Report:
         return "\n\n".join([_machine(self._peers, minutes, quick=quick), *images, *tables]) + "\n"
 
     def targets(self, minutes, *, quick):
-        """Return the table of targets for contributors, and what could not be measured."""
+        """Return the table of targets for contributors, and a list of the cases that could not be measured."""
         head = ["what", "compared with", "at most", "measured", "half of the rounds", "met"]
         met = sum(check["is_met"] for check in self._checks)
         rows = [

@@ -1,6 +1,6 @@
 """The server of the benchmark, in a process of its own: it sends prepared replies.
 
-The first part of the path names the reply (see `replies`), so a client needs only a base URL. Each event is an HTTP
+The first part of the path is the reply's name (see `replies`), so a client needs only a base URL. Each event is an HTTP
 chunk, as real servers send them. All chunks of a stream are written at once, except those of a `live` stream, which are
 written one by one.
 """

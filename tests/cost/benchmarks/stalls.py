@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 @contextmanager
 def watch_stalls():
-    """Yield an object whose `longest` grows to the longest callback in seconds."""
+    """Yield an object whose `longest` is the time of the longest callback so far, in seconds."""
     found = SimpleNamespace(longest=0.0, steps=0)
     run = asyncio.Handle._run
 
