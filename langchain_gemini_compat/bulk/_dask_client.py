@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from math import ceil
 from typing import cast
 from uuid import uuid4
 
 from distributed import Client, Future, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed import TimeoutError as DaskTimeoutError
 
 from langchain_gemini_compat.bulk._engine import Outcomes
 from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
 from langchain_gemini_compat.bulk._rows import BulkModel, Row
+
+#: Maximum seconds until the first worker of a cluster has started.
+_WORKER_SECONDS = 300
 
 
 class _ModelOnWorker(WorkerPlugin):
@@ -45,7 +49,7 @@ def ask_rows(client: Client, model: BulkModel, rows: Iterator[Row], concurrency:
     # The random name separates this run from other runs on the same cluster.
     name = f"bulk-{uuid4().hex}"
     client.register_plugin(_ModelOnWorker(name, model))
-    client.wait_for_workers(1)
+    _wait_for_worker(client)
     on_cluster: dict[str, tuple[Row, Future[Outcome]]] = {}
 
     def submit(count: int) -> list[Future[Outcome]]:
@@ -65,8 +69,25 @@ def ask_rows(client: Client, model: BulkModel, rows: Iterator[Row], concurrency:
             yield outcomes
             running.update(submit(len(batch)))
     finally:
-        client.cancel([future for _, future in on_cluster.values()])
-        client.unregister_worker_plugin(name)
+        # Ctrl-C in a terminal also ends local workers. Then these calls fail, and would hide the `KeyboardInterrupt`.
+        with suppress(Exception):
+            client.cancel([future for _, future in on_cluster.values()])
+            client.unregister_worker_plugin(name)
+
+
+def _wait_for_worker(client: Client) -> None:
+    """Wait until the cluster has a worker.
+
+    Raises:
+        TimeoutError: If no worker has started after five minutes.
+    """
+    try:
+        client.wait_for_workers(1, timeout=_WORKER_SECONDS)
+    except DaskTimeoutError:
+        raise TimeoutError(
+            f"The Dask cluster has had no worker for {_WORKER_SECONDS} s, so no row was sent. Start workers for its "
+            "scheduler, for example with `dask worker ADDRESS`, and run again."
+        ) from None
 
 
 def _ask(row: Row, name: str) -> Outcome:
@@ -79,5 +100,13 @@ def _ask(row: Row, name: str) -> Outcome:
 
 
 def _read_result(result: object) -> Outcome:
-    """Return the outcome. If workers died while they processed the row, `result` contains Dask's exception instead."""
-    return result if isinstance(result, Outcome) else read_error(cast("tuple[object, Exception]", result)[1])
+    """Return the outcome. If workers died while they processed the row, `result` contains Dask's exception instead.
+
+    Raises:
+        ConnectionError: If Dask has cancelled the row, for example because the cluster was restarted.
+    """
+    if isinstance(result, Outcome):
+        return result
+    if isinstance(result, BaseException):
+        raise ConnectionError("The Dask cluster cancelled the rows, for example by a restart. Run again to go on.")
+    return read_error(cast("tuple[object, Exception]", result)[1])

@@ -60,9 +60,14 @@ _CREATE = (
         "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) ORDER BY row"
     ),
 )
+# Rows that failed in an earlier run come last. Otherwise 50 bad rows at the beginning would stop each run.
+_LIST_OPEN = (
+    "CREATE TEMP TABLE rows_to_send AS SELECT row FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) "
+    "WHERE coalesce(status, 2) >= {least} ORDER BY status IS NOT NULL, row"
+)
 _SELECT_OPEN = (
-    "SELECT row, id, key, content FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) "
-    "WHERE row > ? AND coalesce(status, 2) >= ? ORDER BY row LIMIT ?"
+    "SELECT place.rowid, row, id, key, content FROM temp.rows_to_send AS place JOIN bulk_rows USING (row) "
+    "WHERE place.rowid > ? ORDER BY place.rowid LIMIT ?"
 )
 _INSERT_OUTCOME = "INSERT OR IGNORE INTO bulk_outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _COUNT_ROWS = (
@@ -82,7 +87,10 @@ _KEEP_COST = (
 
 
 class OutputError(GeminiCompatError):
-    """The output cannot be used, for example because another run writes it. No request was sent."""
+    """The output cannot be used, for example because another run writes it, or because the disk is full.
+
+    No recorded answer is lost. The next run sends only the missing rows.
+    """
 
 
 class Journal:
@@ -99,10 +107,9 @@ class Journal:
         self._path, self._is_new = path, not path.exists()
         try:
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._prepare()
         except sqlite3.Error as err:
             raise OutputError(_describe_failure(path, err)) from err
+        self._prepare()
         self._synced = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -127,12 +134,14 @@ class Journal:
 
     def read_open_rows(self, *, retry_failed: bool) -> Iterator[Row]:
         """Yield each row to send once. Outcomes may be recorded during the iteration."""
-        last, least = 0, _FAILED if retry_failed else _OPEN
-        while found := self._execute(_SELECT_OPEN, (last, least, _ROWS_PER_READ)).fetchall():
-            for number, identity, key, content in found:
+        self._execute("DROP TABLE IF EXISTS temp.rows_to_send")
+        self._execute(_LIST_OPEN.format(least=_FAILED if retry_failed else _OPEN))
+        last = 0
+        while found := self._execute(_SELECT_OPEN, (last, _ROWS_PER_READ)).fetchall():
+            for place, number, identity, key, content in found:
                 question, options = read_content(json.loads(content))
                 yield Row(number, identity, key, question, options)
-                last = number
+                last = place
 
     def has_answer(self, key: str) -> bool:
         """Return whether the row with this key has an answer."""
@@ -183,6 +192,7 @@ class Journal:
 
         WAL mode begins afterwards, so that the `application_id` is in the file itself, where `_is_usable` reads it.
         """
+        self._execute("PRAGMA locking_mode = EXCLUSIVE")
         with self._transaction():
             if not self._execute("SELECT 1 FROM sqlite_master").fetchone():
                 self._execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -227,18 +237,29 @@ class Journal:
         return f"{request}:{count}"
 
     def _execute(self, statement: str, values: Sequence[Value] = ()) -> sqlite3.Cursor:
-        return self._database.execute(statement, values)
+        try:
+            return self._database.execute(statement, values)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as err:
+            raise OutputError(_describe_failure(self._path, err)) from err
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
-        # `EXCLUSIVE` fails at once if another process has the file open.
-        self._execute("BEGIN EXCLUSIVE")
         try:
+            self._roll_back()
+            # `EXCLUSIVE` fails at once if another process has the file open.
+            self._execute("BEGIN EXCLUSIVE")
             yield
+            self._execute("COMMIT")
         except BaseException:
-            self._execute("ROLLBACK")
+            self._roll_back()
             raise
-        self._execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        """Undo a transaction that an error or Ctrl-C has left open."""
+        if self._database.in_transaction:
+            self._execute("ROLLBACK")
 
 
 def _is_usable(path: Path) -> bool:
@@ -288,4 +309,9 @@ def _describe_failure(path: Path, err: sqlite3.Error) -> str:
         return f"Another run writes `{path}`. Wait until it has ended, or choose another output."
     if "not a database" in str(err):
         return f"`{path}` exists and was not created by `run_bulk`. Choose another file."
+    if "full" in str(err) or "I/O" in str(err):
+        return (
+            f"`{path}` cannot be written ({err}). Check the free space of the disk, and run again: the next run sends "
+            "only the rows that have no answer in this file."
+        )
     return f"`{path}` cannot be opened ({err}). Choose a file in an existing folder that you can write to."

@@ -70,7 +70,8 @@ def read_reply(reply: object) -> Outcome:
     parts = cast("dict[str, object]", reply)
     return _read_message(
         cast("AIMessage", parts["raw"]),
-        to_jsonable_python(parts["parsed"]),
+        # JSON has no NaN and no infinity, so the output has `null` instead.
+        to_jsonable_python(parts["parsed"], inf_nan_mode="null"),
         cast("Exception | None", parts["parsing_error"]),
     )
 

@@ -51,6 +51,11 @@ def write_output(journal: Journal, path: Path) -> None:
     try:
         (_write_parquet if suffix == _PARQUET else _write_jsonl)(journal, draft)
         draft.replace(path)
+    except OSError as err:
+        raise OutputError(
+            f"`{path}` cannot be written ({err.strerror}). Check the free space of the disk, and run again. The "
+            "answers are in the journal, so their rows are not sent again."
+        ) from err
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()

@@ -82,10 +82,13 @@ def read_rows(rows: Rows) -> Iterator[tuple[str, JsonObject]]:
     Raises:
         InvalidRowsError: For a line that is not a JSON object.
         OSError: For a file that cannot be read.
+        TypeError: For a single dict.
     """
     if isinstance(rows, (str, PathLike)):
         yield from _read_lines(Path(rows))
         return
+    if isinstance(rows, Mapping):
+        raise TypeError("`rows` is one dict. Pass a list of rows: `[row]`.")
     for number, row in enumerate(rows, 1):
         yield f"row {number}", _as_json(f"row {number}", {"prompt": row} if isinstance(row, str) else row)
 
@@ -186,7 +189,7 @@ def _decode_line(place: str, line: bytes) -> str:
 
 def _parse_line(place: str, line: str) -> JsonObject:
     try:
-        value: object = json.loads(line)
+        value: object = json.loads(line, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as err:
         raise InvalidRowsError(f"{place} is not JSON ({err}). The input needs one JSON object in each line.") from None
     if isinstance(value, str):
@@ -196,10 +199,14 @@ def _parse_line(place: str, line: str) -> JsonObject:
     return cast("JsonObject", value)
 
 
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"JSON has no {name}")
+
+
 def _as_json(place: str, row: Mapping[str, object]) -> JsonObject:
     """Return the row as if it had been read from a line of a JSONL file."""
     try:
-        return cast("JsonObject", json.loads(json.dumps(dict(row), default=_dump_message)))
+        return cast("JsonObject", json.loads(json.dumps(dict(row), default=_dump_message, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as err:
         raise InvalidRowsError(f"{place} cannot be written as JSON ({err}).") from err
 

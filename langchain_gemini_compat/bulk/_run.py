@@ -79,7 +79,8 @@ def run_bulk(
 
     Raises:
         InvalidRowsError: A row is invalid. No request was sent.
-        OutputError: The output cannot be used, or another run uses it. No request was sent.
+        OutputError: Another run uses the output, or it cannot be written. A full disk can raise this error during
+            the run. The recorded answers stay.
 
     Examples:
         ```python
@@ -125,8 +126,11 @@ class _Run:
             try:
                 self._ask(journal, tally)
             finally:
-                journal.reopen(self.rule.list_rows_of_outage())
-                write_output(journal, self.path)
+                try:
+                    journal.reopen(self.rule.list_rows_of_outage())
+                finally:
+                    write_output(journal, self.path)
+            self.rule.end()
             counts, errors = journal.count(), journal.count_errors()
         return BulkResult(**asdict(counts), path=self.path, errors=errors, stopped=self.rule.reason)
 

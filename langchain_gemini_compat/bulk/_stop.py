@@ -26,6 +26,8 @@ class StopRule:
         self.reason: str | None = None
         self._most = max(_MOST_IN_A_ROW, 2 * concurrency)
         self._in_a_row: list[str] = []
+        self._of_account = 0
+        self._last_of_account = ""
 
     def watch(self, row: Row, outcome: Outcome) -> None:
         """Set `reason` if the daily quota is used up, or if many outcomes in a row are general errors."""
@@ -34,12 +36,22 @@ class StopRule:
                 self._in_a_row.clear()
             return
         self._in_a_row.append(row.key)
+        if outcome.error_scope == "account":
+            self._of_account += 1
+            self._last_of_account = f"{outcome.error_type}: {outcome.error_message}"
         if outcome.error_scope == "quota":
             self.reason = self.reason or f"The run stopped because a quota is exhausted. {outcome.error_message}"
         if len(self._in_a_row) >= self._most:
             last = f"{outcome.error_type}: {outcome.error_message}"
             self.reason = (
                 self.reason or f"The run stopped after {len(self._in_a_row)} errors in a row. The last is {last}"
+            )
+
+    def end(self) -> None:
+        """Set `reason` if rows of a finished run have no answer because of the account. The next run sends them."""
+        if self._of_account:
+            self.reason = (
+                self.reason or f"{self._of_account:,} rows were not answered. The last error is {self._last_of_account}"
             )
 
     def list_rows_of_outage(self) -> list[str]:

@@ -26,6 +26,11 @@ class ProgressLine:
         #: The last progress, or `None` if the run did not start.
         self.last: Progress | None = None
 
+    def start(self) -> None:
+        """Tell the user that the rows are checked first, which takes about a minute for 50,000 rows."""
+        if self._screen.live:
+            self._screen.status("Reading the input …")
+
     def show(self, progress: Progress) -> None:
         """Show the progress, unless it has just been shown."""
         self.last = progress
@@ -64,7 +69,7 @@ def describe_counts(counts: Counts) -> str:
     if counts.failed:
         parts.append(f"{counts.failed:,} failed")
     if counts.missing:
-        parts.append(f"{counts.missing:,} not sent yet")
+        parts.append(f"{counts.missing:,} still to send")
     return ", ".join([*parts, *_describe_usage(counts)]) + "."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -77,6 +78,7 @@ def _run_bulk(args: argparse.Namespace, line: ProgressLine, errors: Screen) -> B
 
     source, schema = _read_path(str(args.input)), _read_schema(cast("str | None", args.schema))
     model = read_target(args).build_model(max_retries=_MAX_RETRIES, timeout={"retry_wait": _RETRY_WAIT})
+    line.start()
     try:
         return run_bulk(
             model,
@@ -108,12 +110,10 @@ def _build_engine(args: argparse.Namespace, errors: Screen) -> Engine | None:
 
 
 def _read_path(name: str) -> Path:
-    path = Path(name)
-    try:
-        path.open(encoding="utf-8").close()
-    except OSError as err:
-        raise UsageError(f"The input {name} cannot be read ({type(err).__name__}).") from None
-    return path
+    # The file is not opened here. If it is a pipe, its writer would see that its reader is gone.
+    if not os.access(name, os.R_OK) or Path(name).is_dir():
+        raise UsageError(f"The input {name} cannot be read. Pass a file with a row in each line.")
+    return Path(name)
 
 
 def _read_schema(name: str | None) -> JsonObject | None:

@@ -4,6 +4,9 @@ import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 
 import dask
@@ -11,8 +14,8 @@ import pytest
 from distributed import Client, LocalCluster
 
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat.bulk import DaskEngine, run_bulk
-from langchain_gemini_compat.testing import FakeGemini, Fault
+from langchain_gemini_compat.bulk import DaskEngine, _dask_client, run_bulk
+from langchain_gemini_compat.testing import FakeGemini, Fault, Reply
 
 # Worker processes are slow to start on a busy machine.
 pytestmark = [pytest.mark.load, pytest.mark.timeout(300)]
@@ -110,3 +113,41 @@ def test_pickled_model_is_small_and_connects_at_its_first_call():
         copy = pickle.loads(sent)
         assert copy._link.transport is None
         assert copy.invoke("word 1").text == "About word 1"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX sends a signal to a group of processes")
+def test_interrupt_in_a_terminal_ends_the_command_as_elsewhere(tmp_path):
+    """A terminal sends Ctrl-C to the workers, too."""
+    fake = FakeGemini(lambda request: Fault.slow(between=0.2, reply=Reply(answer(request))))
+    (tmp_path / "in.jsonl").write_text("".join(f'"word {number}"\n' for number in range(400)), "utf-8")
+    command = [sys.executable, "-m", "langchain_gemini_compat", "bulk", "in.jsonl", "out.jsonl", "--dask", "local:1"]
+    with (
+        fake.serve() as url,
+        subprocess.Popen(
+            [*command, "--base-url", url],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process,
+    ):
+        while len(fake.requests) < 40 and process.poll() is None:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Run the same command again to go on." in errors
+    assert sum(row["error_type"] is None for row in read(tmp_path / "out.jsonl")) > 0
+
+
+def test_cluster_without_workers_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(_dask_client, "_WORKER_SECONDS", 1)
+    fake = FakeGemini("x")
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+        pytest.raises(TimeoutError, match="has had no worker for 1 s, so no row was sent"),
+    ):
+        run_bulk(fake.chat_model(), ["x"], tmp_path / "answers.jsonl", engine=DaskEngine(client))
+    assert fake.requests == []

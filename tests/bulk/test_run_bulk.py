@@ -15,6 +15,7 @@ from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel
 
 from langchain_gemini_compat.bulk import InvalidRowsError, OutputError, Progress, read_error, read_reply, run_bulk
+from langchain_gemini_compat.bulk._journal import Journal
 from langchain_gemini_compat.errors import (
     GeminiCompatWarning,
     InvalidRequestError,
@@ -189,8 +190,9 @@ def test_invalid_input_leaves_the_rows_of_the_last_run(fake, model, path):
         (b"[1]", "line 2 is not an object"),
         (b'{"prompt": "\xe9"}', "line 2 is not UTF-8"),
         (b"[" * 100_000, "line 2 is not JSON"),
+        (b'{"prompt": "x", "temperature": NaN}', r"line 2 is not JSON \(JSON has no NaN\)"),
     ],
-    ids=["quotes", "list", "Latin-1", "deep"],
+    ids=["quotes", "list", "Latin-1", "deep", "NaN"],
 )
 def test_line_that_is_no_object_is_named(model, path, tmp_path, line, words):
     source = tmp_path / "in.jsonl"
@@ -513,6 +515,82 @@ def test_interrupt_keeps_the_answers_and_the_next_run_goes_on(fake, model, path)
     assert [row["error_type"] for row in read(path)].count("NotSent") == 50 - len(kept)
     assert run_bulk(model, number(50), path).answered == 50
     assert len(fake.requests) <= 50 + 4
+
+
+def test_interrupt_at_the_begin_of_a_transaction_is_raised_and_keeps_the_answers(fake, model, path, monkeypatch):
+    """Ctrl-C can come after any instruction, also when the transaction is open and its block has not begun."""
+    execute, begun = Journal._execute, []
+
+    def interrupt(journal, statement, values=()):
+        cursor = execute(journal, statement, values)
+        if statement.startswith("BEGIN") and fake.requests and not begun:
+            begun.append(statement)
+            raise KeyboardInterrupt
+        return cursor
+
+    monkeypatch.setattr(Journal, "_execute", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_bulk(model, number(20), path, concurrency=4)
+    assert [row["error_type"] for row in read(path)] == ["NotSent"] * 20
+    assert run_bulk(model, number(20), path).answered == 20
+
+
+def test_full_disk_is_an_error_with_advice_and_loses_no_recorded_answer(path):
+    resource = pytest.importorskip("resource", reason="Windows has no limit of file sizes")
+    fake, reports = FakeGemini(lambda request: f"{request.prompt} {'x' * 20_000}"), []
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores SIGXFSZ, so a write beyond the limit fails as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot be written .* Check the free space"):
+            run_bulk(fake.chat_model(), number(100), path, report=reports.append)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    sent = len(fake.requests)
+    assert 10 < reports[-1].answered < 100
+    assert run_bulk(fake.chat_model(), number(100), path).answered == 100
+    assert len(fake.requests) == sent + 100 - reports[-1].answered
+
+
+def test_rows_that_stopped_a_run_come_last_in_the_next(fake, model, path):
+    """Otherwise 60 rows that always fail would keep the others from being sent."""
+    bad = set(number(60))
+    fake.answer_with(lambda request: Fault.overloaded() if request.prompt in bad else answer(request))
+    assert run_bulk(model, number(100), path, concurrency=1).answered == 0
+    assert run_bulk(model, number(100), path, concurrency=1).answered == 40
+    assert [row["row"] for row in read(path)] == list(range(1, 101))
+
+
+def test_row_that_fails_in_a_run_with_retry_is_sent_once(fake, model, path):
+    fake.answer_with(Fault.empty_reply())
+    run_bulk(model, number(5), path)
+    before = len(fake.requests)
+    run_bulk(model, number(10), path, retry_failed=True)
+    assert prompts_of(fake, before) == sorted(number(10))
+
+
+def test_rows_without_an_answer_because_of_the_account_are_the_reason_of_the_end(fake, model, path):
+    """A few such rows do not stop the run, but the caller gets to know why they have no answer."""
+    fake.answer_with(Fault.bad_key())
+    result = run_bulk(model, number(3), path)
+    assert result.stopped.startswith("3 rows were not answered. The last error is AuthenticationError: ")
+    assert (result.failed, result.missing, result.errors) == (0, 3, {"AuthenticationError": 3})
+    fake.answer_with(answer)
+    assert run_bulk(model, number(3), path).stopped is None
+
+
+def test_number_that_json_does_not_have_is_null_in_the_output(fake, model, path):
+    fake.answer_with('{"name": NaN, "sizes": [Infinity, 1]}')
+    schema = {"title": "Thing", "type": "object", "properties": {"name": {"type": "number"}}}
+    run_bulk(model, ["x"], path, schema=schema)
+    assert "NaN" not in json.dumps(read(path)[0]["parsed"])
+
+
+def test_single_dict_is_refused(fake, model, path):
+    """A dict is iterable, so its keys would be sent as prompts."""
+    with pytest.raises(TypeError, match=r"Pass a list of rows"):
+        run_bulk(model, {"prompt": "x", "temperature": 0}, path)
+    assert fake.requests == []
 
 
 def test_report_gets_the_progress(model, path):

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import threading
 
 import pytest
 
@@ -65,9 +67,27 @@ def test_daily_quota_exits_with_1_and_says_how_to_go_on(run, fake):
     fake.answer_with(Fault.rate_limit("39043s", per="day"))
     code, out, err = run(["one", "two"], "--concurrency", "1")
     assert (code, len(fake.requests)) == (1, 1)
-    assert out.startswith("0 of 2 rows answered, 2 not sent yet.")
+    assert out.startswith("0 of 2 rows answered, 2 still to send.")
     assert err.startswith("error: The run stopped because a quota is exhausted. ")
     assert err.endswith("Run the same command again to go on.\n")
+
+
+def test_rows_that_a_refused_key_leaves_open_have_a_reason(run, fake):
+    fake.answer_with(Fault.bad_key())
+    code, out, err = run(["one", "two"])
+    assert (code, out.startswith("0 of 2 rows answered, 2 still to send.")) == (1, True)
+    assert err.startswith("error: 2 rows were not answered. The last error is AuthenticationError: ")
+    assert err.endswith("Run the same command again to go on.\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_input_may_be_a_named_pipe(fake, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=['"one"\n'], daemon=True)
+    writer.start()
+    with fake.serve() as url:
+        assert main(["bulk", str(tmp_path / "pipe"), str(tmp_path / "out.jsonl"), "--base-url", url]) == 0
+    assert [row["text"] for row in read(tmp_path)] == ["About one"]
 
 
 def test_schema_gives_objects(run, fake, tmp_path):
@@ -105,7 +125,7 @@ def test_missing_input_and_unusable_output_exit_with_2(run, tmp_path, capsys):
         "error: `out.jsonl` exists, but its journal `out.jsonl.journal` does not. Choose another output.\n",
     )
     assert main(["bulk", "none.jsonl", "new.jsonl", "--base-url", "http://127.0.0.1:9/v1"]) == 2
-    assert "The input none.jsonl cannot be read (FileNotFoundError)." in capsys.readouterr().err
+    assert "The input none.jsonl cannot be read." in capsys.readouterr().err
 
 
 def test_interrupt_says_how_to_go_on(run, fake, monkeypatch):
@@ -119,7 +139,7 @@ def test_interrupt_says_how_to_go_on(run, fake, monkeypatch):
     monkeypatch.setattr(ProgressLine, "show", interrupt)
     code, out, err = run(["one", "two"], "--concurrency", "1")
     assert (code, out) == (130, "")
-    assert err.startswith("Interrupted. 1 of 2 rows answered, 1 not sent yet, ")
+    assert err.startswith("Interrupted. 1 of 2 rows answered, 1 still to send, ")
     assert "Run the same command again to go on." in err
 
 
