@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from langchain_gemini_compat.cli._terminal import draw_bar
+
 if TYPE_CHECKING:
     from langchain_gemini_compat.bulk import Progress
     from langchain_gemini_compat.bulk._progress import Counts
     from langchain_gemini_compat.cli._terminal import Screen
 
-_BAR = 10
 _SECONDS_ON_TERMINAL = 0.1
 _SECONDS_IN_PIPE = 30.0
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -40,7 +41,7 @@ class ProgressLine:
         self._shown_at = now
         text = describe_progress(progress)
         if self._screen.live:
-            self._screen.status(f"{_draw_bar(progress)} {text}")
+            self._screen.status(f"{draw_bar(progress.answered + progress.failed, progress.rows)} {text}")
         else:
             self._screen.line(text)
 
@@ -79,12 +80,6 @@ def _describe_usage(counts: Counts) -> list[str]:
         return []
     tokens = f"{_shorten(counts.input_tokens)} tokens in, {_shorten(counts.output_tokens)} out"
     return [tokens] if counts.unpriced else [tokens, f"about {counts.price:.2f} USD"]
-
-
-def _draw_bar(progress: Progress) -> str:
-    share = (progress.answered + progress.failed) / progress.rows if progress.rows else 1.0
-    full = int(share * _BAR)
-    return f"[{'#' * full}{'-' * (_BAR - full)}] {share:.0%}"
 
 
 def _shorten(count: int) -> str:

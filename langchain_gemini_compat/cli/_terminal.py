@@ -27,6 +27,8 @@ _CODES = {"bold": "1", "dim": "2", "italic": "3", "red": "31", "green": "32", "y
 _LABEL_WIDTH = 10
 _SHORTEST_SECRET = 8
 _NARROWEST = 20
+#: Columns of a progress bar.
+_BAR = 10
 #: Below this width, help and examples have a layout for narrow terminals.
 NARROW = 60
 #: In a narrow terminal, all columns of a row that are at most this wide are printed on one line.
@@ -45,6 +47,17 @@ _TOKEN = re.compile(r"\n|[^\S\n]+|\S+")
 _JSON_BREAK = re.compile(r'(?<=,)(?=")')
 #: A word of a shell command. Quoted text belongs to its word.
 _SHELL_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
+
+
+def draw_bar(done: int, count: int) -> str:
+    """Return a progress bar.
+
+    >>> draw_bar(1, 4), draw_bar(0, 0)
+    ('[##--------] 25%', '[##########] 100%')
+    """
+    share = done / count if count else 1.0
+    full = int(share * _BAR)
+    return f"[{'#' * full}{'-' * (_BAR - full)}] {share:.0%}"
 
 
 class Screen:

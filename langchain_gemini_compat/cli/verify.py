@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from langchain_gemini_compat.cli._options import UsageError, add_target_arguments, read_target
-from langchain_gemini_compat.cli._terminal import Screen
+from langchain_gemini_compat.cli._terminal import Screen, draw_bar
 
 if TYPE_CHECKING:
     import httpx2
@@ -129,18 +129,34 @@ def _ask(screen: Screen) -> bool:
 
 
 def _run_probes(screen: Screen, lab: Lab, probes: Sequence[Probe], estimate: Estimate, folder: Path | None) -> Report:
-    """Run the probes, and record them in `folder`. A terminal shows each result as it comes."""
+    """Run the probes, and record them in `folder`. A terminal shows each result as it comes, above a progress bar."""
     from langchain_gemini_compat.cli._verify.report import build_report
     from langchain_gemini_compat.cli._verify.runner import run_probes
 
     results = []
-    for result in run_probes(lab, probes, _build_recorder(lab, folder)):
-        results.append(result)
-        if screen.live:
-            style = "dim" if result.status == "ok" else "yellow"
-            screen.line(f"{len(results):>3}/{len(probes)} {result.status:<11} {result.probe.id}", style)
+    _show_bar(screen, 0, len(probes))
+    try:
+        for result in run_probes(lab, probes, _build_recorder(lab, folder)):
+            results.append(result)
+            _clear_bar(screen)
+            if screen.live:
+                style = "dim" if result.status == "ok" else "yellow"
+                screen.line(f"{len(results):>3}/{len(probes)} {result.status:<11} {result.probe.id}", style)
+            _show_bar(screen, len(results), len(probes))
+    finally:
+        _clear_bar(screen)
     screen.line()
     return build_report(lab, estimate, results)
+
+
+def _show_bar(screen: Screen, done: int, count: int) -> None:
+    if screen.live:
+        screen.status(f"{draw_bar(done, count)} {done} of {count} probes")
+
+
+def _clear_bar(screen: Screen) -> None:
+    if screen.live:
+        screen.status("")
 
 
 def _build_recorder(lab: Lab, folder: Path | None) -> Callable[[Probe], AbstractContextManager[object]]:

@@ -124,7 +124,7 @@ def test_agent_of_12_requests_replays_to_the_same_state(path, no_waits, mode, su
         model = ChatGeminiCompat(model=MODEL, timeout={"retry_wait": 100}, **place)
         assert run_agent(model, mode) == told
     assert replayed.remaining == 0
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 50
 
 
 def test_replay_does_not_wait_for_the_time_that_a_429_names(path, no_waits):
