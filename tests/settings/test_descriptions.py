@@ -38,7 +38,7 @@ def test_description_of_a_parameter_has_purpose_default_and_surfaces(name):
 def test_description_names_the_surfaces_that_get_the_parameter(name):
     """The surfaces in the text are those whose request changes when the parameter is set."""
     given = {
-        word for surface, word in WORDS_OF_SURFACES.items() if landing(name, surface) not in ("left out", "nothing")
+        word for surface, word in WORDS_OF_SURFACES.items() if landing(name, surface) not in ("left out", "not sent")
     }
     named = DESCRIPTION.fullmatch(RequestFields.model_fields[name].description)["surfaces"]
     # These parameters are never sent, and work on every surface.

@@ -197,7 +197,8 @@ _LANDINGS = """
 
 This table shows where each parameter is in the requests for `gemini-3.5-flash`. Some models accept fewer parameters: see
 [model families](families.md#rules-that-differ). `google.x` means the key `extra_body.google.x` of the body. The body has a
-literal key `extra_body`.
+literal key `extra_body`. *left out* means that the surface does not accept the parameter. *not sent* means that the parameter
+does not change the request. *applied to the reply* means that only the package uses the parameter, for the reply.
 
 Sources: Google's pages on OpenAI compatibility for
 [Vertex AI](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview), which
@@ -564,7 +565,9 @@ def landing(name, surface):
     paths = [path for path, value in _leaves(full.payload) if before.get(path) != value]
     places = ", ".join([*map(_code, paths), *(f"header {_code(header)}" for header in full.headers)])
     kinds = {note.kind for note in full.notes}
-    return places or ("kept by the package" if "adjusted" in kinds else "left out" if "dropped" in kinds else "nothing")
+    return places or (
+        "applied to the reply" if "adjusted" in kinds else "left out" if "dropped" in kinds else "not sent"
+    )
 
 
 def _leaves(body):
