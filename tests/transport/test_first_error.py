@@ -336,8 +336,8 @@ CHAT_MODELS = {
 }
 #: Methods that return another runnable. Calls of that runnable go to the tested methods.
 BINDING_METHODS = {
-    "bind", "configurable_fields", "with_alisteners", "with_config", "with_listeners", "with_retry",
-    "with_structured_output", "with_types",
+    "bind", "configurable_alternatives", "configurable_fields", "with_alisteners", "with_config", "with_fallbacks",
+    "with_listeners", "with_retry", "with_structured_output", "with_types",
 }  # fmt: skip
 EMBEDDING_METHODS = {
     "embed_documents": lambda model: model.embed_documents(["a", "b"]),
