@@ -144,7 +144,8 @@ class ConnectedModel(ConnectionFields):
     def _resolve_gemini_compat_connection(self) -> Self:
         link = self._resolved_link()
         if link.connection.endpoint.surface != "openai_compatible":
-            # Servers such as LiteLLM's proxy take `vertex_project` in the body.
+            # Compatible servers are not checked, because some accept such keys: LiteLLM's proxy accepts
+            # `vertex_project` in the body.
             check_body_keys(self.model_kwargs)
         resolve_timeouts(self.timeout)
         self._write_resolved_fields(link)

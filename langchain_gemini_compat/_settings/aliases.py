@@ -255,7 +255,7 @@ def find_similar(name: str, known: Iterable[str], cutoff: float = 0.72) -> str |
 def check_body_keys(keys: Mapping[str, object]) -> None:
     """Raise `UnsupportedParameterError` for a key of `model_kwargs` that chooses the server in another chat model.
 
-    Google's API has no such body keys, so the request would go to another server or project than the caller means.
+    Google's API has no such body keys, so the request would go to a server or project that the caller does not expect.
     """
     for name, value in keys.items():
         if name in REFUSED and not has_no_effect(name, value):

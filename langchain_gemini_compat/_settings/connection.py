@@ -181,11 +181,13 @@ def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Cre
 
 
 def _check_model(endpoint: Endpoint, model: str) -> None:
-    """Raise `ValueError` for a model name of LiteLLM, whose prefix Google's API does not know."""
+    """Raise `ValueError` for a model name of LiteLLM, because Google's API does not know LiteLLM's prefixes."""
     prefix = _ROUTE.match(model)
     if prefix and is_google_host(endpoint.base_url):
         place = ", and pass `project` for Vertex AI" if "vertex" in prefix[0] and endpoint.surface != "vertex" else ""
-        raise ValueError(f"`model` begins with `{prefix[0]}`, which is a route of LiteLLM. Leave it out{place}.")
+        raise ValueError(
+            f"`model` begins with `{prefix[0]}`, which is a route of LiteLLM. Leave the prefix out{place}."
+        )
 
 
 def _is_anonymous(credentials: Credentials) -> bool:

@@ -344,7 +344,7 @@ def test_code_before_the_move_works(name, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "advice"),
     [
-        ({"model": "gemini/gemini-3.8-flash"}, "Leave it out"),
+        ({"model": "gemini/gemini-3.8-flash"}, "Leave the prefix out"),
         ({"model_kwargs": {"vertex_project": "p"}}, "`project`"),
         ({"model_kwargs": {"vertex_location": "eu"}}, "`location`"),
         ({"model_kwargs": {"vertex_credentials": "{}"}}, "`credentials`"),

@@ -249,10 +249,10 @@ def test_place_in_model_kwargs_raises_for_google(name, advice, make):
 @pytest.mark.parametrize(
     ("name", "given", "advice"),
     [
-        ("gemini/gemini-3.8-flash", {"api_key": "k"}, r"Leave it out\. "),
-        ("vertex_ai/gemini-3.8-flash", {"api_key": "k"}, r"Leave it out, and pass `project` for Vertex AI\. "),
-        ("vertex_ai_beta/gemini-3.8-flash", {"project": "p"}, r"Leave it out\. "),
-        ("litellm_proxy/fast", {"api_key": "k"}, r"Leave it out\. "),
+        ("gemini/gemini-3.8-flash", {"api_key": "k"}, r"Leave the prefix out\. "),
+        ("vertex_ai/gemini-3.8-flash", {"api_key": "k"}, r"Leave the prefix out, and pass `project` for Vertex AI\. "),
+        ("vertex_ai_beta/gemini-3.8-flash", {"project": "p"}, r"Leave the prefix out\. "),
+        ("litellm_proxy/fast", {"api_key": "k"}, r"Leave the prefix out\. "),
     ],
 )
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
