@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from langchain_gemini_compat.testing._model.json_values import JsonObject
+from langchain_gemini_compat.testing._rules.sources import SOURCES
 
 #: The text of a 400 for which Google gives no reason.
 INVALID_ARGUMENT = "Request contains an invalid argument."
@@ -27,8 +28,8 @@ class Violation:
         >>> fake = FakeGemini()
         >>> fake.respond("POST", "/v1beta/openai/chat/completions", {"Authorization": "Bearer x"}, b'{"n": 9}').status
         404
-        >>> fake.refusals[0].rule
-        'model-name'
+        >>> fake.refusals[0].rule, fake.refusals[0].sources[0]
+        ('model-name', 'a public capture of 2026 without a lasting address')
     """
 
     rule: str
@@ -37,6 +38,11 @@ class Violation:
     code: int = 400
     status: str = "INVALID_ARGUMENT"
     details: tuple[JsonObject, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Pages, reports and captures that show the rule."""
+        return SOURCES.get(self.rule, ())
 
 
 def unknown_field(name: str, path: str, hint: str) -> Violation:
