@@ -71,7 +71,7 @@ def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | Tr
 class AbandonedError(BaseException):
     """Ends a request whose caller has left.
 
-    This is a `BaseException`, because httpcore closes the whole connection for an `Exception`.
+    This is a `BaseException`, because httpcore closes the whole connection if an `Exception` is raised.
     """
 
 
