@@ -149,7 +149,8 @@ def build_payload(
     if strict:
         _refuse_changes(request.notes)
         return replace(request, is_strict=True)
-    changed, notes = apply_refusals(join_tier(request.payload, request.headers), endpoint, CHAT_PATH)
+    whole = join_tier(request.payload, request.headers) if request.headers else request.payload
+    changed, notes = apply_refusals(whole, endpoint, CHAT_PATH)
     if not notes:
         return request
     payload, headers = split_tier(changed, request.payload, request.headers)
