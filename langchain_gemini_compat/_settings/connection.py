@@ -119,7 +119,7 @@ def resolve_connection(
 
 
 def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -> None:
-    """Raise `ValueError` for both a key and credentials, for an empty key, or for an invalid credentials object."""
+    """Raise `ValueError` for a key and credentials together, or for a key or credentials that cannot be valid."""
     if api_key is not None and credentials is not None:
         raise ValueError("Pass `api_key` or `credentials`, not both: only one of them can be sent.")
     # With an empty key, requests would be sent without a credential.
@@ -128,6 +128,8 @@ def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -
             "`api_key` is empty. Likely cause: its environment variable is not set. Leave `api_key` out for a server "
             "without keys."
         )
+    if isinstance(api_key, SecretStr) and not _fits_header(api_key.get_secret_value()):
+        raise ValueError("`api_key` has characters that are not allowed in HTTP headers. Copy it again.")
     if credentials is not None and (isinstance(credentials, type) or not hasattr(credentials, "refresh")):
         raise ValueError(
             f"`credentials` is a {type(credentials).__name__} and not a `google.auth.credentials.Credentials` object. "
@@ -198,10 +200,15 @@ def _is_anonymous(credentials: Credentials) -> bool:
 def _check_quota_project(quota_project_id: object) -> None:
     """Raise `ValueError` for characters that are not allowed in HTTP headers. HTTP libraries would quote the value."""
     text = quota_project_id or ""
-    if not isinstance(text, str) or not (text.strip().isascii() and text.strip().isprintable()):
+    if not isinstance(text, str) or not _fits_header(text):
         raise ValueError(
             "`quota_project_id` has characters that are not allowed in HTTP headers. Set it to a project ID."
         )
+
+
+def _fits_header(text: str) -> bool:
+    """Return whether `text`, without the white space around it, is allowed in HTTP headers."""
+    return text.strip().isascii() and text.strip().isprintable()
 
 
 def _read_variable(variable: str, argument: str) -> str | None:

@@ -159,6 +159,17 @@ def test_illegal_header_is_refused_at_construction(make, headers, text):
     assert CANARY not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", [f"{CANARY}ä", f"{CANARY}\u200b", f"{CANARY}\nx: y", f"\x00{CANARY}"])
+@pytest.mark.parametrize("name", ["api_key", "openai_api_key"])
+@pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
+def test_key_that_is_not_allowed_in_headers_is_refused_at_construction(make, key, name):
+    """A copied key may have an invisible character. The message does not contain the key. Field case D8."""
+    with pytest.raises(ValueError, match="`api_key` has characters that are not allowed in HTTP headers") as caught:
+        make(model="m", base_url=GATEWAY, **{name: key})
+    assert CANARY not in f"{caught.value!r} {caught.value}"
+    assert make(model="m", base_url=GATEWAY, **{name: f" {CANARY}\n"}).model == "m"
+
+
 async def test_headers_and_query_of_other_types_are_sent_as_text():
     """Numbers, secrets and bytes. The line break at the end of a key file is removed. Field case D8."""
     wire = Wire(*[completion()] * 2)
