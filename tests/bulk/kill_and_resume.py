@@ -24,7 +24,7 @@ from langchain_gemini_compat.errors import GeminiCompatError
 from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault
 
 CONCURRENCY = 16
-#: One row in this number of rows gets a fault.
+#: In the input, one of this many rows causes a fault.
 ONE_IN = 20
 #: These faults cause long waits or stop the run, so only one row gets each of them, and only once.
 ONCE = {
@@ -107,7 +107,7 @@ def measure(engine, rows, folder):
                         child.send_signal(signal.SIGKILL)
                         killed += 1
                         break
-                    # At first, the child imports libraries, so its memory is measured only after some rows.
+                    # The child imports libraries after its start. Its memory is measured only after some rows.
                     if asked > start + rows // 20 and child.poll() is None:
                         samples.append(read_memory(child.pid))
                 printed = child.communicate()[0]

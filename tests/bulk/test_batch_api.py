@@ -349,7 +349,8 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
         notes.append(text)
         if len(notes) == 2:
             signal.pthread_kill(main_thread().ident, signal.SIGINT)
-        # If the run were not interrupted, the batch would end at the next check.
+        # Set the clock to a time at which the batch is done. Without the interruption, the next check would end the
+        # run.
         fake.batches.clock = lambda: 4_000_000_000.0 if len(notes) > 1 else time.time()
 
     async def run_cell():

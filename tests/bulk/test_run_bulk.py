@@ -73,7 +73,7 @@ def test_second_run_asks_only_for_what_is_new(fake, model, path):
         f"About {prompt}" for prompt in ["first", *number(3), "changed", "word 4"]
     ]
     assert (result.rows, result.answered) == (6, 6)
-    # The journal still contains the answer to the row before its change.
+    # The journal still contains the answer to the old text of the changed row, so nothing is sent for this row.
     run_bulk(model, number(5), path)
     assert len(fake.requests) == 7
 
@@ -239,7 +239,7 @@ def test_daily_quota_stops_the_run_and_the_next_one_goes_on(fake, model, path):
     result = run_bulk(model, number(60), path, concurrency=4)
     assert (result.answered, result.failed, result.missing) == (10, 0, 50)
     assert result.stopped.startswith("The run stopped because a quota is exhausted. ")
-    # Calls that are in flight when the quota is exhausted still end.
+    # When the quota is exhausted, the calls in flight are not cancelled.
     assert len(fake.requests) <= 18
     errors = [row["error_type"] for row in read(path)]
     assert errors[:11] == [None] * 10 + ["QuotaExhaustedError"]
@@ -539,7 +539,7 @@ def test_full_disk_is_an_error_with_advice_and_loses_no_recorded_answer(path):
     resource = pytest.importorskip("resource", reason="Windows has no limit of file sizes")
     fake, reports = FakeGemini(lambda request: f"{request.prompt} {'x' * 20_000}"), []
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Python ignores SIGXFSZ, so a write beyond the limit fails as on a full disk.
+    # Python ignores SIGXFSZ, so a write beyond this file size fails as it does on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
     try:
         with pytest.raises(OutputError, match=r"cannot be written .* Check the free space"):

@@ -182,7 +182,8 @@ def get_number() -> int:
     return 42
 
 
-#: Each model, and whether `create_agent` sends the schema as `response_format`: without tools, and with tools.
+#: Each model, with two flags: whether `create_agent` sends the schema as `response_format` without tools, and with
+#: tools.
 STRATEGIES = [
     ("gemini-3.8-flash", True, True),
     ("models/gemini-3.7-flash", True, True),

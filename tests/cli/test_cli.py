@@ -120,7 +120,8 @@ def test_demo_shows_tool_steps_and_signatures(run, surface, model):
     assert len(re.findall(r"#[134] +200", out)) == 3
     assert len(re.findall(r"200 verified", out)) == 2
     assert re.search(r"#2 +503 retried", out)
-    # The first call has a signature, and the parallel call has none. All three later requests send this signature back.
+    # The first reply has two parallel calls, and only the first call has a signature. The three later requests send it
+    # back.
     signature = re.search(r"#1 +200 +- +\S+ (\S+…\S+)", out)[1]
     assert out.count(f"{signature} from #1") == 3
     assert out.count("(unsigned)") == 1

@@ -92,7 +92,7 @@ def test_no_word_is_cut_or_lost_on_a_narrow_terminal(run, name):
     for width in WIDTHS:
         narrow = "".join(CASES[name](run, width))
         assert_fits(narrow, width)
-        # argparse breaks the usage into other lines, but with the same words.
+        # argparse breaks the lines of the usage at other positions, but the words are the same.
         assert words(narrow) == words(wide)
 
 

@@ -27,7 +27,7 @@ from langchain_gemini_compat.errors import InvalidRequestError
 from langchain_gemini_compat.testing import FakeGemini, Fault, replay
 
 PACKAGE = Path(langchain_gemini_compat.__file__).parent
-#: Each probe runs with the first of these models to which it applies.
+#: Models for the probes. Each probe runs with the first model in this list that it fits.
 MODELS = ("gemini-3.8-flash", "gemini-3.1-pro-preview")
 MODEL = MODELS[0]
 SURFACES = ("vertex", "ai_studio", "openai_compatible")
@@ -105,7 +105,7 @@ FAMILIES = [family.name for family in known_families() if family.is_gemini and n
 @pytest.mark.parametrize("name", FAMILIES)
 def test_catalog_and_fake_agree_on_each_family(surface, name):
     """Both have their own facts about models. So a probe finds what is wrong in one of them."""
-    # No model is called `gemini-2.5`, and the facts of that family are those of 2.5 Flash.
+    # `gemini-2.5` is a family, but no model has this name. The family has the limits and features of 2.5 Flash.
     model = "gemini-2.5-flash" if name == "gemini-2.5" else name
     named = ("thinking", "penalties", "text-beside-calls", "media-in-result", "signature-missing")
     probes = select_probes(surface, model, named)

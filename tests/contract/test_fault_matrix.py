@@ -37,7 +37,8 @@ def case(**more):
     return Case("a case", "", None, {}, **more)
 
 
-#: Before langchain-core 1.7, v3 events are made from chunks, so the caller gets the name before the reply is cut.
+#: Before langchain-core 1.7, v3 events are made from chunks, so the caller gets the tool's name before the stream is
+#: cut.
 NAME_THEN_LENGTH = "a call's name, and then `length`"
 
 

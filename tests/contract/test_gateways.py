@@ -108,7 +108,7 @@ TRIPS = {
     "JSON": lambda message: AIMessage(**json.loads(json.dumps(message.model_dump()))),
     "checkpoint": lambda message: JsonPlusSerializer().loads_typed(JsonPlusSerializer().dumps_typed(message)),
 }
-#: Keys of messages, calls and functions that gateways send. Each has to be sent back in its place.
+#: Messages with keys that gateways add to messages, calls and functions. Each key has to be sent back at the same path.
 GATEWAY_MESSAGES = {
     "Portkey": {"tool_calls": [{**call("f", '{"x":1}', "c1"),
                                 "function": {"name": "f", "arguments": '{"x":1}', "thought_signature": SIGNATURE}},
@@ -434,7 +434,7 @@ def test_fields_that_litellm_wraps_are_sent_back_unwrapped(way):
     message = {"content": "Hi.", **wrapped}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
     assert sent([reply, USER])[1] == {"role": "assistant", "content": "Hi.", **SIGNED}
-    # LiteLLM 1.108.7 wraps unknown fields like this.
+    # LiteLLM 1.108.7 puts unknown fields into `provider_specific_fields`.
     odd = {"x_odd": "y", "reasoning_details": [{"type": "reasoning.text", "text": "Hm", "index": 0}], **SIGNED}
     message = {"content": "Hi.", "provider_specific_fields": odd}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))

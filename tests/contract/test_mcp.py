@@ -33,7 +33,7 @@ SERVER = {
     "command": sys.executable,
     "args": [str(Path(__file__).parents[1] / "support" / "mcp_server.py")],
 }
-#: For each source of v3 events (LangChain's bridge or this package), the methods of the model that the test removes.
+#: Maps the source of v3 events (this package or LangChain's bridge) to the methods of the model that the test removes.
 TAKEN_AWAY = {
     "native": ("_stream", "_astream"),
     "bridge": ("_stream_chat_model_events", "_astream_chat_model_events"),
@@ -80,7 +80,7 @@ def build_graph(model, tools, checkpointer):
     """Return a graph with the same steps, built from LangGraph's parts."""
     bound = model.bind_tools(tools)
 
-    # On Python 3.10, async nodes get the config only by this argument, whose annotation LangGraph reads.
+    # On Python 3.10, an async node gets the config only if it has this argument with the annotation `RunnableConfig`.
     async def ask(state, config: RunnableConfig):
         reply = await bound.ainvoke([SystemMessage("Be brief."), *state["messages"]], config)
         return {"messages": reply, "tokens": reply.usage_metadata["total_tokens"], "said": [reply.text]}

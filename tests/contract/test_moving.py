@@ -26,8 +26,8 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 CONFIG = {"configurable": {"thread_id": "one"}}
 QUESTION = {"messages": [("user", "Weather in Paris, then the time in Rome?")]}
 ANSWER = "Paris is sunny, it is noon in Rome."
-#: The first call of a thread, which another package's model makes, and the reply with the second call. The next reply
-#: is `ANSWER`.
+#: The first tool call of a thread, by a model of another package, and the reply with the second tool call. The reply
+#: after it is `ANSWER`.
 FIRST = {"name": "get_weather", "args": {"city": "Paris"}}
 SECOND = Reply(thoughts="Rome now.", text="Paris is sunny.", calls=[Call("get_time", {"city": "Rome"})])
 
@@ -81,8 +81,8 @@ def begin_with_litellm(surface):
     return other_model("litellm", call_id=f"call_1__thought__{issue(surface, 'get_weather')}")
 
 
-#: Threads by their first model: the function that begins the thread, its provider and surface, and the number of
-#: placeholder signatures that this package and `ChatGoogleGenerativeAI` send.
+#: Maps the first model of a thread to: the function that begins the thread, the provider, the surface, and two numbers.
+#: These are the placeholder signatures that this package and `ChatGoogleGenerativeAI` send.
 THREADS = {
     "ChatGoogleGenerativeAI, AI Studio": (begin_with_google_genai, "google_genai", "ai_studio", 0, 0),
     "ChatGoogleGenerativeAI, Vertex": (begin_with_google_genai, "google_genai", "vertex", 0, 0),
@@ -192,7 +192,8 @@ def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten)
     assert standard(parts[1]["thoughtSignature"]) == given.content_blocks[1]["extras"]["signature"]
 
 
-#: States at a failure: the replies before it, the number of questions, and the types of the messages.
+#: Maps the time of a failure to: the replies before it, the number of questions, and the types of the messages in the
+#: state.
 FAILED = {
     "at the first question": ([], 1, ["human"]),
     "at a later question": (["Sunny."], 2, ["human", "ai", "human"]),
@@ -258,7 +259,7 @@ def call_id(message):
     return message.tool_calls[0]["id"]
 
 
-#: The page, the class, and the tables of the page that list the class's arguments.
+#: Maps each class to: its page, its module, and the tables of the page that list the arguments of the class.
 CLASSES = {
     "ChatOpenAI": ("chatopenai", "langchain_openai", ["ChatOpenAI"]),
     "ChatGoogleGenerativeAI": ("chatgooglegenerativeai", "langchain_google_genai", ["ChatGoogleGenerativeAI"]),
@@ -317,7 +318,7 @@ def test_arguments_of_the_page_exist_in_this_package(name):
 def test_page_has_all_arguments_of_the_other_class(name, monkeypatch):
     """The page lists all arguments by every name, and no other arguments."""
     page, module, tables = CLASSES[name]
-    # Without this setting, the import waits for the network.
+    # Without this variable, the import of LiteLLM downloads a list of prices.
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     cls = getattr(import_other(module), name)
     fields = {key: field for key, field in cls.model_fields.items() if key not in BaseChatModel.model_fields}

@@ -51,7 +51,7 @@ def set_temperature(model):
     return chat.with_config(configurable={"temperature": 0.5})
 
 
-#: Functions that build a runnable whose request has the tool and `temperature=0.5`.
+#: Functions that build a runnable. Its request contains the tool `get_weather` and `temperature=0.5`.
 BOUND = {
     "bind_tools": lambda model: model.bind_tools([get_weather], temperature=0.5),
     "bind": lambda model: model.bind(tools=model.bind_tools([get_weather]).kwargs["tools"], temperature=0.5),
@@ -94,7 +94,7 @@ def test_d5_preview_shows_what_invoke_sends(case, fake, model):
     assert fake.requests[0].body == body
 
 
-#: Each builds a runnable to begin with, and each builds a runnable around another one.
+#: `STARTS` has functions that build a runnable from a model, `WRAPPERS` has functions that wrap a runnable.
 STARTS = {
     "model": lambda model: model,
     "bound model": lambda model: model.bind(stop=["END"], temperature=0.5),
@@ -139,7 +139,7 @@ def test_tools_are_bound_to_each_model_with_the_options_before(fake, model):
     assert bound.preview("hi")[0]["temperature"] == 0.5
 
 
-#: Each builds one of LangChain's runnables from a model, and the class of LangChain that it is.
+#: Maps a class of LangChain's runnables to a function that builds an instance from a model.
 LANGCHAIN = {
     RunnableWithFallbacks: lambda model: model.with_fallbacks([model]),
     RunnableConfigurableFields: set_temperature,

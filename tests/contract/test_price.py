@@ -18,7 +18,7 @@ from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat.price import PriceCallbackHandler, estimate_price, get_price_callback, prices_version
 from langchain_gemini_compat.testing import FakeGemini, Reply, Usage
 
-#: Gemini 2.5 Flash costs $0.30 for a million input tokens, $0.03 cached, $1 for audio, and $2.50 for output.
+#: A million tokens of Gemini 2.5 Flash cost: input $0.30, cached input $0.03, audio input $1, and output $2.50.
 FLASH = "gemini-2.5-flash"
 USAGE = {"input_tokens": 1_000_000, "output_tokens": 100_000, "total_tokens": 1_100_000}
 

@@ -25,7 +25,7 @@ def tutorial(tmp_path_factory):
     return namespace
 
 
-#: A question, the page that answers it, and words of the passage. The pages are those of Python 3.10 to 3.13.
+#: Questions about Python, each with the page that answers it and some words of that page. They fit Python 3.10 to 3.13.
 QUESTIONS = [
     ("When does a finally clause run, and what becomes of the saved exception?", "try", "saved exception is discarded"),
     ("What does a with statement do with a context manager?", "with", "the context manager"),

@@ -76,7 +76,7 @@ def test_unused_turns_add_up_to_the_burst():
 
 
 async def test_waiting_call_gets_its_turn():
-    limiter = build_limiter(3000, burst=1)  # a turn every 20 ms
+    limiter = build_limiter(3000, burst=1)  # one call every 20 ms
     start = time.monotonic()
     assert all(limiter.acquire() for _ in range(5))
     assert all([await limiter.aacquire() for _ in range(5)])
@@ -229,7 +229,7 @@ async def test_hanging_redis_blocks_no_other_work_and_waiting_calls_fail_togethe
     failed = await asyncio.gather(*calls, return_exceptions=True)
     assert {(type(error), str(error)) for error in failed} == {(errors.RateLimiterError, "Redis hangs.")}
     assert bucket.asked <= rate_limiters._THREADS
-    # A later call asks Redis again.
+    # The limiter does not remember the refusal: a later call asks Redis again.
     bucket.answer = 0.0
     assert await limiter.aacquire()
 

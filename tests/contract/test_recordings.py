@@ -369,7 +369,7 @@ MEANINGS = {name: it for name, it in EXPECTED.items() if isinstance(it, Meaning)
 FAILURES = {name: it for name, it in EXPECTED.items() if isinstance(it, Failure)}
 
 
-#: The last chunks of AI Studio, in place of those that an author left out.
+#: The last chunks of some captures, as AI Studio sends them. The authors of these captures left them out.
 END = 'data: {"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}\n\ndata: [DONE]\n\n'
 ENDINGS = {
     "ais-N1-3.1flashlite-parallel-first-signed-stream": END,

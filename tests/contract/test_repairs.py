@@ -50,8 +50,8 @@ def at(body, *path):
     return body or None
 
 
-#: For each refusal: the server's words, the options of the model, the path of the refused part, and what is sent there
-#: in the second request.
+#: Maps each refusal to: the text of the server, the options of the model, the path of the refused value, and the value
+#: that the second request sends there.
 REFUSALS = {
     "penalties": (
         "Penalty is not enabled for this model",

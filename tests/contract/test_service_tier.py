@@ -96,7 +96,8 @@ def test_preview_shows_the_header():
     ]
 
 
-#: No source has a text of Vertex AI's for `priority`. The first one is modelled on its text for `flex`.
+#: Refusals of `priority`. The first text is made up, after the text of Vertex AI for `flex`, because no source has one
+#: for `priority`.
 REFUSED = [
     "Priority API is not supported for model: gemini-3.8-flash.",
     "Invalid value for header X-Vertex-AI-LLM-Shared-Request-Type: priority.",

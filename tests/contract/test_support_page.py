@@ -23,7 +23,7 @@ OPENROUTER = "https://openrouter.ai/api/v1"
 #: A PNG of one pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 IMAGE = {"type": "image", "base64": PIXEL, "mime_type": "image/png"}
-#: The keys of the page's columns, and words of their titles.
+#: Maps the key of each column of the page to words that the title of the column contains.
 COLUMNS = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "gateway": "compatible servers"}
 BOTH = ["vertex", "ai_studio"]
 ALL = [*COLUMNS]
@@ -309,7 +309,7 @@ async def test_blocked_prompt(chat, play, ask):
     assert answer.response_metadata["finish_reason"] == "content_filter"
 
 
-#: The surface, the exception, and some of its attributes.
+#: Maps each failure to the surface, the exception class, and some attributes of the exception.
 FAILURES = {
     "quota per minute": ("ai_studio", errors.RateLimitError, {"status_code": 429, "retry_after": 26.5}),
     "quota per day": ("ai_studio", errors.QuotaExhaustedError, {"status_code": 429, "is_retryable": False}),

@@ -78,7 +78,7 @@ def test_import_loads_only_langchain_and_a_json_parser(loaded):
         "testing",
     )
     assert modules.isdisjoint({f"langchain_gemini_compat.{name}" for name in late})
-    # The other modules are small modules of this package. Their number grows when a module is split.
+    # The package loads many small modules of its own. The number grows when a module is split.
     assert len(modules) <= 85
 
 
@@ -106,7 +106,7 @@ def test_first_call_with_a_key_does_not_load_google_auth(loaded):
     modules = loaded["calls"]
     assert "langchain_gemini_compat._transport.client" in modules
     assert {name.partition(".")[0] for name in foreign(modules)}.isdisjoint(HEAVY)
-    # The HTTP library and LangChain load the other modules at the first call.
+    # The other foreign modules are those that the HTTP library and LangChain load at the first call.
     assert len(foreign(modules)) <= 120
     assert len(modules - foreign(modules)) <= 60
 
@@ -117,10 +117,10 @@ def test_installation_adds_four_packages_and_their_dependencies():
     direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
     four = {"google-auth", "langchain-core", "openai", "pydantic"}
     brought = {name for one in four for name in dependencies(one, set())}
-    # The other direct dependencies are also dependencies of the four. They are declared, because they are imported.
+    # The package declares more dependencies because it imports them. The four packages install them anyway.
     assert direct - four <= brought
     assert four <= direct
-    # These are the four, and jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
+    # Four packages, and jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
     assert len(direct) <= 8
     found = dependencies("langchain-gemini-compat", set())
     assert len(found) <= 50

@@ -35,8 +35,8 @@ SPARE_MEGABYTES = 3
 
 
 def build(url, **kwargs):
-    # The package does the most work for a surface of Google. No other test uses this key, so no other test uses the
-    # rate gate of this key.
+    # A surface of Google needs the most work in the package. No other test uses this API key, so no other test shares
+    # the rate gate.
     return ChatGeminiCompat(model=MODEL, surface="ai_studio", base_url=url, api_key="load", **kwargs)
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 FOLDER = Path(__file__).parent / "simulation"
-#: Index of the scenario and number of workers, for runs that take less than a second each.
+#: Pairs of an index in `SCENARIOS` and a number of workers. The simulation of each pair takes less than a second.
 QUICK = [(0, 30), (0, 200), (1, 30), (1, 100)]
 
 

@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 WIDTHS = (390, 768, 1280)
 SCHEMES = ("light", "dark")
-#: JavaScript that lists elements beyond the right edge of the screen. Elements inside of a scrolling one are left out.
+#: JavaScript that lists elements beyond the right edge of the screen, except elements inside a scrolling element.
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth
   const scrolls = element => {

@@ -23,8 +23,8 @@ LANGCHAIN = ROOT / "docs" / "integrations" / "chat" / "gemini_compat.mdx"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md", LANGCHAIN]
 RUNS = [(page, tab) for page in PAGES for tab in read_tabs(page.read_text(encoding="utf-8"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
-#: Maps each argument of `pip install` on the pages to the modules that it installs, as far as pages import them.
-#: `clone` is this package.
+#: Maps each argument of `pip install` on the pages to the modules that are installed. Only modules that pages import
+#: are listed. `clone` is this package.
 BRINGS = {
     "clone": {
         "langchain_gemini_compat",
@@ -53,7 +53,7 @@ BRINGS = {
 }
 #: Submodules that are not installed by the same distribution as the package around them.
 APART = {module for modules in BRINGS.values() for module in modules if "." in module}
-#: Maps names on the pages to the module of another distribution that their use imports.
+#: Maps a name on the pages to a module of another distribution. Code that uses the name imports this module.
 INSIDE = {"serve": "uvicorn", "InMemoryVectorStore": "numpy"}
 INSTALLED = re.compile(r"pip install ([^`\n&#]+)")
 CLONE = re.compile(r"(?:\.|/path/to/the/clone)(\[\w+\])?")
@@ -183,7 +183,7 @@ FEWER_TABS = {
     "docs/reference/embeddings.md": "Vertex AI: its compatible API has no embeddings.",
     "docs/tutorial-rag.md": "Vertex AI: its compatible API has no embeddings.",
 }
-#: Maps pages with Python blocks but without tabs to the reason.
+#: Maps each page with Python blocks, but without tabs, to the reason why it has no tabs.
 WITHOUT_TABS = {
     "README.md": "It is short, and gets the model of the front page.",
     "docs/how-to/bulk.md": "Its blocks build their own models, since they show processes and files.",

@@ -14,7 +14,7 @@ from langchain_gemini_compat.testing import FakeGemini
 
 #: Maps the names of files that the examples read to their content.
 FILES = {"picture.png": PNG, "report.pdf": b"%PDF-1.4\n", "talk.mp3": b"ID3\x03\x00"}
-#: Code that runs before the examples of methods, because they use its names.
+#: Code that runs before the examples of methods, because the examples use its imports and variables.
 START = """
 from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from pydantic import BaseModel
@@ -91,5 +91,5 @@ def test_code_documents_as_much_as_the_class_of_google_s_package():
         assert ours.documented == ours.names, part
         assert ours.words >= theirs.words, part
         assert ours.documented >= theirs.documented, part
-        # Parameters have no examples, because these are in the docstrings of the class and of the method.
+        # A parameter has no example of its own. The docstrings of the class and of the method contain the examples.
         assert ours.examples >= theirs.examples or "parameters" in part, part

@@ -22,7 +22,7 @@ from langchain_gemini_compat._transport.client import Transport
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(langchain_gemini_compat.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-#: Matches names of functions that answer a question, so they must not change anything.
+#: Matches names of functions that answer a question. Such functions must not change anything.
 QUESTION = re.compile(r"_*(is|has|may|can|find|get)_")
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 

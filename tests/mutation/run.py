@@ -61,8 +61,8 @@ TESTS = {
 }
 #: Mutation operators that are left out: they need arguments, or their mutants of immutable constants change nothing.
 LEFT_OUT = {"core/VariableReplacer", "core/VariableInserter"}
-#: Time limit for the tests of a mutant, which may loop forever: a multiple of their time without the mutant, and the
-#: minimum in seconds.
+#: Time limit for the tests of a mutant, because a mutant may loop forever. It is a multiple of the time without the
+#: mutant, but at least a minimum in seconds.
 TIMES, LEAST_SECONDS = 4, 60
 
 

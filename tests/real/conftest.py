@@ -6,7 +6,7 @@ import pytest
 from real_software import VARIABLE, software_folder
 
 HERE = Path(__file__).parent
-# With this, failed assertions of the module show their values.
+# Without this line, failed assertions of that module would not show their values.
 pytest.register_assert_rewrite("gateway_routes")
 
 

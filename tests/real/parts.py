@@ -8,7 +8,7 @@ class Part:
     """One group of tests, `tests/real/test_<name>.py`, with the software that it needs."""
 
     name: str
-    #: What the tests exercise, for the report.
+    #: A description of the tests, for the report.
     about: str
     #: PyPI packages for the process of the tests, beside the group `test`.
     packages: tuple[str, ...] = ()

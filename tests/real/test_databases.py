@@ -16,7 +16,7 @@ from langchain_gemini_compat.testing import FakeGemini
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: run `uv run python tests/real/run.py`")
 PROGRAMS = Path(__file__).parent / "support"
 ANSWER = SCRIPT[-1].text
-#: The types of the messages: a question, two steps of calls and results, and the answer.
+#: The types of the messages: a question, two tool calls, each with its result, and the answer.
 TYPES = "human ai tool ai tool tool ai"
 
 

@@ -41,7 +41,7 @@ graph = create_agent(model, [get_weather, get_time])
 careful = create_agent(model, [get_weather, get_time], middleware=[HumanInTheLoopMiddleware({"get_weather": True})])
 """
 ANSWER = SCRIPT[-1].text
-#: The types of the messages: a question, two steps of calls and results, and the answer.
+#: The types of the messages: a question, two tool calls, each with its result, and the answer.
 TYPES = "human ai tool ai tool tool ai"
 QUESTION = {"messages": [{"role": "user", "content": "Weather?"}]}
 #: The answer of the agent `endless`.

@@ -13,10 +13,10 @@ from langchain_gemini_compat.testing import FakeGemini, Fault
 
 SECONDS_TO_START = 300
 ENVIRONMENT = {
-    # The proxy would otherwise refuse to start without a master key. The tests use no master key, but a key for each
-    # model.
+    # Without this variable, the proxy does not start without a master key. The tests use a key for each model, and no
+    # master key.
     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
-    # Without this, the proxy would download its list of prices.
+    # Without this variable, the proxy downloads its list of prices.
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",
 }
 
@@ -79,7 +79,7 @@ class TestRouteOpenai(RouteTests):
 
     loses_reasons = True
     hides_bare_errors = True
-    # The first request is refused, because the proxy unwraps `extra_body`.
+    # The proxy unwraps `extra_body`, so Google refuses the first request, and the model needs one retry.
     thinking: ClassVar = {"include_thoughts": True, "max_retries": 1}
 
     @pytest.fixture

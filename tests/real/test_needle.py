@@ -19,8 +19,8 @@ from real_software import free_port, running, tool
 
 from langchain_gemini_compat import ChatGeminiCompat
 
-#: C code that makes `sysconf` report one processor, so that the engine starts no threads. Its threads would wait for
-#: each other in a busy loop, which is twenty times slower on a busy machine.
+#: C code that makes `sysconf` report one processor, so that the engine starts no threads. Several threads would wait
+#: for each other in a busy loop. On a busy machine, they take twenty times as long.
 ONE_PROCESSOR = """
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -33,7 +33,7 @@ class TestStrictOff(RouteTests):
 
     strict = "false"
     surface = None
-    #: Portkey leaves out the details of Google's errors, so a daily quota looks like any other.
+    #: Portkey leaves out the details of Google's errors. So the package cannot tell a daily quota from other quotas.
     loses_quotas = True
     thinking: ClassVar = {"extra_body": {"thinking": {"type": "enabled", "budget_tokens": 1024}}}
 

@@ -26,13 +26,14 @@ if os.environ["ASYNC_TRANSPORT"] == "httpx":
     client_factory.find_aiohttp_client = lambda: None
 model = ChatGeminiCompat(model="gemini-3.8-flash", surface="ai_studio", api_key="k", base_url=os.environ["MODEL_URL"])
 """
-#: Code that is added to that of the page. A middleware of this class hides disconnects from `Request.is_disconnected`.
+#: Code that is added to the code of the page. `Request.is_disconnected` does not see disconnects behind such a
+#: middleware.
 MIDDLEWARE = """
 @app.middleware("http")
 async def pass_on(request, call_next):
     return await call_next(request)
 """
-#: The number of clients of each kind.
+#: Maps what the clients do to the number of clients that do it.
 CLIENTS = {
     "stay until the end of a stream": 20,
     "stay until an answer": 10,

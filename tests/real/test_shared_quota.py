@@ -19,7 +19,7 @@ from langchain_gemini_compat.rate_limiters import RedisRateLimiter
 from langchain_gemini_compat.testing import FakeGemini
 
 QUOTA, PROCESSES = 300, 4
-#: Seconds of calls before the minute that is measured.
+#: Seconds in which the processes send calls before the measured minute begins.
 BEFORE = 5
 
 

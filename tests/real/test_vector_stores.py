@@ -19,7 +19,8 @@ from langchain_gemini_compat import GeminiCompatEmbeddings, errors
 DOCS = Path(__file__).parents[2] / "docs"
 #: Length of the vectors of the model.
 LENGTH = 384
-#: The model needs a fifth of a second for a passage, so only this part of each page is read.
+#: The first characters of each page that are read. A whole page would take too long: a fifth of a second for each
+#: passage.
 MOST_CHARACTERS = 1500
 #: A question for each page.
 QUESTIONS = {
@@ -104,7 +105,7 @@ def replace_parts(code):
     code = code.replace("fake.embeddings(dimensions=768)", "E5(url)")
     code = code.replace("StatementLoader().load()", "read")
     code = code.replace("InMemoryVectorStore(embeddings)", "build_store(embeddings)")
-    # The names of the pages of this documentation contain hyphens.
+    # The page names of this documentation contain hyphens, which `\w` does not match.
     return code.replace(r"\[(\w+)\]", r"\[([\w-]+)\]")
 
 

@@ -12,7 +12,7 @@ from langchain_gemini_compat.errors import UnsupportedContentError
 PNG, WAV, PDF = "iVBORw0KGgo=", "UklGRiQAAABXQVZF", "JVBERi0xLjc="
 MP4 = b64encode(b"\0\0\0\x18ftypmp42").decode()
 GS, WEB = "gs://cloud-samples-data/generative-ai/", "https://example.test/"
-#: Stands for the part in `BLOCKS` if a surface does not accept the block.
+#: An entry in `BLOCKS` with this value means that the surface does not accept the block.
 NONE = "refused"
 
 
@@ -39,8 +39,8 @@ DATA_PNG, DATA_PDF, DATA_MP4 = (
 )
 DATA_CSV = f"data:text/csv;base64,{b64encode(b'a,b').decode()}"
 
-#: Maps a case to a block and the parts that are sent for it: to Vertex, AI Studio and a compatible server. A single part
-#: is sent to all three.
+#: Maps a case to a block and the part that is sent for it on Vertex AI, on AI Studio and to a compatible server. If
+#: only one part follows, it is sent to all three.
 BLOCKS = {
     "text": (text("hi"), text("hi")),
     "text by the Responses API": ({"type": "input_text", "text": "hi"}, text("hi")),

@@ -465,7 +465,8 @@ def test_v1_content_becomes_one_text_and_its_calls(surface):
 
 CALL = {"id": "1", "name": "f", "args": {"x": 1}}
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
-#: Maps a chat model of another package to an answer of it, the text that is sent, and the extra keys of its tool call.
+#: Maps a chat model of another package to one of its messages, the text that is sent for it, and the extra keys of its
+#: tool call.
 FOREIGN = {
     "ChatGoogleGenerativeAI": (
         AIMessage(

@@ -27,7 +27,8 @@ REPLIES = [
     Reply("Let me see.", calls=[Call("add")]),
 ]
 REPAIRS = ("repaired", "adjusted")
-#: Blocks of other providers that cannot be sent to Google. A note must report each kind that is left out.
+#: Blocks of other providers that cannot be sent to Google. For each kind of block that is left out, a note must report
+#: it.
 UNSENDABLE = ("file_search_call", "mcp_call", "web_search_tool_result")
 
 #: Hypothesis settings with which every run builds the same conversations.

@@ -10,7 +10,7 @@ from langchain_gemini_compat.testing import FakeGemini
 from langchain_gemini_compat.testing._rules.models import rules_for
 
 HI = [HumanMessage("Hi.")]
-#: Models that another API serves, each with a part of the API's name.
+#: Models of other Google APIs, each with a part of the name of its API.
 MODELS = [
     ("gemini-3.8-flash-tts", "speech"),
     ("gemini-3.8-flash-lite-tts", "speech"),

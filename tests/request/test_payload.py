@@ -280,7 +280,8 @@ def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
 
 MINIMAL, NONE = {"reasoning_effort": "minimal"}, {"reasoning_effort": "none"}
 CONFIG = "thinking_config"
-#: Cases of a surface, a model and thinking options. Each has the expected effort, `extra_body.google` and number of notes.
+#: Each case has a surface, a model and thinking options, and then the expected effort, `extra_body.google` and number
+#: of notes.
 THINKING = [
     ("vertex", "gemini-3.8-flash", {"reasoning_effort": "high"}, "high", {}, 0),
     ("ai_studio", "gemini-3.8-flash", {"reasoning_effort": "HIGH"}, "high", {}, 0),

@@ -72,7 +72,7 @@ BUDGETS = {
     "gemini-2.5-flash": range(24_577),
     **{model: range(1, 65_537) for model in LEVELS if model.startswith("gemini-3") and "image" not in model},
 }
-#: Models that can stop thinking: `MAY_STOP` on each surface, `MAY_STOP_ON_VERTEX` only on Vertex.
+#: Models that can stop thinking. `MAY_STOP` holds on each surface, `MAY_STOP_ON_VERTEX` on Vertex AI only.
 MAY_STOP = {"gemini-2.5-flash", "gemini-2.5-flash-lite"}
 MAY_STOP_ON_VERTEX = {"gemini-3.5-flash", "gemini-3.1-pro-preview"}
 #: The values of `reasoning_effort` that each surface accepts.
@@ -327,7 +327,7 @@ def is_refused(model, surface, setting):
     if name == "thinking_level":
         return value not in (LEVELS[model] or ())
     if LEVELS[model]:
-        # No source states the highest budget of these models.
+        # No source states the highest budget of models with levels.
         return value == 0 and surface == "ai_studio"
     return value != -1 and value not in budgets(model, surface)
 

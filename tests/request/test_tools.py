@@ -76,8 +76,8 @@ def request(surface="vertex", tools=TOOLS, **options):
 
 
 ALL = ["add", "now", "Weather"]
-#: Maps a case to a choice, then the declared tools and the sent `tool_choice`: first for Google's surfaces, then for
-#: other servers.
+#: Maps a case to: the choice of the caller, the declared tools and the sent `tool_choice` for Google's surfaces, and
+#: the same two for other servers.
 CHOICES = {
     "none given": (None, ALL, None, ALL, None),
     "auto": ("auto", ALL, "auto", ALL, "auto"),

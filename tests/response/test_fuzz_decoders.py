@@ -207,7 +207,7 @@ def test_arguments_are_read_exactly_or_raise(parts):
         _assert_call(whole, meaning(text))
     parts = [*parts]
     while parts and parts[0].strip(" \t\n") in ("", "{}"):
-        # A `{}` before other arguments is a placeholder.
+        # A `{}` before the arguments is a placeholder.
         del parts[0]
     meant = meaning("".join(parts)) if parts else {}
     if meant is None and not isinstance(outcome, errors.GeminiCompatError):

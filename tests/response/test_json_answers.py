@@ -18,7 +18,7 @@ class Event(BaseModel):
 
 FENCE = "```"
 SCHEMA = {"title": "Event", **Event.model_json_schema()}
-#: Texts from which exactly one object can be read, each with this object.
+#: Texts from which exactly one object can be read. Each text has its expected object.
 GOOD = {
     "opening fence only": (f'{FENCE}json\n{{"name": "a"}}', {"name": "a"}),
     "opening fence without a line": (f'{FENCE}json {{"name": "a"}}', {"name": "a"}),

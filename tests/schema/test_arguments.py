@@ -336,7 +336,7 @@ def book(seats: int, row: str | None = None) -> str:
 SLIP, MEANT = '{"seats": "2", "row": null}', {"seats": 2, "row": None}
 SAID = ["Arguments of 'book' were repaired: /seats (string to integer)."]
 HEAD, BODY = call("book", "", "call-1", index=0), {"index": 0, "function": {"arguments": SLIP}}
-#: Maps a case to the events of a stream with the arguments, and to whether the arguments can be repaired.
+#: Maps a case to the events of a stream, and to a flag: whether the package can repair the arguments in these events.
 STREAMS = {
     "as one": ([[call("book", SLIP)]], True),
     "as one, after the head": ([[HEAD], [BODY]], True),

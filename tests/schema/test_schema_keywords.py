@@ -35,7 +35,7 @@ def test_the_page_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == print_page(), f"Run `{COMMAND}` to update the page."
 
 
-#: Keywords whose loss no sample shows, because all samples satisfy the keyword or have no value for it.
+#: Keywords for which no sample shows a loss, because all samples satisfy the keyword or have no value for it.
 UNSEEN = {
     "enum", "contentEncoding", "contentMediaType", "unevaluatedItems", "properties", "unevaluatedProperties",
     "patternProperties", "propertyNames", "maxProperties", "dependencies", "not", "$ref",

@@ -415,7 +415,8 @@ def test_misspelled_option_warns_with_the_right_name(name, ours, place, surface)
         "call": lambda: fake.chat_model().invoke("hi", **{name: 5}),
         "binding": lambda: fake.chat_model().bind(**{name: 5}).invoke("hi"),
     }[place]
-    # The constructor warns. For AI Studio, the call warns too, because it leaves the key out.
+    # The constructor warns. For AI Studio, the call warns as well, because the package does not send the unknown
+    # option.
     with pytest.warns(GeminiCompatWarning) as caught:
         ask()
     assert f"Did you mean `{ours}`?" in str(caught[0].message)

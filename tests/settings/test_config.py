@@ -197,7 +197,7 @@ def test_endpoint_info_shows_endpoint_and_source_without_secret(monkeypatch):
     assert "canary" not in str(info)
 
 
-#: Values that must not get into a URL, from whichever argument.
+#: Values that must not get into a URL, whatever argument contains them.
 HOSTILE = [
     "attacker.example/#", "attacker.example", "x/../../y", "p/../../x", "..", ".", "a?b", "a#b", "a@b", "@attacker.example",
     "a:b@c", "a%2fb", "%2e%2e", "a b", " a", "a\n", "\ta", "\n", " ", "a\\b", "a\x00b", "a．b", "a。b", "ａ", "ä", "{project}",

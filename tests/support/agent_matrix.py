@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from langchain_gemini_compat.testing import Call, FakeGemini, Raw, Reply
 
 ANSWER = "Paris is sunny, Rome is sunny at noon."
-#: Google's refusal on models before Gemini 3 (https://github.com/googleapis/python-genai/issues/867).
+#: Google's refusal of JSON beside tools, on models before Gemini 3
+#: (https://github.com/googleapis/python-genai/issues/867).
 NO_JSON_BESIDE_TOOLS = "Function calling with a response mime type: 'application/json' is unsupported"
 SUMMARY = "Paris was asked for first."
 

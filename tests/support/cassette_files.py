@@ -33,7 +33,7 @@ EXAMPLES = {
     "structured": "structured_output/gemini-2.5-flash-preview-04-17/complete",
     "global": "global_endpoint/gemini-2.0-flash-001/complete",
 }
-#: The cassettes of the page of supported features (docs/reference/support.md), and of failures.
+#: The cassettes of the page of supported features (docs/reference/support.md), and the cassettes of failures.
 SUPPORT_PAGE = {
     "parallel calls, vertex, complete": "parallel_calls_vertex/gemini-3.8-flash/complete",
     "parallel calls, ai_studio, complete": "parallel_calls_ai_studio/gemini-3.8-flash/complete",

@@ -23,7 +23,7 @@ class Change:
     when: object
     action: str
     edit: object = None
-    #: Whether the change applies to requests for embeddings instead of chat requests.
+    #: Whether the change applies to requests for embeddings. If not, it applies to chat requests.
     embeds: bool = False
 
     def concerns(self, body):

@@ -26,7 +26,7 @@ from langchain_gemini_compat._response.finish_reasons import is_known_reason
 from langchain_gemini_compat._settings.argument_types import MediaResolution, Modality, ServiceTier
 
 EXCEPTIONS = Path(__file__).parents[1] / "catalog" / "exceptions.json"
-#: The value of a difference on the side where the model, the value or the family is missing.
+#: In a difference, the value of the side that does not have the model, the value or the family.
 ABSENT = "absent"
 LISTED = "listed"
 UNKNOWN = "unknown"

@@ -25,7 +25,7 @@ _COMMAND = "$ langchain-gemini-compat demo"
 #: Width and height of a character, and width of the frame, in pixels. The reader's browser chooses the font, so each
 #: text is stretched to the width of its columns.
 _WIDTH, _HEIGHT, _FRAME = 8, 19, 14
-#: Seconds from one piece to the next, from one line to the next, and after an empty line.
+#: Seconds between two pieces of text, seconds between two lines, and seconds after an empty line.
 _PIECE, _LINE, _PAUSE = 0.04, 0.1, 0.6
 _STYLE = re.compile(r"\x1b\[([\d;]*)m")
 _PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")

@@ -40,7 +40,7 @@ NO_CALL = every("MalformedToolCallError", "part, then MalformedToolCallError")
 CALLING = {"role": "assistant", "tool_calls": [call("add", '{"a":1,"b":2}')]}
 DETAILS = [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}]
 BREAK = [{"text": "\n"}]
-#: Vertex sends this error outside of any event, indented.
+#: Vertex AI sends this error as indented JSON, not as an event.
 CANCELLED = """
 [{
   "error": {

@@ -110,7 +110,7 @@ def build_tool(seen):
 
 def find_report(year: int) -> list[dict]:
     """Find the report of a year."""
-    # langchain-mcp-adapters converts a `resource_link` of MCP to such a block.
+    # langchain-mcp-adapters converts a `resource_link` of MCP to a `file` block with a URL.
     return [{"type": "text", "text": "Found."}, {"type": "file", "url": f"file:///reports/{year}.zip"}]
 
 
@@ -138,7 +138,7 @@ class RouteTests:
     loses_reasons = False
     #: Whether the gateway removes the details from quota errors.
     loses_quotas = False
-    #: Whether the gateway makes a stream look complete that ends with an error without `data:`.
+    #: Whether a stream that ends with an error without `data:` looks complete after the gateway.
     hides_bare_errors = False
     #: Parameters that make the model show its thoughts.
     thinking: ClassVar = {"include_thoughts": True}

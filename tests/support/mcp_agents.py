@@ -17,8 +17,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_gemini_compat.testing import Call, FakeGemini
 
-#: Surface and model of each run. On Vertex AI, both generations are here, because tool results can contain media only
-#: with Gemini 3.
+#: Surface and model of each run. Vertex AI has two rows, because tool results can contain media only with Gemini 3.
 MODELS = [
     ("ai_studio", "gemini-3.8-flash"),
     ("vertex", "gemini-3.8-flash"),

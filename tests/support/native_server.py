@@ -185,7 +185,7 @@ class _ReplyReader:
 
     def __init__(self):
         self._is_thought = False
-        #: Calls whose arguments are not complete, by index.
+        #: Maps the index of a tool call to the call, until its arguments are complete.
         self._open = {}
 
     def read_chunk(self, chunk):
@@ -241,7 +241,7 @@ def _read_reason(reason):
 
 
 def _read_usage(usage):
-    # Google's compatible API includes thoughts only in the total.
+    # Google's compatible API does not count the tokens of thoughts separately. It includes them in the total only.
     thoughts = usage["total_tokens"] - usage["prompt_tokens"] - usage["completion_tokens"]
     counts = {
         "promptTokenCount": usage["prompt_tokens"],

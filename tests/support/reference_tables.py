@@ -33,8 +33,8 @@ NUMBERS = {
         1,
     )
 }
-#: The source for "no JSON beside tools before Gemini 3". This is a rule for a generation, so no family in the catalog
-#: has the source.
+#: The source for "no JSON beside tools before Gemini 3". The rule applies to generations, so it is not in the sources
+#: of a family.
 BESIDE_TOOLS = "<sup>[issue 706](https://github.com/googleapis/python-genai/issues/706)</sup>"
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh")
 BUDGETS = (-1, 0, 100, 1024, 10_000, 50_000)
@@ -242,7 +242,7 @@ GROUPS = {
     ),
     "Facts about models": ("catalog",),
 }  # fmt: skip
-#: Maps the name of a type to its description on the page. Types that are a list of words are not here.
+#: Maps the name of a type to its description on the page. Types that are a list of words are left out.
 _TYPES = {
     "ApiKey": "`str` or `SecretStr` or function",
     "Stop": "`str` or `list[str]`",
@@ -295,7 +295,7 @@ SAMPLES = {
     "response_format": {"type": "json_object"},
     "web_search_options": {},
 }
-#: A model that accepts penalties and explicit caches. The page about families has the models that do not.
+#: A model that accepts penalties and explicit caches. The page about families lists the models that do not accept them.
 TAKES_ALL = "gemini-3.5-flash"
 #: How pages name the surfaces.
 WORDS_OF_SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
-#: Texts of losses that concern everything at one place in a schema.
+#: Texts of losses that apply to a whole subschema.
 WHOLE = (
     "The schema nests too deep here, so the inner part is not checked.",
     "No listed value satisfies the keywords beside the list.",
     "No value satisfies `false`.",
     "Only null is valid, but a string is accepted.",
 )
-#: Maximum number of times that one definition may be followed on the path to a place.
+#: Maximum number of times that one definition is followed on the way to a value.
 MOST_OPENED = 40
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 

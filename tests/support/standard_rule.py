@@ -5,7 +5,7 @@ import re
 
 from langchain_gemini_compat.testing import Call, Reply
 
-#: The values that langchain-tests expects for arguments with these names.
+#: Maps the name of an argument to the value that langchain-tests expects for it.
 KNOWN = {"input": 3, "x": 3, "location": "San Francisco, CA", "city": "San Francisco"}
 
 

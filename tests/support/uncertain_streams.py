@@ -54,7 +54,7 @@ class Meant:
     args: dict
     text: str
     id: str
-    #: The number of entries of this call. After the last one, the call is complete.
+    #: The number of deltas with a part of this call. With the last delta, the call is complete.
     entries: int = 0
     seen: int = 0
 

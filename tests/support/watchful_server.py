@@ -40,7 +40,7 @@ class WatchfulServer:
     def __init__(self, behaviour):
         self._behaviour = behaviour
         self.url = ""
-        #: The connections on which requests came, one item for each request.
+        #: The connection of each request, in the order of the requests.
         self.requests = queue.Queue()
 
     def serve(self, client):

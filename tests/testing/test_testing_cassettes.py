@@ -74,7 +74,8 @@ def refused_for_a_minute():
     return Raw([{"error": {**error, "details": [info]}}], status=429)
 
 
-#: Ten requests get nine calls and an answer. Two more requests are refused.
+#: Ten requests are answered: nine with a call, and the last one with text. Two more requests get an error and are
+#: retried.
 SCRIPT = [
     Reply(thoughts="First.", calls=[Call("add_up", {"a": 0, "b": 1})]),
     refused_for_a_minute(),
@@ -398,7 +399,7 @@ def test_canaries_are_not_in_the_file(path):
     assert not re.search(
         "canary|jane|me@host|user_1234567|user-agent|authorization|x-request-id|cookie", text, re.IGNORECASE
     )
-    # The file shows where a secret was removed.
+    # In the file, a marker replaces each secret.
     assert "[hidden]" in text
     assert "projects/PROJECT_ID/locations/global" in text
 

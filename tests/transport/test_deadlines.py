@@ -15,7 +15,7 @@ from wire import completion, http
 from langchain_gemini_compat import ChatGeminiCompat, errors
 
 BODY = json.dumps(completion("Hello.")).encode()
-#: Maximum duration in seconds of a call with a limit. Without a limit, the servers would go on for minutes.
+#: Maximum duration of a call that has a time limit, in seconds. Without a time limit, the call would take minutes.
 SOON = 30
 
 

@@ -362,7 +362,7 @@ WORDS = [
 async def test_words_of_compatible_servers_select_the_class(status, body, kind, mode):
     """Codes, types and texts select the class if the status has many meanings. Field cases C6, G10, H3."""
     if status == 200 and "stream" not in mode:
-        # With status 200, such a body is detected as an error in a whole reply, too.
+        # With status 200, `is_error_body` has to detect that the body of a whole reply is an error.
         assert is_error_body(body)
     error = await fail(body, status, mode)
     assert type(error) is getattr(errors, kind)

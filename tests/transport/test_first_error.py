@@ -138,7 +138,7 @@ async def fail_stream_in_loop(model):
         pass
 
 
-#: Attributes of errors that are left out of the comparison, because these objects have no text to compare.
+#: Attributes of errors that are not compared, because their values have no comparable text.
 HIDDEN = ("request", "response", "reply")
 
 
@@ -334,7 +334,7 @@ CHAT_MODELS = {
     "empty reply": lambda: build(lambda: completion("")),
     "no JSON": lambda: build(lambda: completion("Hello.")),
 }
-#: Methods that return another runnable. Calls of that runnable go to the tested methods.
+#: Methods that return another runnable. The methods of that runnable call the tested methods.
 BINDING_METHODS = {
     "bind", "configurable_alternatives", "configurable_fields", "with_alisteners", "with_config", "with_fallbacks",
     "with_listeners", "with_retry", "with_structured_output", "with_types",
@@ -497,7 +497,7 @@ def test_import_does_not_count_against_the_time_of_a_call(unfinished):
     error = pending.make_error(lambda: errors.ServerError("No. (503)"))
     assert tries.record_failure(error) is not None
     assert tries.deadline == before + 1000
-    # The time of the import is added once, and does not extend the limits of later calls.
+    # The duration of the import is added to the deadline only once, and not to the deadlines of later calls.
     assert tries.record_failure(error) is not None
     assert tries.deadline == before + 1000
     assert Tries(2, TimeLimits(total=30.0), Gate()).deadline <= time.monotonic() + 30

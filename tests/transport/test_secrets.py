@@ -43,7 +43,8 @@ KINDS = ("api key", "callable key", "user credentials", "service account")
 WAYS = ("invoke", "stream", "ainvoke", "astream")
 REFUSED = "token refused"
 CASES = ("success", *FAULTS)
-#: Limit for waits. The backoff is shorter. If the server asks for a longer wait, the call raises the error at once.
+#: Maximum wait before a retry. The backoff is shorter than this. If the server asks for a longer wait, the call fails
+#: at once.
 TIMEOUT = {"retry_wait": 0.7}
 
 
@@ -519,7 +520,7 @@ SENT = {
     "x-odd": "  canary-odd with space\t",
 }
 QUERY = {"key": "canary-query-0123&456", "code": "canary-code-0123456789"}
-#: The parts of these secrets that a server may repeat.
+#: The parts of the secrets above that a server may repeat.
 PARTS = (
     "canary-header/0123+456789=",
     "canary-cookie-0123456789",

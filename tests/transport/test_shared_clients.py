@@ -378,8 +378,8 @@ async def test_failed_first_call_keeps_neither_model_nor_prompt(server, monkeypa
 
     for number in range(5):
         await fail(number)
-    # The thread in which the client could not be built refers to the exception until its next work. The exception
-    # refers to the frames of the call.
+    # A client could not be built in a thread. Until its next task, this thread refers to the exception, and so to the
+    # frames of the call.
     for _ in range(100):
         gc.collect()
         if not any(model() for model in models):
@@ -435,7 +435,8 @@ async def test_shared_client_does_not_keep_the_context_of_a_call(server, monkeyp
     kept = build(server, api_key="kept")
     # The garbage collector deletes the second model here, and the idle time of its client starts.
     sessions = [await asyncio.create_task(request(kept)), await asyncio.create_task(request(build(server)))]
-    # asyncio's last handles keep the context of the last call. A further call gives them another context.
+    # The last handles of asyncio keep the context of the last call. After one more call, they keep the context of that
+    # call.
     await asyncio.create_task(kept.ainvoke("hi"))
     gc.collect()
     assert [session() for session in sessions] == [None, None]

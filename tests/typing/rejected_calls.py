@@ -15,7 +15,7 @@ ChatGeminiCompat(model="m", base_ur="https://gateway.example")  # type: ignore[c
 ChatGeminiCompat(model="m", apikey="...")  # type: ignore[call-arg]
 ChatGeminiCompat(modle="m")  # type: ignore[call-arg]
 ChatGeminiCompat("m")  # type: ignore[call-arg]
-# Values that do not exist.
+# Values that the parameters do not accept.
 ChatGeminiCompat(model="m", reasoning_effort="hihg")  # type: ignore[arg-type]
 ChatGeminiCompat(model="m", thinking_level="extreme")  # type: ignore[arg-type]
 ChatGeminiCompat(model="m", surface="vertexai")  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CALLS = [HERE / f"{name}_calls.py" for name in ("accepted", "rejected", "subclass")]
 CHECKERS = ["mypy", "mypy with pydantic's plugin", "pyright"]
-#: Packages that the constructors do not refer to. If mypy skips them, it needs a third of the time.
+#: Packages whose types do not occur in the constructors. mypy is three times as fast if it skips these packages.
 SKIPPED = ["openai", "langsmith", "langgraph", "requests", "tenacity", "yaml", "uuid_utils", "jiter", "anyio", "httpx2"]
 CLASSES = ("ChatGeminiCompat", "GeminiCompatEmbeddings")
 BLOCK = re.compile(r"^( *)```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)

@@ -28,7 +28,7 @@ class Case:
     verb: str
     args: tuple = ()
     units: int = 1
-    #: The unit of the case's table, in seconds.
+    #: The unit of this case's values in the table, in seconds.
     unit: float = 1e-6
     is_long: bool = False
     is_tls: bool = False

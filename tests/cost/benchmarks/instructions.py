@@ -33,12 +33,12 @@ class Row:
 
     name: str
     verb: str
-    #: For the shorter and the longer run: the name of the reply, and how often it is requested.
+    #: Each run has the name of a reply, and how often the reply is requested.
     shorter: tuple
     longer: tuple
     units: int
     peers: tuple
-    #: Pairs of a peer and the highest allowed ratio of our count to the peer's.
+    #: Pairs of a peer and a ratio: the highest allowed ratio of our instruction count to the count of the peer.
     targets: tuple
 
 
@@ -46,7 +46,7 @@ ROWS = (
     Row(
         "text chunk, sync",
         "stream",
-        # A child streams twice before the requested stream, so each child has three streams of this size.
+        # Before the counted stream, a child process streams the reply twice. So each child process has three streams.
         ("text-200", 1),
         ("text-2000", 1),
         3 * 1_800,

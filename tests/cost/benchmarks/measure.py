@@ -23,7 +23,7 @@ _MOST_ROUNDS = 15
 #: Time limit of one run of a case and of one child process, in seconds.
 _PATIENCE = 60
 _CHILD = Path(__file__).with_name("child.py")
-#: Code that hides the extra `aiohttp`, because the test group installs it and langsmith imports it, too.
+#: Code that hides the package `httpx_aiohttp`. The test group installs it, and langsmith would import it.
 _HIDE = "import sys; sys.modules['httpx_aiohttp'] = None"
 #: Code that prints the resident memory of its process in bytes, and the number of loaded modules.
 _TELL = "import os, sys; print(os.sysconf('SC_PAGESIZE') * int(open('/proc/self/statm').read().split()[1]), len(sys.modules))"

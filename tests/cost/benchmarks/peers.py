@@ -39,7 +39,7 @@ class Peer:
     is_slow = False
     #: Whether the peer streams the arguments of a tool call in pieces.
     streams_arguments = True
-    #: The verbs that are measured for this peer; `None` for all verbs.
+    #: Names of the operations that are measured for this peer; `None` for all operations.
     verbs: ClassVar = None
 
     def __init__(self, root, reply):
@@ -152,7 +152,7 @@ class LangChainPeer(Peer):
             async for _ in stream:
                 pass
             await stream.output
-            # The task in which LangChain produces events ends one iteration of the event loop after the stream.
+            # LangChain's task that produces events ends one iteration of the event loop later than the stream.
             await asyncio.sleep(0)
 
         return run
@@ -266,7 +266,7 @@ class Bound(LangChainPeer):
 class Ours(LangChainPeer):
     name = "ChatGeminiCompat"
     package = "langchain-gemini-compat"
-    # The class is imported from its module, because the package imports its names only when they are used.
+    # The package loads its classes lazily, so import the class from its own module.
     module = "langchain_gemini_compat.chat_models"
 
     def build(self, root, reply, **more):

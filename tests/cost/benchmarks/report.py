@@ -13,9 +13,9 @@ from peers import version_of
 from targets import targets_of
 
 _ROOT = Path(__file__).parents[3]
-#: The page for users.
+#: The page of the documentation with the results.
 PAGE = _ROOT / "docs" / "reference" / "performance.md"
-#: The page for contributors, with targets and instruction counts.
+#: The page for contributors, with the targets and the instruction counts.
 TARGETS_PAGE = Path(__file__).parents[1] / "README.md"
 _PLOTS = PAGE.parent / "performance"
 _PACKAGES = ("langchain-core", "openai", "pydantic", "httpx2", "httpx", "aiohttp", "langgraph", "langsmith", "numpy")

@@ -16,7 +16,8 @@ from peers import installed
 from report import Report
 from targets import MEMORY, MODULES, PROCESS
 
-#: Of a quick and a full run: the time limit in minutes, and for each case the seconds and the minimum number of rounds.
+#: For a quick and for a full run: the time limit of the run in minutes, the seconds for each case, and the minimum
+#: number of rounds of each case.
 _QUICK, _FULL = (6, 0.4, 3), (45, 4, 5)
 
 
@@ -41,7 +42,7 @@ def main():
     report, begin = Report(peers), time.monotonic()
     limit = options.minutes or (_QUICK if options.quick else _FULL)[0]
     with server.start() as running:
-        # With this variable, the clients trust the server's certificate.
+        # This variable makes the clients trust the certificate of the server.
         os.environ["SSL_CERT_FILE"] = running.authority
         _measure(report, peers, running, options, end=begin + limit * 60)
     minutes = (time.monotonic() - begin) / 60

@@ -26,7 +26,7 @@ _REQUEST = re.compile(rb"POST /([^/]+)/(\S+)")
 _RESULT = re.compile(rb'"role":\s*"tool"|"functionResponse"')
 _JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-#: Number of connections for each label in the reply names `count-<label>`.
+#: Maps a label to its number of connections. Requests for the reply `count-<label>` are counted under their label.
 _COUNTED = Counter()
 
 

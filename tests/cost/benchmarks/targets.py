@@ -28,7 +28,7 @@ class Target:
     """At most `most`, as a ratio of `ours` to `peer`, or as a value in the table's unit if there is no peer."""
 
     group: str
-    #: The first words of the case's name.
+    #: The first words of the names of the cases to which the target applies.
     case: str
     most: float
     peer: str | None = CHAT_OPENAI

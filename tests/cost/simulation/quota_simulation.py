@@ -31,14 +31,15 @@ REQUESTS, TOKENS = 1_000, 1_000_000
 #: the 99th percentile of 156,579 streamed requests in 30 days (Gemini 2.5 on Vertex AI). Source:
 #: https://discuss.ai.google.dev/t/116568
 LATENCY_MU, LATENCY_SIGMA = 2.2017, 0.5537
-#: Fraction of answers that are errors for other reasons than the quota. This is the error rate in the same report.
+#: Fraction of answers that are errors for reasons other than the quota. It is the error rate in the report above.
 FAULTS = 0.0101
-#: Assumptions, because no figures are published: seconds from a worker to the server (lowest and highest), and seconds
-#: until a refusal returns.
+#: Assumptions, because no figures are published: the lowest and highest seconds from a worker to the server, and the
+#: seconds until a refusal returns.
 WAY, REFUSAL = (0.03, 0.25), 0.15
 #: Assumption: sigma of the log-normal distribution of the prompts' lengths.
 PROMPT_SIGMA = 0.5
-#: Seconds before the measurement begins. The time in which the limiter lets each worker call once is added.
+#: Seconds before the measurement begins. With the limiter, it begins later by the time in which each worker makes its
+#: first call.
 WARM_UP = 60.0
 STRATEGIES = ("none", "gate", "limiter")
 
@@ -205,7 +206,7 @@ class World:
             self.figures.refused += self._is_measured()
             yield REFUSAL
             error = errors.RateLimitError("quota")
-            # Without coordination, clients do not read the delay in the body of Google's error, like the SDKs of OpenAI.
+            # Clients without coordination ignore the delay in the body of Google's error, as OpenAI's SDKs do.
             error.retry_after = None if self.strategy == "none" else wait
             return error
         yield self.random.lognormvariate(LATENCY_MU, LATENCY_SIGMA)

@@ -124,7 +124,7 @@ def soak_faults(count):
         asyncio.run(all_async(600 + count // 2, 600 + count))
         settle()
         files, *rest = held()
-        # The pool of `chat` may keep one connection for each thread, which is not a leak.
+        # The pool of `chat` may keep one connection for each thread. These connections are not a leak.
         after = (min(files, before[0] + SPARE_FILES) if files <= before[0] + AT_ONCE else files, *rest)
     print(dict(outcomes))
     return report(f"{count} calls under faults", before, after, began)

@@ -39,7 +39,7 @@ def list_sockets():
 
 async def ask_async(model, text):
     texts = [(await model.ainvoke(text)).text, "".join([chunk.text async for chunk in model.astream(text)])]
-    # The sockets are listed here, because the connections are closed together with the loop.
+    # List the sockets here, because the connections are closed when the event loop is closed.
     return texts, list_sockets()
 
 

@@ -39,7 +39,7 @@ def build_graph():
     """A graph of the page on LangGraph, whose node `ask` is cached."""
     model = build_model().bind_tools(TOOLS)
     builder = StateGraph(MessagesState)
-    # The ids of messages differ in each run.
+    # The ids of messages differ in each run, so the cache key contains only types and contents.
     policy = CachePolicy(key_func=lambda state: repr([(one.type, one.content) for one in state["messages"]]))
     builder.add_node("ask", lambda state: {"messages": model.invoke(state["messages"])}, cache_policy=policy)
     builder.add_node("tools", ToolNode(TOOLS))

@@ -10,7 +10,8 @@ from asking import ask, build, report
 from langchain_gemini_compat.errors import RateLimitError
 
 METHOD, MODE = sys.argv[1:]
-#: In forked children, this is the model that the parent has used. Other children build it when they import this module.
+#: A forked child inherits the model that the parent has used. Other children build a model when they import this
+#: module.
 MODEL = build()
 
 
@@ -23,7 +24,8 @@ def main():
     parent, sockets = ask(MODEL, MODE, "parent before")
     stream = MODEL.stream("a stream of the parent with many words, which is open all the time")
     parent += [next(stream).text]
-    # This model does not wait after the 429, so the parent's rate gate is still closed for a second.
+    # The model of this call does not retry a 429 with a long delay. So the rate gate in the parent stays closed for a
+    # second.
     try:
         build(max_retries=1, timeout={"retry_wait": 1}).invoke("limited")
     except RateLimitError as error:
