@@ -112,7 +112,7 @@ def resolve_connection(
             )
         if not is_encrypted_or_loopback(endpoint.base_url):
             raise ValueError(
-                f"The key in {found_key[0]} is not sent unencrypted. Use an https `base_url`, or pass `api_key`."
+                f"The key in {found_key[0]} would be sent unencrypted. Use an https `base_url`, or pass `api_key`."
             )
         return Connection(endpoint, SecretStr(found_key[1]), f"environment {found_key[0]}")
     return Connection(endpoint, None, "", project, location)
@@ -177,7 +177,7 @@ def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Cre
     is_secret = credentials is not None and not _is_anonymous(credentials)
     if is_secret and not is_encrypted_or_loopback(endpoint.base_url):
         raise ValueError(
-            "`credentials` are not sent unencrypted. Use an https address as `base_url`; plain http works on "
+            "`credentials` would be sent unencrypted. Use an https address as `base_url`; plain http works on "
             "`localhost`, `127.0.0.1` and `::1` only."
         )
 

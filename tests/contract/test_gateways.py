@@ -400,7 +400,7 @@ def test_image_parts_of_a_content_list_are_kept():
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning", "reasoning_text"])
 @pytest.mark.parametrize("thoughts", ["", "Hm."])
 def test_reasoning_is_sent_back_even_if_empty(thoughts, key, way):
-    """DeepSeek answers 400 if the key of a turn with calls is missing in the next request. Field case B4."""
+    """DeepSeek answers 400 to a history in which a message with calls lacks the key for thoughts. Field case B4."""
     message = {key: thoughts, "tool_calls": [call("f", "{}", "c1")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     assert sent(step(reply))[1] == {"role": "assistant", **message}

@@ -62,7 +62,7 @@ def test_key_and_credentials_exclude_each_other():
 
 def test_key_of_the_environment_is_not_sent_unencrypted():
     """A path like Google's does not prove that the server is Google's."""
-    with pytest.raises(ValueError, match="GOOGLE_API_KEY is not sent unencrypted"):
+    with pytest.raises(ValueError, match="GOOGLE_API_KEY would be sent unencrypted"):
         ChatGeminiCompat(model="m", base_url="http://elsewhere.invalid/v1beta/openai")
     assert key_of(ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1beta/openai")) == "environment-key"
 
