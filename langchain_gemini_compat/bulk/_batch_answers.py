@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PRICE_FACTOR = 0.5
 _OK = 200
 _INTERNAL = 500
-#: For each gRPC code, the HTTP status and Google's name of the error.
+#: Maps each gRPC code to its HTTP status and to Google's name of the error.
 _GRPC = {
     1: (499, "CANCELLED"),
     2: (500, "UNKNOWN"),
@@ -51,14 +51,16 @@ _GRPC = {
     16: (401, "UNAUTHENTICATED"),
 }
 _CAPITAL = re.compile("(?<=[a-z])[A-Z]")
-#: Keys of Google's extra fields. The keys inside their values keep their spelling.
+#: Keys whose values are Google's extra fields. The keys inside these values keep their spelling.
 _EXTRA = frozenset({"extra_content", "extraContent"})
-#: HTTP status and body of the response that is built from a line of a batch's output.
+#: The HTTP status and the body of a response that `LineReader` builds from a line of a batch's output.
 _Answer: TypeAlias = "tuple[int, bytes]"
 
 
 class LineReader:
-    """Decodes the lines of a batch's output. During `read`, it answers the model's requests in place of the server.
+    """Decodes the lines of a batch's output.
+
+    During `read`, the reader answers the model's requests in place of the server.
 
     Args:
         model: The model that is called for each line.
@@ -75,7 +77,7 @@ class LineReader:
         self.async_client: httpx2.AsyncClient = library.AsyncClient(transport=library.MockTransport(self._arespond))
 
     def read(self, row: Row, line: JsonObject) -> Outcome:
-        """Return the outcome of `row`, whose line is `line`."""
+        """Decode `line`, which answers `row`, and return the outcome of the row."""
         self._answer = _read_line(line)
         try:
             with playing_here(self):
@@ -93,7 +95,7 @@ class LineReader:
 
 
 def parse_line(text: bytes) -> tuple[int | None, JsonObject]:
-    """Return the `custom_id` of a line as a number, or `None`, and the line with keys in snake case.
+    """Parse a line. Return its `custom_id` as a number (or `None`), and the whole line with keys in snake case.
 
     >>> parse_line(b'{"customId": "7", "response": {}}')
     (7, {'custom_id': '7', 'response': {}})
@@ -124,14 +126,14 @@ def _read_line(line: JsonObject) -> _Answer:
 
 
 def _read_code(code: JsonValue) -> tuple[int, str]:
-    """Return the HTTP status and its name for a gRPC or HTTP code. OpenAI's codes are words and give 500."""
+    """Return the HTTP status and Google's name for an error code of gRPC or HTTP. A code that is a word gives 500."""
     if not isinstance(code, int):
         return _INTERNAL, ""
     return _GRPC.get(code, (code if code >= _OK else _INTERNAL, ""))
 
 
 def _to_snake_case(value: JsonValue) -> JsonValue:
-    """Return `value` with its keys in snake case, as the API documents them. Protocol buffers use camel case."""
+    """Convert the keys of `value` from the camel case of protocol buffers to the snake case that the API documents."""
     if isinstance(value, list):
         return [_to_snake_case(item) for item in value]
     if not isinstance(value, dict):

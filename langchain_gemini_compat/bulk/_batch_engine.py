@@ -29,20 +29,20 @@ from langchain_gemini_compat.errors import GeminiCompatError
 
 #: Default maximum number of requests in a batch: OpenAI's limit. Google documents no limit for compatible batches.
 MOST_REQUESTS = 50_000
-#: Default maximum size of an input file: about a million tokens of English. Google limits the tokens in all active
-#: batches of a model. The lowest documented limit of a Flash model is 3 million:
+#: Default maximum size of an input file in bytes: about a million tokens of English. Google limits the total tokens in
+#: all active batches of a model. The lowest documented limit for a Flash model is 3 million tokens:
 #: https://ai.google.dev/gemini-api/docs/rate-limits
 MOST_BYTES = 4_000_000
 #: Seconds after which the server's list of batches is assumed to contain a new batch. Google documents no time.
 SETTLE_SECONDS = 60.0
-#: The run ends with an error after this number of failed attempts in a row to create a batch. Attempts do not count
-#: while another batch of the run is active.
+#: After this number of consecutive failed attempts to create a batch, the run ends with an error. A failed attempt does
+#: not count while another batch of the run is active.
 _MOST_FAILURES = 8
 _ROWS_PER_LIST = 50
-#: HTTP statuses which show that the server has refused the request and has not created a batch.
+#: HTTP statuses that prove that the server refused the request and created no batch.
 _REFUSALS = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
 _NOT_FOUND = 404
-#: Statuses for an output file that does not exist. Google answers 403 for one: https://discuss.ai.google.dev/t/50428
+#: HTTP statuses for an output file that does not exist. Google sends 403: https://discuss.ai.google.dev/t/50428
 _NO_SUCH_FILE = frozenset({403, _NOT_FOUND})
 _ONLY_AI_STUDIO = (
     "Google documents batches for the compatible endpoint of AI Studio only, and this model's surface is {}. Use "
@@ -53,14 +53,14 @@ _ONLY_AI_STUDIO = (
 class BatchApiEngine:
     """Sends the rows to Google's batch endpoint of AI Studio, for half the price. The answers may take a day.
 
-    If the program ends while a batch is being processed, run it again: it waits for the same batch. This engine follows
-    Google's documentation. Nobody has run it against Google.
+    If the program ends while a batch is in progress, run the program again. The new run waits for the same batch. This
+    engine follows Google's documentation. Nobody has run it against Google.
 
     Args:
         path: The output path that `run_bulk` gets. The state of the batches is stored beside it, in `OUTPUT.batches`.
         notify: Called with a sentence when a batch is created and at each check of its status. Default: none.
-        poll_seconds: The first and the longest wait between two checks of the status, in seconds. The waits grow.
-            Default: 10 and 300.
+        poll_seconds: The first and the longest wait between two status checks, in seconds. The waits grow from the
+            first to the longest. Default: 10 and 300.
         max_requests: Maximum number of rows in a batch. Default: 50,000.
         max_bytes: Maximum size of the input file of a batch, in bytes. Default: 4,000,000, which is about a million
             tokens.
@@ -92,7 +92,7 @@ class BatchApiEngine:
         return self._path
 
     def run(self, model: BulkModel, rows: OpenRows, concurrency: int) -> Generator[Outcomes]:
-        """Send `rows` and yield their outcomes when their batches have ended. `concurrency` is ignored."""
+        """Send `rows` in batches, and yield the outcomes of each batch when it has ended. `concurrency` is ignored."""
         del concurrency
         chat = _find_chat_model(model)
         connection = resolve_fields(chat)
@@ -147,7 +147,7 @@ class _Draft:
         self.count = self.size = 0
 
     def is_full(self, line: bytes, most_requests: int, most_bytes: int) -> bool:
-        """Return whether the batch is full, so that `line` has to start the next one."""
+        """Return whether the batch has no room for `line`, so that `line` has to start the next batch."""
         return self.count >= most_requests or self.size + len(line) > most_bytes
 
     def add(self, row: Row, line: bytes) -> None:
@@ -179,13 +179,13 @@ class _Work:
         self._rows = rows
         self._knows_all_rows = False
         self._open: dict[int, Part] = {}
-        #: Numbers of the open parts (the rows of one batch) whose batch has ended. They are kept until the whole input
-        #: is read, because a row that is read later may be in such a part.
+        #: Numbers of the open parts whose batch has ended. A part consists of the rows of one batch. These parts are
+        #: kept until the whole input is read, because a row that is read later may be in one of them.
         self._ended: set[int] = set()
         self._failures = 0
 
     def adopt_parts(self) -> None:
-        """Continue with the batches of earlier runs. Forget those that the server has not created."""
+        """Continue with the batches of earlier runs. Forget each batch that the server has not created."""
         for part in self.state.read_parts():
             if part.batch is None and not self._find_batch(part):
                 continue
@@ -207,13 +207,13 @@ class _Work:
                 self._drop(self._open[number])
 
     def _has_ended(self) -> bool:
-        """Return whether every row of the batches that this run wants has its outcome."""
+        """Return whether every row that this run wants from its batches has an outcome."""
         return not any(self.state.has_wanted_rows(part) for part in self._open.values())
 
     def advance(self, is_enough: Callable[[], bool]) -> Generator[Outcomes]:
-        """Poll the batches until `is_enough()` is true, and yield the outcomes of those that have ended.
+        """Poll the batches until `is_enough()` is true, and yield the outcomes of each batch that has ended.
 
-        If the run is stopped, this method returns early, and the next run continues with the batches.
+        If the run is stopped, this method returns early. The next run continues with the batches.
         """
         wait = self._first_wait
         while not is_enough() and not self._rows.is_stopped:
@@ -266,7 +266,7 @@ class _Work:
         self._create(part)
 
     def _find_batch(self, part: Part) -> bool:
-        """Look for the batch of an earlier run's part. If it does not exist, forget the part and return `False`."""
+        """Look for the batch of `part` from an earlier run. If there is none, forget `part` and return `False`."""
         intended = part.intended or 0.0
         while (seconds := intended + SETTLE_SECONDS - time.time()) > 0:
             if self._rows.wait(min(seconds, SETTLE_SECONDS)):
@@ -330,7 +330,7 @@ class _Work:
             self.state.drop_rows([row for row, _ in found.values()])
 
     def _fail(self, part: Part, reason: str) -> Generator[Outcomes]:
-        """End `part`. Its rows without an outcome get an error with `reason`."""
+        """End `part`. Each of its rows that has no outcome gets an error with `reason`."""
         while rows := self.state.read_rows(part, _ROWS_PER_LIST):
             yield [(row, read_error(BatchError(reason))) for row in rows]
             self.state.drop_rows(rows)
@@ -362,7 +362,7 @@ def _status_of(error: GeminiCompatError) -> int | None:
 
 
 def _build_line(body: object) -> bytes:
-    """Return the line of the input file for a request body. `{}` is a placeholder for its `custom_id`."""
+    """Return the line of the input file for a request body. The line has `{}` as a placeholder for its `custom_id`."""
     options = {name: value for name, value in cast("dict[str, object]", body).items() if not name.startswith("stream")}
     line = {"custom_id": "{}", "method": "POST", "url": ENDPOINT, "body": options}
     return json.dumps(line).encode() + b"\n"
@@ -379,7 +379,7 @@ def _describe_ending(batch: Batch) -> str:
 
 
 def _find_chat_model(model: object) -> ConnectedModel:
-    """Return the chat model that `model` wraps, for example with bound options or structured output."""
+    """Return the chat model inside `model`, which may wrap it to bind options or to add structured output."""
     chat, _ = find_model(model)
     if not isinstance(chat, ConnectedModel):
         raise BatchError("`BatchApiEngine` needs a `ChatGeminiCompat`. It may have bound options or a schema.")

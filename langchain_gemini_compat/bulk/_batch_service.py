@@ -6,9 +6,9 @@ https://ai.google.dev/gemini-api/docs/batch-api (states, download), https://ai.g
 (resumable upload), https://ai.google.dev/api/batch-api (the native list). A batch has the fields of
 `openai.types.Batch`.
 
-The author of a public program that uses Google's batches found that an id is `batches/…`, so that the path of a batch
-contains `batches` twice (https://github.com/Formspec-Labs/RefSpec/commit/81c62a53). The authors of this package sent no
-request to Google.
+The author of a public program that uses Google's batches found that the id of a batch begins with `batches/`. So the
+path of a batch contains `batches` twice (https://github.com/Formspec-Labs/RefSpec/commit/81c62a53). The authors of this
+package sent no request to Google.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _COMPATIBLE = "/openai"
 _PART = 8 * 2**20
 #: Seconds before each retry. Requests that create a batch are not retried.
 _WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-#: OpenAI's status for each state of Google's native batches. Google documents OpenAI's statuses for the compatible
-#: endpoint.
+#: Maps the states of Google's native batches to OpenAI's statuses. For batches of the compatible endpoint, Google
+#: documents OpenAI's statuses.
 _STATES = {"pending": "validating", "running": "in_progress", "succeeded": "completed", "canceled": "cancelled"}
 _ENDINGS = frozenset({"completed", "failed", "expired", "cancelled"})
 _PAGE, _MOST_PAGES = 100, 50
@@ -84,7 +84,8 @@ class BatchService:
     Args:
         transport: Sends the requests.
         base_url: The URL of the compatible endpoint.
-        wait: Waits for a number of seconds. Returns whether the run is stopped, in which case no request is retried.
+        wait: Waits for a number of seconds. Returns whether the run is stopped. If it is stopped, no request is
+            retried.
     """
 
     def __init__(self, transport: Transport, base_url: str, wait: Callable[[float], bool]) -> None:
@@ -132,11 +133,11 @@ class BatchService:
         self._try_again(receive)
 
     def find_batch_of(self, file: str, since: float) -> tuple[str | None, bool]:
-        """Look for the batch whose input file is `file`. If it exists, it was created at about `since`.
+        """Look for the batch whose input file is `file`. If such a batch exists, it was created at about `since`.
 
         Returns:
-            The id of the batch or `None`, and whether this is certain. It is uncertain if the server does not say which
-            input file a batch of that time has, or if there are too many batches to read.
+            The id of the batch or `None`, and whether this result is certain. The result is uncertain if there are too
+            many batches to read. It is also uncertain if the server names no input file for a batch that is as new.
         """
         is_certain = True
         for operation in self._list_batches():
@@ -152,7 +153,7 @@ class BatchService:
         return None, is_certain
 
     def _list_batches(self) -> Iterator[JsonObject | None]:
-        """Yield the batches of the project, and at the end `None` if there are more than `_MOST_PAGES` pages."""
+        """Yield the batches of the project. If there are more than `_MOST_PAGES` pages, yield `None` at the end."""
         token = ""
         for _ in range(_MOST_PAGES):
             query = urlencode({"pageSize": _PAGE, **({"pageToken": token} if token else {})})

@@ -1,7 +1,8 @@
-"""Stores what `BatchApiEngine` needs after a crash: each unfinished batch with its rows that have no outcome.
+"""Stores what `BatchApiEngine` needs after a crash: each unfinished batch, and its rows without an outcome.
 
-The state is a SQLite file beside the output. It is synced to the disk before and after a batch is created, so that no
-batch is created twice, even after a power failure. The rows of a batch are in the file before the batch is created.
+The state is a SQLite file beside the output. The file is synced to the disk before and after a batch is created, so
+that no batch is created twice, even after a power failure. The rows of a batch are in the file before the batch is
+created.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class BatchState:
                 self._path.unlink()
 
     def want(self, row: Row) -> bool:
-        """Note that this run wants the outcome of `row`. Return whether a batch has the row already."""
+        """Record that this run wants the outcome of `row`. Return whether a batch already contains the row."""
         self._execute("INSERT OR IGNORE INTO wanted VALUES (?)", (row.key,))
         return self._execute("SELECT 1 FROM requests WHERE key = ?", (row.key,)).fetchone() is not None
 
@@ -95,28 +96,28 @@ class BatchState:
         return int(number)
 
     def add(self, part: int, position: int, row: Row) -> None:
-        """Add a row to the part that was begun."""
+        """Add a row to the part that `begin_part` has begun."""
         values = (part, position, row.key, row.number, json.dumps(row.id), _dump_content(row))
         self._execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def end_part(self, part: int, file: str) -> Part:
-        """Store the part that was begun. Its requests are in the uploaded `file`."""
+        """Store the part that `begin_part` has begun. Its requests are in the uploaded `file`."""
         self._execute("INSERT INTO parts VALUES (?, ?, NULL, NULL)", (part, file))
         self._execute("COMMIT")
         return Part(part, file, None, None)
 
     def abandon_part(self) -> None:
-        """Drop the part that was begun, if there is one."""
+        """Drop the part that `begin_part` has begun and `end_part` has not stored, if there is one."""
         if self._database.in_transaction:
             self._execute("ROLLBACK")
 
     def note_intent(self, part: Part, now: float | None) -> Part:
-        """Note that the batch of `part` is about to be created, or if `now` is `None`, that the server refused it."""
+        """Record that the batch of `part` is about to be created. With `None` as `now`, record that it was refused."""
         self._execute("UPDATE parts SET intended = ? WHERE part = ?", (now, part.number))
         return Part(part.number, part.file, now, None)
 
     def note_batch(self, part: Part, batch: str) -> Part:
-        """Note the id of the batch of `part`."""
+        """Record the id of the batch of `part`."""
         self._execute("UPDATE parts SET batch = ? WHERE part = ?", (batch, part.number))
         return Part(part.number, part.file, part.intended, batch)
 
@@ -130,16 +131,16 @@ class BatchState:
         return Part(*self._execute(statement, (number,)).fetchone())
 
     def has_wanted_rows(self, part: Part) -> bool:
-        """Return whether `part` has rows without an outcome that this run wants."""
+        """Return whether `part` has rows that have no outcome and that this run wants."""
         statement = "SELECT 1 FROM requests JOIN wanted USING (key) WHERE part = ? LIMIT 1"
         return self._execute(statement, (part.number,)).fetchone() is not None
 
     def has_rows(self, part: Part) -> bool:
-        """Return whether `part` has rows without an outcome, including rows that this run does not want."""
+        """Return whether `part` has rows that have no outcome, even if this run does not want these rows."""
         return self._execute("SELECT 1 FROM requests WHERE part = ? LIMIT 1", (part.number,)).fetchone() is not None
 
     def find(self, part: Part, position: int) -> Row | None:
-        """Return the row at `position`. Return `None` if it has an outcome, or if this run does not want it."""
+        """Return the row at `position`, or `None` if the row has an outcome or this run does not want the row."""
         found = self._execute(f"{_SELECT} AND position = ?", (part.number, position)).fetchone()
         return None if found is None else _read_row(found)
 
@@ -158,7 +159,7 @@ class BatchState:
     def drop_answered(self, has_answer: Callable[[str], bool]) -> None:
         """Forget rows whose answer is in the journal. Such rows remain if an earlier run died before `drop_rows`.
 
-        A row with an error in the journal is kept, because it may have been sent again after this error.
+        A row that has an error in the journal is kept, because this row may have been sent again after the error.
         """
         keys = [key for (key,) in self._execute("SELECT key FROM requests") if has_answer(key)]
         self._execute("BEGIN")

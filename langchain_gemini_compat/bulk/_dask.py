@@ -21,9 +21,9 @@ _LOCAL = "local:"
 class DaskEngine:
     """Sends the rows with Dask, from several processes of this machine or from a cluster.
 
-    Dask replaces processes that die and gives their rows to others, so a row in flight may be sent twice. The output
-    has each row once. The workers need this package, and get a pickle of the model. **The pickle contains the API
-    key.**
+    Dask replaces worker processes that die, and gives their rows to other workers. So a row in flight may be sent
+    twice, but the output has each row once. The workers need this package. Dask sends them a pickle of the model. **The
+    pickle contains the API key.**
 
     Args:
         cluster: `"local:4"` starts four worker processes for the run. Other strings are addresses of a scheduler, such

@@ -21,7 +21,7 @@ _WORKER_SECONDS = 300
 
 
 class _ModelOnWorker(WorkerPlugin):
-    """Contains the model on a worker. Dask sends it once to each worker process, including later replacements."""
+    """Carries the model to the workers. Dask sends the plugin once to each worker process, also to a replacement."""
 
     def __init__(self, name: str, model: BulkModel) -> None:
         self.name = name
@@ -30,7 +30,7 @@ class _ModelOnWorker(WorkerPlugin):
 
 @contextmanager
 def open_local(processes: int, concurrency: int) -> Generator[Client]:
-    """Start worker processes, and stop them at the end. Their threads suffice for all calls in flight."""
+    """Start worker processes with a thread for each call in flight, and stop the processes at the end."""
     threads = ceil(concurrency / processes)
     cluster = LocalCluster(n_workers=processes, threads_per_worker=threads, dashboard_address=":0")
     with cluster, Client(cluster) as client:
@@ -69,7 +69,8 @@ def ask_rows(client: Client, model: BulkModel, rows: Iterator[Row], concurrency:
             yield outcomes
             running.update(submit(len(batch)))
     finally:
-        # Ctrl-C in a terminal also ends local workers. Then these calls fail, and would hide the `KeyboardInterrupt`.
+        # Ctrl-C in a terminal also ends local workers. Then the calls below fail, and their errors would hide the
+        # `KeyboardInterrupt`.
         with suppress(Exception):
             client.cancel([future for _, future in on_cluster.values()])
             client.unregister_worker_plugin(name)

@@ -48,7 +48,7 @@ _CREATE = (
         "tool_calls TEXT, finish_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER, "
         "usage TEXT, price REAL, error_type TEXT, error_message TEXT)"
     ),
-    # The cost of earlier failed calls, for rows that were sent again.
+    # The cost of failed calls, for rows that were sent again after the failure.
     "CREATE TABLE bulk_spent (key TEXT NOT NULL, input_tokens INTEGER, output_tokens INTEGER, usage TEXT, price REAL)",
     "CREATE INDEX bulk_spent_by_key ON bulk_spent (key)",
     (
@@ -60,7 +60,7 @@ _CREATE = (
         "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) ORDER BY row"
     ),
 )
-# Rows that failed in an earlier run come last. Otherwise 50 bad rows at the beginning would stop each run.
+# Rows that failed in an earlier run come last. If they came first, 50 bad rows would stop each new run.
 _LIST_OPEN = (
     "CREATE TEMP TABLE rows_to_send AS SELECT row FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) "
     "WHERE coalesce(status, 2) >= {least} ORDER BY status IS NOT NULL, row"
@@ -119,7 +119,7 @@ class Journal:
         self._database.close()
 
     def load(self, model: BulkModel, rows: Iterable[tuple[str, JsonObject]]) -> None:
-        """Replace the rows by those of the input, and keep the outcomes. If a row is invalid, change nothing.
+        """Replace the journal's rows by those of the input. Keep the outcomes. If a row is invalid, change nothing.
 
         Raises:
             InvalidRowsError: For invalid rows.
@@ -133,7 +133,7 @@ class Journal:
             raise
 
     def read_open_rows(self, *, retry_failed: bool) -> Iterator[Row]:
-        """Yield each row to send once. Outcomes may be recorded during the iteration."""
+        """Yield the rows that this run has to send. Outcomes may be recorded during the iteration."""
         self._execute("DROP TABLE IF EXISTS temp.rows_to_send")
         self._execute(_LIST_OPEN.format(least=_FAILED if retry_failed else _OPEN))
         last = 0
@@ -160,7 +160,7 @@ class Journal:
             self._synced = time.monotonic()
 
     def reopen(self, keys: Sequence[str]) -> None:
-        """Let the next run send these rows again, if they failed. They keep their errors until then."""
+        """Let the next run send the failed rows among `keys` again. Until then, these rows keep their errors."""
         with self._transaction():
             for key in keys:
                 self._execute("UPDATE bulk_outcomes SET status = ? WHERE key = ? AND status > 0", (_OPEN, key))
@@ -170,7 +170,7 @@ class Journal:
         return Counts(*self._execute(_COUNT_ROWS).fetchone(), *self._execute(_COUNT_PAID).fetchone())
 
     def count_errors(self) -> dict[str, int]:
-        """Return the number of rows for each name of an error, the most frequent error first."""
+        """Return a dict from the name of an error to the number of its rows, with the most frequent error first."""
         found = self._execute(
             "SELECT error_type, count(*) FROM bulk_rows JOIN bulk_outcomes USING (key) WHERE error_type IS NOT NULL "
             "GROUP BY error_type ORDER BY count(*) DESC, error_type"
@@ -190,7 +190,7 @@ class Journal:
     def _prepare(self) -> None:
         """Create the tables of a new file.
 
-        WAL mode begins afterwards, so that the `application_id` is in the file itself, where `_is_usable` reads it.
+        WAL mode is switched on after this. So the `application_id` is in the file itself, where `_is_usable` reads it.
         """
         self._execute("PRAGMA locking_mode = EXCLUSIVE")
         with self._transaction():
@@ -226,7 +226,7 @@ class Journal:
         return ""
 
     def _build_key(self, request: str, content: JsonObject) -> str:
-        """Return the key of a row. It contains the `id`, or else a number that distinguishes equal requests."""
+        """Return the key of a row. If the row has no `id`, the key has a number that distinguishes equal requests."""
         if content.get("id") is not None:
             return f"{request}:id:{json.dumps(content['id'])}"
         self._execute(
@@ -274,7 +274,7 @@ def _is_usable(path: Path) -> bool:
 
 
 def _encode(key: str, outcome: Outcome) -> tuple[Value, ...]:
-    """Return the outcome as the values of a row of `bulk_outcomes`."""
+    """Convert the outcome to the values of one row of the table `bulk_outcomes`."""
     usage = outcome.usage
     return (
         key,

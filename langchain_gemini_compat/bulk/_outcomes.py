@@ -16,8 +16,8 @@ from langchain_gemini_compat._response.block_translator import describe_refusal
 from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 from langchain_gemini_compat.price import estimate_price, prices_version
 
-#: The cause of an error: the row, the server or the network (`server`), or the account or the configuration
-#: (`account`). `quota` is an exhausted quota of the account, which stops the run at once.
+#: What caused an error: the row (`row`), the server or the network (`server`), or the account or the configuration
+#: (`account`). `quota` means that a quota of the account is used up, which stops the run at once.
 Scope: TypeAlias = Literal["row", "server", "account", "quota"]
 
 #: The first digit of the HTTP status of a redirect.
@@ -30,7 +30,7 @@ class Outcome:
 
     Attributes:
         text: The text of the answer.
-        parsed: The answer as an object, if the run has a schema. The values are those of JSON.
+        parsed: The answer as a JSON value, if the run has a schema.
         tool_calls: The tool calls of the answer.
         finish_reason: LangChain's finish reason, such as `stop` or `length`.
         model: The model that answered.
@@ -55,12 +55,12 @@ class Outcome:
 
     @property
     def is_failed(self) -> bool:
-        """Whether the row failed and the next run does not send it again, unless it gets `retry_failed`."""
+        """Whether the row failed in such a way that only a run with `retry_failed` sends the row again."""
         return self.error_type is not None and self.error_scope in ("row", "server")
 
 
 def read_reply(reply: object) -> Outcome:
-    """Return the outcome of a call that returned `reply`: a message, or the dict of `include_raw=True`.
+    """Return the outcome of a call that returned `reply`: a message, or the dict that `include_raw=True` gives.
 
     A refusal by the model or by a filter is an error, even if the run has no schema.
     """

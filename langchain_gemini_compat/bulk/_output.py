@@ -43,7 +43,7 @@ def find_journal(path: Path) -> Path:
 
 
 def write_output(journal: Journal, path: Path) -> None:
-    """Write the output file, unless the journal is the output. It is replaced at once, so it is never incomplete."""
+    """Write the output file, unless the journal is the output. The new file replaces the old one in one step."""
     suffix = path.suffix.lower()
     if suffix in _SQLITE:
         return

@@ -30,14 +30,14 @@ Rows: TypeAlias = str | PathLike[str] | Iterable[AnyRow]
 _OWN_KEYS = frozenset({"id", "prompt", "messages"})
 #: Reading stops after this number of invalid rows.
 _MOST_PROBLEMS = 5
-#: Integers in SQLite are smaller than this, because they have 64 bits.
+#: An integer `id` has to be smaller than this, because SQLite stores integers in 64 bits.
 _MOST_ID = 2**63
 
 
 class InvalidRowsError(GeminiCompatError, ValueError):
     """The input has invalid rows. No request was sent.
 
-    The error message lists them. Correct the rows and run again.
+    The error message lists the rows. Correct them and run again.
     """
 
 
@@ -62,9 +62,9 @@ class Row:
     """A row of the input that has no answer yet.
 
     Attributes:
-        number: Its position in the input, from 1.
+        number: The position of the row in the input, from 1.
         id: The `id` of the row, or `None`.
-        key: Identifies the request, and is unique in the input. It is the same in the next run.
+        key: Identifies the request. The key is unique in the input, and the same in the next run.
         question: The prompt or the messages, for `invoke` and `preview` of the model.
         options: The other options of the call, such as `temperature`.
     """
@@ -77,7 +77,7 @@ class Row:
 
 
 def read_rows(rows: Rows) -> Iterator[tuple[str, JsonObject]]:
-    """Yield the place of each row, such as `line 7`, and the row. Blank lines of a file are skipped.
+    """Yield each row together with a name of its place, such as `line 7`. Blank lines of a file are skipped.
 
     Raises:
         InvalidRowsError: For a line that is not a JSON object.
@@ -117,14 +117,14 @@ def read_content(content: JsonObject) -> tuple[str | list[BaseMessage], dict[str
 
 
 def digest_request(model: BulkModel, content: JsonObject) -> str:
-    """Return a hash of the request that the row would send. It changes with the model, the schema and the options.
+    """Return a hash of the request that the row would send: of the messages, the model, the schema and the options.
 
     Raises:
         ValueError: If the row is invalid, or if the model does not accept an option.
     """
     try:
         question, options = read_content(content)
-        # The key of a row must not depend on earlier refusals by the server in this process.
+        # The key of a row must not depend on what the server refused earlier in this process.
         with ignore_refusals():
             body, _ = model.preview(question, **options)
         return _digest(body)
@@ -154,7 +154,7 @@ class Problems:
         self._texts: list[str] = []
 
     def add(self, place: str, problem: str) -> None:
-        """Add an invalid row. If there are `_MOST_PROBLEMS` by now, raise the error for all of them."""
+        """Add an invalid row. If it is number `_MOST_PROBLEMS`, raise an error that lists all invalid rows."""
         self._texts.append(f"{place}: {' '.join(problem.split())}")
         if len(self._texts) >= _MOST_PROBLEMS:
             self.check()
@@ -218,7 +218,7 @@ def _dump_message(value: object) -> JsonObject:
 
 
 def _check_stop(options: Mapping[str, object]) -> None:
-    """Raise an error for a stop sequence that is not a string. LangChain would raise one only during the run."""
+    """Raise an error for a stop sequence that is not a string. LangChain would raise one later, during the run."""
     for name in ("stop", "stop_sequences"):
         stop = options.get(name) or []
         texts = cast("list[object]", stop) if isinstance(stop, list) else [stop]
@@ -247,5 +247,5 @@ def _read_message(message: object) -> BaseMessage:
 
 def _describe_unknown(name: str) -> str:
     meant = find_similar(name, KNOWN_OPTIONS | _OWN_KEYS)
-    hint = f" Did you mean `{meant}`?" if meant else " Put other keys of the body under `extra_body`."
+    hint = f" Did you mean `{meant}`?" if meant else " Put other keys of the request body under `extra_body`."
     return f"`{name}` is not an option of a call.{hint}"

@@ -31,7 +31,7 @@ class BulkResult(Counts):
 
     Attributes:
         path: The output.
-        errors: For each name of an exception, the number of rows that ended with it.
+        errors: Maps the name of an exception to the number of rows that failed with this exception.
         stopped: Why the run ended before all rows were sent, or `None`.
     """
 
@@ -53,10 +53,10 @@ def run_bulk(
 ) -> BulkResult:
     """Send all rows to the model, and write one row of output for each.
 
-    Every outcome is written to a journal beside the output, `OUTPUT.journal`, before it is counted. After a crash, a
-    quota or Ctrl-C, run the function again: it sends only the missing rows. A row is sent again if its request or its
-    `id` has changed. A failed row keeps its error and is not sent again, unless it failed in an outage that stopped the
-    run.
+    Every outcome is written to a journal beside the output, `OUTPUT.journal`, before it is counted. After a crash, an
+    exhausted quota or Ctrl-C, call the function again: it sends only the missing rows. A row is sent again if its
+    request or its `id` has changed. A failed row keeps its error and is not sent again, unless it failed in an outage
+    that stopped the run.
 
     The function blocks until the end of the run. In an `async def`, call `await asyncio.to_thread(run_bulk, …)`.
 
@@ -69,7 +69,8 @@ def run_bulk(
         schema: Schema of the answers, as for `with_structured_output`. The column `parsed` contains the objects.
             Default: none.
         concurrency: Maximum number of calls in flight. Default: 16.
-        engine: Sends the rows, such as `DaskEngine` or `BatchApiEngine`. Default: async calls in this process.
+        engine: The object that sends the rows, such as a `DaskEngine` or a `BatchApiEngine`. Default: async calls in
+            this process.
         retry_failed: Whether to send the failed rows again. Default: `False`.
         report: Called with the progress at the start and after each write to the journal. Default: none.
 
@@ -135,7 +136,7 @@ class _Run:
         return BulkResult(**asdict(counts), path=self.path, errors=errors, stopped=self.rule.reason)
 
     def stop(self) -> None:
-        """Send no more rows. The calls in flight end."""
+        """Send no more rows, but let the calls in flight end."""
         self.rule.reason = self.rule.reason or "The run was interrupted."
         if self.open_rows is not None:
             self.open_rows.stop()
@@ -157,7 +158,7 @@ class _Run:
 
 
 def _check_batches(engine: Engine, path: Path, journal: Journal) -> None:
-    """Raise an error if the engine would send rows that are in a batch already.
+    """Raise an error if the engine would send rows that are already in a batch.
 
     Raises:
         OutputError: If another engine than `BatchApiEngine` would send such rows, or if `BatchApiEngine` has the path
@@ -182,7 +183,7 @@ def _check_batches(engine: Engine, path: Path, journal: Journal) -> None:
 
 
 def _call_beside_loop(run: _Run, rows: Rows) -> BulkResult:
-    """Call `run`. If an event loop runs in this thread, as in a notebook, call it in a new thread."""
+    """Call `run`. If this thread already runs an event loop, as in a notebook, call `run` in a new thread."""
     if not _is_in_event_loop():
         return run(rows)
     with ThreadPoolExecutor(1) as thread:

@@ -48,7 +48,7 @@ class StopRule:
             )
 
     def end(self) -> None:
-        """Set `reason` if rows of a finished run have no answer because of the account. The next run sends them."""
+        """Set `reason` if errors of the account left rows without an answer. The next run sends these rows."""
         if self._of_account:
             self.reason = (
                 self.reason or f"{self._of_account:,} rows were not answered. The last error is {self._last_of_account}"
