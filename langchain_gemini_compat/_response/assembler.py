@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 _REASONING = frozenset(REASONING_KEYS)
 _IMAGES = frozenset(("images", "image", "content_blocks"))
-#: Maps each key of a delta to its kind of content. If a reply has several choices, each kind is taken from one of them.
+#: Maps each key of a delta to its kind of content. If all choices are read as one message, each kind of content comes
+#: from only one choice.
 _KINDS = {
     "content": "text",
     **dict.fromkeys(REASONING_KEYS, "thoughts"),
@@ -66,7 +67,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 #: The key under which gateways (LiteLLM, OpenRouter) send the model's own finish reason.
 _NATIVE = "native_finish_reason"
 _PLACES_OF_NATIVE = frozenset(("provider_specific_fields", _NATIVE))
-#: The keys that a choice and its delta may have in a chunk for `read_text`. A chunk with any other key goes to `feed`.
+#: The keys that `read_text` accepts in a choice, and the keys that it accepts in a delta. `feed` reads chunks with any
+#: other key.
 _TEXT_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
 _TEXT_DELTA = frozenset(("role", "content"))
 
@@ -108,7 +110,7 @@ class StreamAssembler:
         #: Maps each kind of content to the choice that it is taken from. Used if all choices are read as one message.
         self._sources: dict[str, int] = {}
         self._text_source = choice or 0
-        #: The choices whose text is ignored, since another choice had text first.
+        #: The choices whose text is ignored, because another choice sent text first.
         self._alternatives: set[int] = set()
         self._split_calls = False
         #: The choices that sent a finish reason.
@@ -117,7 +119,7 @@ class StreamAssembler:
         self._seen_keys: set[str] = set()
         self._has_deltas = False
         self._has_refusal = False
-        #: Whether calls came after the end of the stream (`[DONE]`).
+        #: Whether tool calls came after the end of the stream (`[DONE]`).
         self._has_late_calls = False
         self._splitter = ThoughtSplitter(tags)
         if not expects_thoughts:
@@ -140,7 +142,7 @@ class StreamAssembler:
         self._empty = True
         #: White space at the start of the text, held back because white space alone is not an answer.
         self._blank: list[str] = []
-        #: Facts about the reply. Each fact comes from the first chunk that contains it.
+        #: The next five attributes describe the reply. Each has the first non-empty value that a chunk contains.
         self.reply_id = ""
         self.model = ""
         self.system_fingerprint = ""
@@ -176,7 +178,7 @@ class StreamAssembler:
         return text
 
     def _has_new_facts(self, wire: WireChunk) -> bool:
-        """Return whether `wire` has a fact about the reply that is not known yet."""
+        """Return whether `wire` may set an attribute of the reply that is still empty, or says why Google refused."""
         return (
             not self.reply_id
             or not self.model
@@ -233,7 +235,7 @@ class StreamAssembler:
             tracker.invalidate_all("The server sent several choices, and it is unclear which one is the answer.")
 
     def _note_reply(self, wire: WireChunk) -> None:
-        # This method runs for most chunks, so a fact that is already known is not read again.
+        # This method runs for most chunks, so an attribute that already has a value is not read again.
         self.reply_id = self.reply_id or text_at(wire, "id")
         self.model = self.model or text_at(wire, "model")
         if "system_fingerprint" in wire:
@@ -276,7 +278,7 @@ class StreamAssembler:
         if not self._has_deltas:
             self._has_deltas = any(value for key, value in delta.items() if key != "role")
         if not message or not self._has_deltas:
-            # Without a message, the result is the delta. Without earlier deltas, the message is read as a delta.
+            # Without a message, the delta is the result. Without a delta here or earlier, the message takes its place.
             return delta or self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -286,7 +288,7 @@ class StreamAssembler:
         return {**new, **delta}
 
     def _as_delta(self, message: JsonObject, number: int) -> JsonObject:
-        """Return `message` without the calls of earlier messages, which some servers repeat."""
+        """Return `message` without repeated calls. Some servers send all earlier calls again in each message."""
         if not message.get("tool_calls"):
             return message
         return {**message, "tool_calls": self._select_new_calls(list_at(message, "tool_calls"), number)}
@@ -298,7 +300,10 @@ class StreamAssembler:
         return [] if self._tracker.repeats_all(calls) else self._tracker.select_new(calls)
 
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
-        """Return `delta` without content of a kind that another choice sent first. Calls are kept and get an error."""
+        """Return `delta` without content of a kind that another choice sent first.
+
+        Tool calls are an exception: those of a second choice are kept, and all calls get an error.
+        """
         if not delta.keys() <= self._seen_keys:
             self._seen_keys.update([key for key, value in delta.items() if value])
         if self._choice is not None:
@@ -373,7 +378,7 @@ class StreamAssembler:
             self._note_extras(delta, whole=whole)
 
     def _feed_calls(self, entries: list[JsonValue]) -> Iterable[Event]:
-        # This is not a generator, because a generator would add one function call for each piece of arguments.
+        # This is not a generator, because a generator would add one Python call for each piece of arguments.
         tracker = self._open_tracker()
         if not self._done:
             return tracker.feed(entries)
@@ -385,7 +390,7 @@ class StreamAssembler:
         for key in REASONING_KEYS:
             thought = delta.get(key)
             if isinstance(thought, str):
-                # DeepSeek answers 400 if the key is not sent back, even if its value is empty.
+                # A key with an empty value is recorded too: if the next request lacks the key, DeepSeek answers 400.
                 self._reasoning[key] = self._reasoning.get(key, 0) + len(thought)
                 said = said or thought
         for block in () if said else map(read_content_block, list_at(delta, "content_blocks")):
@@ -482,13 +487,13 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """Return the signature that came for a call that was never sent. The signature is also valid on the message."""
+    """Return the `extra_content` of calls that were never sent. The message gets its signature instead."""
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 
 
 def _describe_replaced(key: str) -> str:
-    return f"The reply had several values of `{key}`, and the last one was kept."
+    return f"The reply had several values for `{key}`. Only the last value was kept."
 
 
 def _items(value: JsonValue) -> list[JsonValue]:
@@ -516,15 +521,15 @@ def _is_thought(delta: JsonObject) -> bool:
 
 
 def _usage_of(wire: WireChunk) -> JsonObject:
-    """Return the token counts. Some gateways send them under the key of Google's native API."""
+    """Return the token counts of a chunk. Some gateways send them as `usageMetadata`, as Google's native API does."""
     return object_at(wire, "usage") or object_at(wire, "usageMetadata")
 
 
 def _merge(known: JsonObject, more: JsonObject) -> None:
     """Merge `more` into `known`. Objects are merged, lists are joined, and other values are replaced.
 
-    `known` is extended in place and shares no object or list with `more`. So the time is linear in the size of all
-    chunks.
+    `known` is extended in place and shares no object or list with `more`. So the time to merge all chunks is linear in
+    their total size.
     """
     for key, value in more.items():
         old = known.get(key)

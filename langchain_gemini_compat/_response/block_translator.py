@@ -3,7 +3,7 @@
 `register` adds `decode_blocks` and `decode_chunk_blocks` to langchain-core's registry, which is global to the process.
 
 This module also defines the `index` of each block, for message chunks and for v3 events. LangChain merges pieces with
-the same index into one block. Each index is a string that starts with `lc_`, as in langchain-core. If they were
+the same index into one block. Each index is a string that starts with `lc_`, as in langchain-core. If indexes were
 integers, `output_version="v1"` would merge a text block into tool call 0.
 """
 
@@ -63,7 +63,7 @@ def decode_blocks(message: AIMessage) -> list[ContentBlock]:
 def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
     """Return the blocks of a chunk. Blocks with the same `index` in several chunks are pieces of one block."""
     if chunk.chunk_position == "last" and (chunk.content or chunk.tool_call_chunks or _reasoning(chunk)):
-        # The last chunk that a stream yields has no content, calls or thoughts. So this chunk is the sum of all chunks.
+        # The last chunk of a stream has no content, calls or thoughts. This chunk does, so it is the sum of all chunks.
         return decode_blocks(chunk)
     blocks: list[JsonObject] = [{**block, "index": reasoning_index(0)} for block in _reasoning(chunk)]
     blocks += _content(chunk, indexed=True)
@@ -92,7 +92,7 @@ def _reasoning(message: AIMessage) -> list[JsonObject]:
 
 
 def _content(message: AIMessage, *, indexed: bool) -> list[JsonObject]:
-    """Return one text block with its signature, and the media blocks. A list of texts becomes one text."""
+    """Return one block with all text of `message` and the signature, followed by the media blocks."""
     raw = cast("str | list[JsonValue]", message.content)
     parts = [raw] if isinstance(raw, str) else raw
     text = "".join(map(_read_text_part, parts))
@@ -122,7 +122,7 @@ def _message_signature(message: AIMessage) -> str | None:
 def describe_refusal(message: AIMessage) -> str:
     """Return the text of a refusal, or an empty string without a refusal.
 
-    The text is the model's own, or says which filter stopped the reply.
+    The text is what the model said, or a sentence that says which filter stopped the reply.
     """
     text = message.additional_kwargs.get("refusal")
     if isinstance(text, str) and text:

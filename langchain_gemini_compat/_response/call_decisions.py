@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject
 
 
-#: How arguments can begin: an object, a string that contains an object, or `null`.
+#: What valid arguments begin with: the start of an object, of a string that contains an object, or of `null`.
 _BEGINNINGS = ("{", '"', "null")
 
 
@@ -56,8 +56,8 @@ class TrackedCall:
     extras: JsonObject = field(default_factory=dict)
     #: Extra fields that came after `extras` was emitted. Most of them repeat fields of `extras`.
     late_extras: JsonObject = field(default_factory=dict)
-    #: `{}` if no other arguments came so far. It is either the complete arguments, or a placeholder that some gateways
-    #: send before the arguments.
+    #: `{}` if `{}` came and no other arguments came yet. This `{}` is either the complete arguments, or a placeholder
+    #: that some gateways send before the arguments.
     placeholder: str = ""
     #: Whether `{}` came twice with the same id. The second `{}` is a repetition, unless other arguments follow.
     has_two_placeholders: bool = False
@@ -74,12 +74,12 @@ class TrackedCall:
     error: str = ""
     #: The complete call that this call may repeat.
     repeated_call: TrackedCall | None = None
-    #: Whether `repeated_call` gets an error if this call turns out not to be a repetition. This is so if the entry of
-    #: this call had no name.
+    #: Whether `repeated_call` gets an error if this call turns out not to be a repetition. True if this call began with
+    #: an entry without a name.
     must_repeat: bool = False
     #: The arguments, once they are complete; `None` if they are not a JSON object.
     value: JsonObject | None = None
-    #: The fingerprint of `value`; empty before its first use.
+    #: The fingerprint of `value`; empty until it is needed for the first time.
     fingerprint: str = ""
 
     @property
@@ -104,7 +104,7 @@ class TrackedCall:
 
     @property
     def lacks_id(self) -> bool:
-        """Whether the id is empty or equals the name, and so identifies no call. Vertex sent the name as id in 2024."""
+        """Whether the id does not identify the call: it is empty or equals the name, as on Vertex AI in 2024."""
         return self.wire_id in ("", self.name)
 
     def matches_name(self, name: str) -> bool:
@@ -120,19 +120,19 @@ class TrackedCall:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The state of the stream before an entry. `decide` derives from it what the entry means."""
+    """The state of the stream before an entry. `decide` uses this state to find out what the entry means."""
 
     calls: Sequence[TrackedCall]
     by_id: dict[str, TrackedCall]
     #: The newest call of each name.
     by_name: dict[str, TrackedCall]
-    #: The calls that may be repetitions and whose arguments are incomplete, by wire id.
+    #: Maps a wire id to the call with incomplete arguments that may be a repetition.
     open_repetitions: dict[str, TrackedCall]
-    #: The call that the previous entry belonged to, if this call may be a repetition; otherwise `None`.
+    #: The call of the previous entry, if that call may be a repetition; otherwise `None`.
     current_repetition: TrackedCall | None
     #: The wire names of the bound tools; `None` if they are not known.
     tool_names: frozenset[str] | None
-    #: Whether the index of every entry so far was the number of its call.
+    #: Whether every entry so far had the number of its call as its index.
     is_index_reliable: bool
     #: Whether the arguments of any call began without `{}`, which shows that this server does not send placeholders.
     skips_placeholders: bool
@@ -162,21 +162,23 @@ class Decision:
     repeated_call: TrackedCall | None = None
     #: Whether `repeated_call` gets an error if the new call is not a repetition.
     must_repeat: bool = False
-    #: Whether the entry has a name but no arguments, after the arguments of `call`. It either ends `call`, or starts
-    #: another call of the same tool.
+    #: Whether the entry has a name but no arguments, and came after the arguments of `call`. Such an entry either ends
+    #: `call`, or starts another call of the same tool.
     is_second_header: bool = False
-    #: The earlier call whose second header turns out to be the start of the new call.
+    #: The earlier call after whose arguments a second header came (a name without arguments). That header turns out to
+    #: be the start of the new call.
     header_call: TrackedCall | None = None
-    #: The calls that get an error, since the entry allows more than one interpretation.
+    #: The earlier calls that get an error, because the entry allows more than one interpretation.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
-    #: Whether the new call gets an error as well.
+    #: Whether the new call also gets an error.
     is_new_call_ambiguous: bool = False
-    #: The calls that only the index told apart. They get an error if the index turns out to be unreliable.
+    #: The calls whose content depends on the index of the entry. These calls get an error if the index turns out to be
+    #: unreliable.
     decided_by_index: tuple[TrackedCall, ...] = ()
 
 
 def decide(evidence: Evidence, entry: Entry) -> Decision:
-    """Return what `entry` means, by the tables in the docstring of `ToolCallTracker`."""
+    """Return what `entry` means. The docstring of `ToolCallTracker` has the rules as tables."""
     repetition = evidence.open_repetitions.get(entry.id) if entry.id else None
     if repetition is not None and repetition.matches_name(entry.name):
         return Decision(repetition)
@@ -200,7 +202,7 @@ def _decide_by_id(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decisi
 def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
     last = evidence.calls[-1]
     if entry.id:
-        # Either the id of the last call comes late, or another call starts.
+        # The entry either brings the missing id of the last call, or starts another call.
         is_late = not last.wire_id and last.matches_name(entry.name) and not last.is_closed
         return Decision(last, ambiguous_calls=(last,)) if is_late else _decide_new_name(evidence, entry)
     indexed = evidence.call_at(entry.index)
@@ -213,7 +215,7 @@ def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
         return _decide_other_name(evidence, targets, entry)
     names = evidence.tool_names or frozenset()
     if indexed is not None and indexed is not last and any(_longer_names(indexed.name, entry.name, names)):
-        # The entry has either the rest of the name of the call at the index, or the name of the last call again.
+        # The name in the entry either continues the name of the call at the index, or repeats the last call's name.
         return Decision(last, ambiguous_calls=targets)
     if evidence.is_next_index(entry.index) and not (last.is_closed and entry.has_args):
         return _decide_by_index(last, entry)
@@ -263,9 +265,10 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
 
 
 def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) -> Decision | None:
-    """Decide about a second name for a call without arguments.
+    """Decide about an entry that repeats the name of `call`, which has no arguments yet.
 
-    Return `None` if no tool's name begins with both names joined.
+    Return `None` if no tool's name begins with the name written twice. Otherwise, the entry may be the second piece of
+    such a name.
     """
     same = [name for name in names if name.startswith(call.name)]
     longer = [name for name in same if name.startswith(call.name + piece)]
@@ -282,8 +285,8 @@ def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entr
     if call.placeholder and is_placeholder and is_identified:
         return Decision(call, is_repetition=True)
     if call.placeholder and (evidence.skips_placeholders or (call.lacks_id and is_placeholder)):
-        # The earlier `{}` was the complete arguments, because this server does not send placeholders or because a
-        # second `{}` came without an id.
+        # The earlier `{}` was not a placeholder but the complete arguments. Either this server does not send
+        # placeholders, or a second `{}` came without an id.
         header_call = call if is_identified and call.has_second_header else None
         return Decision(repeated_call=call if is_identified else None, header_call=header_call)
     is_second = bool(entry.id) or call.has_second_header or call.has_two_placeholders
@@ -297,7 +300,7 @@ def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
         return Decision()
     is_identified = bool(entry.id) or call.has_second_header
     if has_same_arguments(call, entry.args):
-        # This server sends ids, so an entry without an id may also be a second call.
+        # The earlier call has an id. So an entry without an id may be a repetition or a second call.
         return Decision(call, is_repetition=True, ambiguous_calls=() if is_identified else (call,))
     return Decision(repeated_call=call if is_identified else None, header_call=call if call.has_second_header else None)
 
@@ -326,10 +329,10 @@ def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
 
 
 def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry: Entry) -> Decision:
-    """Decide about an entry with another name than `targets`.
+    """Decide about an entry whose name differs from the names of the calls in `targets`.
 
-    It is a piece of a name, or starts a new call. The names of the bound tools decide. If they are not known, targets
-    without arguments get an error.
+    The entry either continues the name of a target, or starts a new call. The names of the bound tools decide. If these
+    names are not known, targets without arguments get an error.
     """
     names = evidence.tool_names
     if names is None:
@@ -341,8 +344,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        # The entry continues no name. If it begins no tool's name either, it may be the rest of an unknown name, or a
-        # call of an unknown tool.
+        # The entry does not continue the name of a target. If no tool's name begins with the entry's name either, the
+        # entry may continue an unknown name, or call an unknown tool.
         unclear = () if begins_a_name else tuple(call for call in targets if not call.is_closed)
         if unclear:
             return Decision(ambiguous_calls=unclear, is_new_call_ambiguous=True)
@@ -354,7 +357,7 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
 
 
 def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
-    """Decide that a new call starts. It is ambiguous if its name can only be the rest of an earlier call's name."""
+    """Decide that a new call starts. The call is ambiguous if its name can only continue an earlier call's name."""
     if evidence.tool_names is None or _begins_a_tool_name(entry.name, evidence.tool_names):
         return Decision()
     unclear = tuple(_calls_completed_by(entry.name, evidence.tool_names, evidence.by_name))

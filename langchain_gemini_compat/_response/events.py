@@ -62,7 +62,7 @@ class CallExtras:
 
 @dataclass(frozen=True, slots=True)
 class InvalidCall:
-    """An invalid call that must not run: what the server sent, and the reason."""
+    """A call that must not run. `error` says why the call is invalid."""
 
     index: int
     id: str
@@ -96,7 +96,7 @@ class Finished:
     empty: bool
     #: Unknown keys that were not kept, since they were too large or too many.
     dropped_fields: tuple[str, ...] = ()
-    #: Messages about other parts of the reply that were left out.
+    #: Messages about parts of the reply that were left out, except the unknown keys.
     losses: tuple[str, ...] = ()
     #: The provider and the cost of the reply, if a gateway sends them.
     provider: str = ""

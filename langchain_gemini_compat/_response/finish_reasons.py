@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 Ending: TypeAlias = Literal["clean", "calls", "unknown", "cut", "broken", "filtered", "malformed"]
 
-#: The rank of each kind, from the least severe to the most severe.
+#: The severity of each kind of finish reason. A higher number is more severe.
 _RANKS: dict[Ending, int] = {
     "clean": 0, "calls": 1, "unknown": 2, "cut": 3, "broken": 4, "filtered": 5, "malformed": 6,
 }  # fmt: skip
@@ -24,7 +24,7 @@ _WORDS: dict[Ending, frozenset[str]] = {
             "complete", "completed", "finished", "done", "normal", "word",
         }
     ),
-    # The model announces that it calls tools.
+    # The model says that the reply contains tool calls.
     "calls": frozenset({"tool_calls", "tool_call", "tool_use", "function_call", "function_calls"}),
     # Finish reasons that do not say whether the reply is complete.
     "unknown": frozenset(
@@ -98,8 +98,8 @@ def is_at_least_as_severe(kind: Ending, earlier: Ending) -> bool:
 def to_openai_reason(kind: Ending, native: str, *, called: bool) -> str | None:
     """Return OpenAI's finish reason for `kind`; `None` for a reply that broke off.
 
-    If the reply has calls (`called`), a clean reason becomes `tool_calls`, because AI Studio ends streams with calls by
-    `stop` (googleapis/python-genai issue 2868).
+    If the reply has tool calls (`called`), a clean reason such as `stop` becomes `tool_calls`. AI Studio sends
+    `stop` at the end of streams with tool calls (googleapis/python-genai issue 2868).
     """
     if kind in ("clean", "calls"):
         return "tool_calls" if called else "stop"
@@ -111,10 +111,11 @@ def to_openai_reason(kind: Ending, native: str, *, called: bool) -> str | None:
 
 
 def to_core_reason(reason: str | None, *, refused: bool) -> str | None:
-    """Return langchain-core's word for an OpenAI finish reason; `None` if there is no such word.
+    """Return langchain-core's word for an OpenAI finish reason; `None` if langchain-core has no word for it.
 
-    langchain-core 1.8 reads the word from `normalized_finish_reason`. It uses three words, and leaves words for other
-    endings to the integrations. LangChain's integrations of Google and OpenAI set no words for other endings.
+    langchain-core 1.8 reads the word from `normalized_finish_reason`. langchain-core defines three words, and lets
+    integrations define more. LangChain's integrations of Google and OpenAI do not define more, so neither does this
+    package.
 
     >>> to_core_reason("tool_calls", refused=False), to_core_reason("content_filter", refused=False)
     ('tool_call', 'refusal')

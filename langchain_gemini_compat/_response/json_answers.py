@@ -26,10 +26,11 @@ _DECODER = json.JSONDecoder(strict=False)
 
 
 def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
-    """Return the possible JSON answers in `text`: one value if the answer is certain, no value if it is incomplete.
+    """Return the possible JSON answers in `text`.
 
-    If there is prose around the JSON and `schema` asks for an object or an array, only values of that type count.
-    Without a schema, only objects count.
+    The list has one value if the answer is certain, several if it is not, and none without complete JSON. If there is
+    prose around the JSON, and `schema` asks for an object or an array, only values of that type count. Without a
+    schema, only objects count.
 
     >>> read_answers('Here it is: {"a": 1} Anything else?', None), read_answers('{"a": 1}{"a": 2}', None)
     ([{'a': 1}], [{'a': 1}, {'a': 2}])
@@ -78,7 +79,7 @@ def _read_beginning(text: str) -> JsonValue:
 
 
 def _strip_fence(text: str) -> str:
-    """Return the text without the fence around it. The closing line may be missing."""
+    """Return `text` without the code fence around it. The closing line of the fence may be missing."""
     opening = _OPENING_FENCE.match(text)
     return _CLOSING_FENCE.sub("", text[opening.end() :]) if opening else text
 
@@ -103,7 +104,10 @@ def _scan(text: str) -> list[JsonValue]:
 
 
 def _skip_prose(text: str, start: int) -> int:
-    """Return the position after brackets around prose, such as `{name}`; -1 if they may contain broken JSON."""
+    """Return the position after brackets that contain prose, such as `{name}`.
+
+    Return -1 if the brackets may contain broken JSON instead.
+    """
     end = text.find(_CLOSING[text[start]], start)
     inside = text[start + 1 : end]
     return -1 if end < 0 or _BRACKET.search(inside) or '"' in inside or ":" in inside else end + 1

@@ -59,23 +59,23 @@ if TYPE_CHECKING:
 #: Prefix of the arguments of an invalid call in a chunk. A no-break space is not JSON, and `str.strip` removes it.
 #: Without this prefix, langchain-core would complete partial JSON and build a valid call from it.
 _NO_JSON = "\u00a0"
-#: Maximum number of entries in the list `repairs` of a message's metadata. Every message of a history keeps its list,
-#: and a schema can lose many keywords.
+#: Maximum number of entries in the list `repairs` of a message's metadata. The list can be long, since each keyword
+#: that is removed from a schema adds an entry, and every message of a history keeps its list.
 _MOST_REPAIRS = 20
-#: Maximum number of invalid calls that an error message names.
+#: Maximum number of invalid calls whose names an error message lists.
 _MOST_NAMES = 5
 
 
 @dataclass(slots=True)
 class Parts:
-    """The content of one wire chunk. `first_medium` is the number that its first image or sound has in the reply."""
+    """The content of one wire chunk. `first_medium` is the number of images and sounds in earlier chunks."""
 
     first_medium: int = 0
     text: list[str] = field(default_factory=list)
     media: list[dict[str, object]] = field(default_factory=list)
     kwargs: JsonObject = field(default_factory=dict)
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
-    #: The numbers of the calls whose arguments are complete with this piece.
+    #: The numbers of the calls whose arguments are complete after this chunk.
     complete_calls: frozenset[int] = frozenset()
     #: Invalid calls, if the request keeps them instead of raising an error.
     invalid: list[InvalidToolCall] = field(default_factory=list)
@@ -159,8 +159,8 @@ class ReplyDecoder:
         self._media_count = 0
         #: The wire name of each call that has no arguments yet, by the number of the call.
         self._pending_args: dict[int, str] = {}
-        #: Pieces of calls that wait for the end of the reply, if invalid calls are kept.
-        #: A piece that was emitted cannot be marked as invalid later.
+        #: Pieces of calls that are held back until the end of the reply, if the request keeps invalid calls. A call can
+        #: turn out to be invalid at the end, and a piece that was already emitted cannot be marked as invalid.
         self._held_calls: list[ToolCallDelta] = []
         self._argument_repairs: list[str] = []
 
@@ -205,7 +205,7 @@ class ReplyDecoder:
         return parts
 
     def read_end(self) -> tuple[Parts, Finished]:
-        """Return the content that was held back, and the end of the reply."""
+        """Return the content that was held back, and the event `Finished`."""
         parts, end = self._read(self._assembler.finish())
         return parts, cast("Finished", end)
 
@@ -220,7 +220,7 @@ class ReplyDecoder:
 
     @contextmanager
     def keeping_partial(self) -> Generator[None]:
-        """If an error ends the stream, set its attribute `partial` to the text so far."""
+        """If an error ends the stream, set the error's attribute `partial` to the text so far."""
         try:
             yield
         except errors.GeminiCompatError as err:
@@ -286,7 +286,7 @@ class ReplyDecoder:
         return self._assembler.reply_id or f"reply_{self._request.seed}"
 
     def _usage_metadata(self, end: Finished) -> UsageMetadata | None:
-        """Return the token counts of the reply and of discarded replies."""
+        """Return the token counts of the reply, plus those of the replies that were discarded before."""
         usage = build_usage_metadata(end.usage) if end.usage else None
         discarded = self._tries.discarded if self._tries else None
         return add_usage(usage, discarded) if discarded else usage
@@ -348,7 +348,8 @@ class ReplyDecoder:
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
             if end.reason == "stop" and self._follows_results():
                 more += (
-                    " Gemini also sends such a reply if tool results do not match their calls. `preview()` shows both."
+                    " Gemini also sends such a reply if tool results do not match their calls. `preview()` shows the "
+                    "calls and results."
                 )
             what = "has only thoughts" if self._has_thoughts else "is empty"
             text = f"The reply {what} ({ending}). {more}"
@@ -362,7 +363,7 @@ class ReplyDecoder:
     def _describe_invalid_call(self, end: Finished, ending: str) -> str:
         more = "Increase `max_tokens`." if end.reason == "length" else "Ask again, or simplify the tool's schema."
         if end.is_call_missing:
-            return f"The model announced a tool call and sent none ({ending}). {more}"
+            return f"The model announced a tool call but did not send it ({ending}). {more}"
         named = [self._original_name(call.name) or "(nameless)" for call in end.invalid[:_MOST_NAMES]]
         names = f" of {', '.join(named)[:200]}" if named else ""
         why = f" {end.invalid[0].error}" if end.invalid else ""
@@ -388,7 +389,7 @@ def _build_error(
     kind: type[errors.UnusableReplyError], text: str, chunk: ChatGenerationChunk, end: Finished
 ) -> errors.UnusableReplyError:
     error = kind(text)
-    # A second request would be cut at the same limit.
+    # If the token limit ended the reply (`length`), a second request would reach the same limit.
     error.is_retryable = kind.is_retryable and end.reason != "length"
     error.reply = cast("AIMessage", message_chunk_to_message(cast("AIMessageChunk", chunk.message)))
     return error
@@ -403,7 +404,7 @@ def _build_chunk(
     calls = parts.list_call_chunks()
     if end is None and not parts.media:
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
-    # The caller gets an error for an invalid call, so the call's JSON is not needed. LangChain would complete it, which
+    # If an invalid call leads to an error, its arguments are not parsed. LangChain would complete their JSON, which
     # takes quadratic time.
     is_invalid = end is not None and bool(end.invalid) and not parts.invalid
     message = AIMessageChunk(

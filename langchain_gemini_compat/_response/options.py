@@ -30,7 +30,7 @@ class ReplyOptions(Protocol):
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """The notes on what was changed in the request."""
+        """Notes about the changes that were made to the request."""
         ...
 
     @property

@@ -1,12 +1,12 @@
 """Separates thoughts from the answer in the text of a reply.
 
 Gemini puts thoughts into the text: between `<thought>` and `</thought>` on AI Studio, and between the caller's
-`thought_tag_marker` on Vertex. It also flags them with `extra_content.google.thought`. The rules:
+`thought_tag_marker` on Vertex. Gemini also flags text that is a thought with `extra_content.google.thought`. The rules:
 
 - The server's flag decides: flagged text is a thought, and unflagged text after it is the answer.
 - An opening tag counts only at the start of the reply, or at the start of flagged text.
-- A closing tag counts only after an opening tag, or at the end of flagged text. Before a tool
-  call, the model leaves the closing tag out. Otherwise, it sends the tag with the first unflagged text.
+- A closing tag counts only after an opening tag, or at the end of flagged text. The model sends the closing tag with
+  the first unflagged text. If a tool call follows the thoughts, the model omits the closing tag.
 
 A tag may be split between two chunks at any character. Source: captures of AI Studio with `include_thoughts`.
 """
@@ -68,13 +68,13 @@ class ThoughtSplitter:
         self._update_passes_text()
 
     def expect_answer(self) -> None:
-        """Stop looking for an opening tag, because no thoughts were requested or they came in a separate field."""
+        """Stop looking for an opening tag. Call this if thoughts were not requested, or came in a separate field."""
         if self._state == self._start and not self._held:
             self._state = self._in_text
         self._update_passes_text()
 
     def expect_thoughts(self) -> None:
-        """Look for an opening tag again, because the server says that the text contains thoughts."""
+        """Look for an opening tag again. Call this if the server says that the text contains thoughts."""
         if self._state == self._in_text and not self._held:
             self._state = self._start
         self._update_passes_text()
@@ -91,7 +91,7 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` need not call this method. After `finish`, either the reply ends or `feed` calls this method.
+        # `finish` does not call this method, because the reply ends after `finish`, or `feed` calls this method.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:
@@ -134,7 +134,7 @@ class ThoughtSplitter:
         yield from self._in_flagged(text.replace(opening, "", 1))
 
     def _in_flagged(self, text: str) -> Iterator[Event]:
-        """Read flagged thoughts. A closing tag is dropped only at their end."""
+        """Read flagged thoughts. A closing tag is dropped only at the end of the thoughts."""
         keep = max(len(closing) if text.endswith(closing) else _overlap(text, closing) for closing in self._closing)
         yield from self._hold_thought(text, keep)
 
@@ -162,7 +162,7 @@ class ThoughtSplitter:
         yield TextDelta(text)
 
     def _may_start_tag(self, text: str, bare: str) -> bool:
-        """Return whether `text` can be the beginning of an opening tag; `bare` is `text` without leading space."""
+        """Return whether `text` can be the start of an opening tag. `bare` is `text` without leading white space."""
         return len(text) - len(bare) <= _MOST_SPACE and any(opening.startswith(bare) for opening, _ in self._tags)
 
     def _hold_thought(self, text: str, size: int) -> Iterator[Event]:

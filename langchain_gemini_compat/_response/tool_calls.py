@@ -4,17 +4,17 @@ Servers differ in how they number, name and split entries. So an entry does not 
 tracker uses the evidence in this order:
 
 1. the id of the entry
-2. its name
+2. the name in the entry
 3. whether the arguments of the earlier call are complete
-4. its `index`, as long as no index of this stream has been wrong
+4. the `index` of the entry, as long as no index of this stream has been wrong
 
 If the evidence allows more than one interpretation, the call gets an error and must not run. The tracker does not
 guess.
 
 `call_decisions` decides what an entry means and changes nothing. `ToolCallTracker._apply` carries the decision out.
 
-Sources: Vertex sends index 1 with the header of the first call and index 0 with its arguments (Google's examples page,
-streamed arguments). AI Studio sends no index, and sent empty ids in 2025 (captures of both).
+Sources: Vertex AI sends the name of the first call with index 1, and the arguments of that call with index 0 (Google's
+examples page, streamed arguments). AI Studio sends no index, and sent empty ids in 2025 (captures of AI Studio).
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class ToolCallTracker:
     | | any other | any | new call |
 
     The index is used only from the second call on, since many servers always send 0. If the index of an entry is not
-    the number of its call, all later indices are ignored, and the calls that only the index told apart get an error.
-    The index of a repetition is ignored.
+    the number of its call, all later indexes are ignored, and calls whose content depends on an earlier index get an
+    error. The index of a repetition is ignored.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class ToolCallTracker:
         self._early_extras: dict[str, JsonObject] = {}
         self._is_index_reliable = True
         self._skips_placeholders = False
-        #: The calls that only the index told apart.
+        #: Calls whose content depends on an index. If the index turns out to be unreliable, these calls get an error.
         self._decided_by_index: list[TrackedCall] = []
         #: Whether an entry had only an id. Such an entry announces a call, but does not send it.
         self.has_ids_without_calls = False
@@ -300,7 +300,7 @@ class ToolCallTracker:
     def _feed_extras(self, call: TrackedCall, extras: JsonObject) -> Iterator[Event]:
         _merge_missing(call.late_extras if call.extras_sent else call.extras, extras)
         if call.announced and not call.extras_sent and _is_signed(call.extras):
-            # A signature is emitted at once, in the chunk of the call's header if possible.
+            # A signature is emitted at once, if possible in the chunk with the name of the call.
             call.extras_sent = True
             yield CallExtras(call.id, call.extras)
 
@@ -432,9 +432,9 @@ def _is_usable_id(wire_id: str) -> bool:
 
 
 def _fingerprint_of(call: TrackedCall) -> str:
-    """Return the fingerprint of complete arguments, else an empty string.
+    """Return the fingerprint of the call's arguments, or an empty string if they are not a complete JSON object.
 
-    A `{}` that may be a placeholder counts as complete.
+    The arguments `{}` count as complete, although they may be a placeholder.
     """
     if not call.fingerprint and call.value is not None:
         call.fingerprint = fingerprint(call.value)
@@ -472,7 +472,7 @@ def _read_entry(wire: JsonObject) -> Entry:
 
 
 def _merge_missing(known: JsonObject, more: JsonObject) -> None:
-    """Add the keys of `more` that `known` lacks. Servers repeat extra fields. The first signature is valid."""
+    """Add to `known` the keys of `more` that it lacks. If a server repeats a field, the first value is kept."""
     for key, value in more.items():
         if isinstance(value, dict):
             inner = known.setdefault(key, {})
@@ -483,7 +483,7 @@ def _merge_missing(known: JsonObject, more: JsonObject) -> None:
 
 
 def _select_new_fields(known: JsonObject, more: JsonObject) -> JsonObject:
-    """Return the keys of `more` that `known` lacks, since LangChain concatenates a value that it gets twice."""
+    """Return the fields of `more` that `known` lacks. If LangChain got a field twice, it would join both values."""
     new: JsonObject = {}
     for key, value in more.items():
         old = known.get(key)

@@ -1,8 +1,9 @@
 """Converts the token counts of a reply so that input plus output is always the total.
 
-Google's `completion_tokens` do not include thoughts. Vertex lists thoughts separately, and AI Studio counts them only
-in the total. Both count the results of Google's own tools only in the total.
-Sources: the usage on Google's examples page (27 + 45 + 504 = 576) and captures of AI Studio (11 + 25, total 727).
+Google's `completion_tokens` do not include thoughts. Vertex AI lists thoughts separately, and AI Studio counts them
+only in the total. Both services count the results of Google's own tools only in the total.
+Sources: Google's examples page (27 prompt + 45 completion + 504 reasoning = 576 total) and captures of AI Studio
+(11 prompt, 25 completion, 727 total).
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ _CACHED = (
     "cachedInputTokens",
     "cacheReadInputTokens",
 )
-#: Kinds of content, as `UsageMetadata` names them. For `image`, OpenAI writes `image_tokens` and Google writes `IMAGE`.
+#: Kinds of content, spelled as in LangChain's `UsageMetadata`. For `image`, OpenAI sends the key `image_tokens`, and
+#: Google sends the modality `IMAGE`.
 _KINDS = ("text", "image", "audio", "video", "document")
 _PROMPT_KINDS = (*_PROMPT_DETAILS, "promptTokensDetails")
 _COMPLETION_KINDS = (*_COMPLETION_DETAILS, "candidatesTokensDetails", "candidates_tokens_details")
@@ -54,8 +56,8 @@ class Usage:
     """The token counts of one reply.
 
     `output_tokens` include `reasoning_tokens`, and `input_tokens` include `cached_tokens`. `reasoning_tokens` and
-    `cached_tokens` are `None` if the server does not send them. `input_kinds` and `output_kinds` are the tokens of each
-    kind of content that the server itemizes, such as `image`.
+    `cached_tokens` are `None` if the server does not send them. `input_kinds` and `output_kinds` map a kind of content,
+    such as `image`, to its number of tokens, if the server lists kinds.
     """
 
     input_tokens: int
@@ -105,7 +107,7 @@ def decode_usage(usage: Mapping[str, object]) -> Usage:
 
 
 class _Counts(NamedTuple):
-    """The result of `_reconcile`: input, output, and the thoughts in the output."""
+    """The result of `_reconcile`: input tokens, output tokens, and how many of the output tokens are thoughts."""
 
     prompt: int
     output: int
@@ -113,22 +115,27 @@ class _Counts(NamedTuple):
 
 
 def _reconcile(prompt: int | None, completion: int | None, total: int | None, reasoning: int | None) -> _Counts:
-    """Return input and output that add up to the total, unless the total is less than its parts."""
+    """Return input and output tokens that add up to `total`.
+
+    A missing `total`, or one that is less than the sum of `prompt` and `completion`, is ignored.
+    """
     given, output = prompt or 0, completion or 0
     if total is None:
-        # If there are more thoughts than output tokens, this server does not count thoughts as output.
+        # If there are more reasoning tokens than output tokens, this server does not count reasoning as output.
         excluded = reasoning is not None and reasoning > output
         return _Counts(given, output + (reasoning or 0) if excluded else output, reasoning)
     rest = total - given - output
     if rest <= 0:
         return _Counts(given, output, reasoning)
     if completion is not None and prompt is None:
-        # Only the input is unknown. If the thoughts fit into the rest, they are added to the output.
+        # Only the number of input tokens is unknown. `rest` is the total minus the output. If the reasoning tokens
+        # fit into `rest`, they are output and the others are input. If not, all of `rest` is input.
         thoughts = reasoning if reasoning and reasoning <= rest else 0
         return _Counts(rest - thoughts, output + thoughts, reasoning)
     if completion is not None and reasoning and rest > reasoning:
-        # The number of thoughts is known, so the other tokens are input. Google does not count the results of its own
-        # tools as prompt tokens (https://github.com/mozilla-ai/any-llm/pull/1367: 80 + 237 for tools + 173 + 60 = 550).
+        # The rest of the total is reasoning and results of Google's own tools, which Google does not count as prompt
+        # tokens. The number of reasoning tokens is known, so the others are input. Source:
+        # https://github.com/mozilla-ai/any-llm/pull/1367 (80 prompt + 237 tools + 173 output + 60 reasoning = 550).
         return _Counts(given + rest - reasoning, output + reasoning, reasoning)
     return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
 
@@ -136,9 +143,9 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
 def _read_kinds(usage: Mapping[str, object], places: Sequence[str], total: int, other: int) -> dict[str, int]:
     """Return the tokens of each kind of content, from details in the form of OpenAI (a dict) or Google (a list).
 
-    `other` is the number of cached tokens or of thoughts. Tools that compute prices add `other` to these counts. So
-    `text` is left out if the sum exceeds `total`. Counts of 0 are left out too, since some gateways send one for each
-    kind.
+    `other` is the number of cached or reasoning tokens. Tools that compute prices add `other` to the counts of all
+    kinds. If this sum exceeds `total`, the count of `text` is left out. Counts of 0 are also left out, since some
+    gateways send a count for every kind.
     """
     found: dict[str, int | None] = {}
     for place in [place for place in places if place in usage]:
@@ -159,7 +166,7 @@ def _add(count: int | None, more: int | None) -> int | None:
 
 
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
-    """Return a count from the details, or from the top level under one of the names in `own`."""
+    """Return the count `key` of the details in `places`, else the first count in `usage` under a name in `own`."""
     details = (_count(object_at(usage, place), (key,)) for place in places if place in usage)
     found = next((count for count in details if count is not None), None)
     return _count(usage, own) if found is None else found

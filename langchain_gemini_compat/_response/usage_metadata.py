@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._response.usage import Usage
 
-#: Maps LangChain's name of a detail to OpenAI's name, if OpenAI's name is not `{name}_tokens`.
+#: Maps LangChain's name for a token detail to OpenAI's name. For all other details, OpenAI's name is `{name}_tokens`.
 _OPENAI_NAMES = {"cache_read": "cached_tokens"}
 #: Keys of a message's `response_metadata` that are also in `llm_output`, as in the results of `ChatOpenAI`.
 _RESULT_KEYS = ("token_usage", "model_provider", "model_name", "system_fingerprint", "id", "service_tier")
 
 
 def build_usage_metadata(usage: Usage) -> UsageMetadata:
-    """Return the counts in LangChain's form."""
+    """Return the counts of `usage` as LangChain's `UsageMetadata`."""
     metadata = UsageMetadata(
         input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, total_tokens=usage.total_tokens
     )
@@ -40,7 +40,7 @@ def build_token_usage(metadata: UsageMetadata) -> dict[str, object]:
     """Return the counts of `metadata` in OpenAI's form.
 
     The counts are those of `metadata` and not those that the server sent, so that a message has equal counts in both
-    forms. So thoughts are completion tokens, and the tokens of discarded replies are included.
+    forms. Thoughts therefore count as completion tokens, and the tokens of discarded replies are included.
     """
     usage: dict[str, object] = {
         "prompt_tokens": metadata["input_tokens"],
@@ -75,7 +75,7 @@ def add_llm_output(result: ChatResult) -> ChatResult:
 
 
 def sum_token_usage(outputs: Iterable[Mapping[str, object] | None]) -> dict[str, object]:
-    """Return the sum of the `token_usage` of several `llm_output`. Cached answers have no `llm_output`."""
+    """Return the sum of `token_usage` over several `llm_output` dicts. A cached answer has `None` and counts as 0."""
     total: dict[str, object] = {}
     for output in outputs:
         _add_counts(total, cast("Mapping[str, object]", (output or {}).get("token_usage") or {}))

@@ -7,7 +7,7 @@ block ends:
 |---|---|
 | text | at the end of the message: all text is one block, since its signature can come in the last chunk |
 | thoughts | when another block starts |
-| tool call | when another block starts and its arguments are complete, or at the end |
+| tool call | when another block starts and the arguments of the call are complete, or at the end of the message |
 | image, audio, refusal, invalid call | at once, since the block arrives complete |
 """
 
@@ -85,10 +85,11 @@ class EventDecoder:
         self._thoughts_begun = 0
         self._text: _Block | None = None
         self._thoughts: _Block | None = None
-        #: The blocks of unfinished calls by the number of the call, and the numbers of finished calls.
+        #: Maps the number of each unfinished call to its block.
         self._calls: dict[int, _Block] = {}
+        #: The numbers of the calls whose blocks are finished.
         self._calls_finished: set[int] = set()
-        #: The `additional_kwargs` of the message. `_texts` has the pieces of strings, and `_maps` has all other values.
+        #: The `additional_kwargs` of the message so far: `_texts` has the strings in pieces, `_maps` has other values.
         self._maps = Parts()
         self._texts: dict[str, list[str]] = {}
 
@@ -102,7 +103,7 @@ class EventDecoder:
         return self._take_events()
 
     def keeping_partial(self) -> AbstractContextManager[None]:
-        """If an error ends the stream, set its attribute `partial` to the text so far."""
+        """If an error ends the stream, set the error's attribute `partial` to the text so far."""
         return self._reply.keeping_partial()
 
     def finish(self) -> Iterator[MessagesData]:
@@ -200,7 +201,7 @@ class EventDecoder:
         self._add_kwargs(cast("JsonObject", last.additional_kwargs))
         kwargs = {**self._maps.kwargs, **{key: "".join(pieces) for key, pieces in self._texts.items()}}
         if "refusal" in kwargs:
-            # The refusal may have come in pieces.
+            # `last` may have only the last piece of the refusal, so set the whole text.
             last.additional_kwargs["refusal"] = kwargs["refusal"]
         for block in cast("list[dict[str, object]]", decode_chunk_blocks(last)):
             self._add_last(block)

@@ -99,7 +99,7 @@ async def test_empty_reply_after_tool_results_names_a_possible_cause(mode):
     with pytest.raises(errors.EmptyReplyError) as caught:
         await ask(fake.chat_model(max_retries=1), mode, history)
     assert len(fake.requests) == 2
-    assert "if tool results do not match their calls. `preview()` shows both." in str(caught.value)
+    assert "if tool results do not match their calls. `preview()` shows the calls and results." in str(caught.value)
     fake = FakeGemini(Fault.empty_reply())
     with pytest.raises(errors.EmptyReplyError) as caught:
         await ask(fake.chat_model(max_retries=0), mode)
