@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments, without the name of the command. Default: those of the process.
     """
     parser = build_parser()
-    # argparse's own error would repeat unknown arguments, and one of them may be a key.
+    # The error of argparse would repeat the unknown arguments, and an unknown argument may be an API key.
     args, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(_name_unknown(unknown))
@@ -60,8 +60,8 @@ def _run(args: argparse.Namespace) -> int:
         print(file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # At exit, the interpreter flushes standard output again. Without this, it would report the closed pipe as an
-        # error.
+        # At exit, the interpreter flushes standard output again. Without this redirection, it would report the closed
+        # pipe as an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (UsageError, GeminiCompatError) as err:

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "langchain-gemini-compat"
 #: `global` and Google's multi-regions. Any other location is a region.
 _MULTI_REGIONS = ("global", "us", "eu")
-#: The end of the URL for Google's own models. The catalog has locations only for these models. Your own endpoints exist
-#: where you deployed them.
+#: The end of the URL for Google's own models. The catalog has locations only for these models. A model that you
+#: deployed exists only in the location that you chose for it.
 _PUBLISHED_MODELS_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0
@@ -64,7 +64,7 @@ class _HttpLibrary(Protocol):
 
 
 def check_versions() -> list[Finding]:
-    """Compare the installed packages with the requirements of this package and, where installed, of its extra `cli`."""
+    """Compare the installed packages with this package's requirements. Packages of the extra `cli` may be missing."""
     found, wrong = [f"Python {platform.python_version()}"], []
     for requirement in map(Requirement, requires(_DISTRIBUTION) or ()):
         is_required = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
@@ -89,7 +89,7 @@ def check_transport_package() -> list[Finding]:
     """Check that an HTTP library for google-auth is installed. google-auth does not require one itself."""
     if find_spec("requests") or find_spec("urllib3"):
         return []
-    text = "google-auth has no HTTP library to fetch tokens with. Install requests."
+    text = "google-auth has no HTTP library to fetch tokens with. Install the package requests."
     return [Finding("google-auth transport", "failed", text, ("pip install requests",))]
 
 
@@ -201,7 +201,7 @@ def probe(base_url: str) -> int:
 
 
 def start_probe(base_url: str) -> Future[int]:
-    """Start `probe` in a thread that the command does not wait for when it ends."""
+    """Start `probe` in a thread. A command that ends does not wait for this thread."""
     return start_thread(lambda: probe(base_url), "the probe of the host")
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: Sample arguments of tool calls, by the type of the parameter.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 _FIRST_ERROR = 400
-#: Limits of the rule `verify`. An answer is cut off if `max_tokens` is at most the first number. A prompt with more
-#: characters than the second number has cached tokens, and the third number is their count.
+#: Numbers of the rule `verify`. If `max_tokens` is 16 or less, the answer is cut off. If the prompt has more than 8,000
+#: characters, 4,096 of its tokens count as cached.
 _SHORT_ANSWER, _LONG_PROMPT, _CACHED_TOKENS = 16, 8_000, 4_096
 
 
@@ -97,7 +97,7 @@ def answer_verify(request: FakeRequest) -> Reply | Fault:
 
 
 def _answer_with_options(request: FakeRequest) -> Reply:
-    """Return the last user message, or if the options ask for it, JSON, an image or a reply that is cut off."""
+    """Return the last user message, or what the options ask for: JSON, an image or a reply that is cut off."""
     body = request.body
     limit, modalities = body.get("max_tokens"), body.get("modalities")
     if isinstance(limit, int) and limit <= _SHORT_ANSWER:

@@ -130,7 +130,7 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--project", metavar="ID", help="Google Cloud project; default: GOOGLE_CLOUD_PROJECT")
     group.add_argument("--location", metavar="NAME", help="default: GOOGLE_CLOUD_LOCATION, else global")
     group.add_argument("--base-url", metavar="URL", help="URL of a compatible server, without /chat/completions")
-    group.add_argument("--api-key-env", metavar="NAME", help="environment variable with the key; not the key")
+    group.add_argument("--api-key-env", metavar="NAME", help="name of the environment variable that contains the key")
 
 
 def read_target(args: argparse.Namespace) -> Target:
@@ -211,7 +211,7 @@ def _read_key(variable: str | None) -> SecretStr | None:
 
 
 def _wants_placeholder(surface: Surface | None, base_url: str | None) -> bool:
-    """Return whether `base_url` looks like a fake endpoint: on this machine, and for a surface of Google."""
+    """Return whether `base_url` is probably a fake endpoint: its host is this machine, and its surface is Google's."""
     if base_url is None or not is_loopback(base_url):
         return False
     found = surface or recognise_surface(

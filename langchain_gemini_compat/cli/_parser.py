@@ -19,9 +19,9 @@ COMMANDS = {
     "demo": "run an agent with tools and show its requests; needs no key and no network",
     "doctor": "check the setup, and print the steps that fix it",
     "chat": "chat with a model, line by line, or get one answer with -p",
-    "bulk": "send all rows of a file to a model; after a stop, send the missing rows",
+    "bulk": "send all rows of a file to a model; if it stops, run it again to send the missing rows",
     "verify": "check the claims of this package against a server, with one or two requests for each",
-    "record": "run a command, and write its exchanges to a file without secrets, for a bug report",
+    "record": "run a command, and record its HTTP exchanges without secrets, for a bug report",
     "fake": "serve the offline endpoint",
     "completion": "print the completion script of a shell",
 }

@@ -31,7 +31,7 @@ _NARROWEST = 20
 _BAR = 10
 #: Below this width, help and examples have a layout for narrow terminals.
 NARROW = 60
-#: In a narrow terminal, all columns of a row that are at most this wide are printed on one line.
+#: In a narrow terminal, the short columns of a row share one line. A short column is at most this wide.
 _SHORT_COLUMN = 8
 _STYLES = {
     "you": "bold",
@@ -65,7 +65,7 @@ class Screen:
 
     Attributes:
         live: Whether the stream is a terminal.
-        width: The columns of the terminal, or of the variable `COLUMNS`; `None` if neither exists.
+        width: The number of columns: of the terminal, or in the variable `COLUMNS`. `None` if there is neither.
     """
 
     def __init__(self, stream: TextIO, secrets: Iterable[str] = ()) -> None:
@@ -95,13 +95,13 @@ class Screen:
         self._stream.flush()
 
     def status(self, text: str) -> None:
-        """Show `text` on the current line of a terminal until the next status. An empty text clears the line."""
+        """Show `text` on the current line of a terminal until the next call. An empty text clears the line."""
         width = (self.width or _NARROWEST) - 1
         self._stream.write(f"\r{self.clean(text)[:width]:<{width}}" + ("" if text else "\r"))
         self._stream.flush()
 
     def verbatim(self, text: str) -> None:
-        """Print `text`, such as JSON or an answer for another program, without styles and added line ends."""
+        """Print `text`, such as JSON or an answer for another program, without styles or added line ends."""
         self._stream.write(self.clean(text))
         self._stream.flush()
 
@@ -126,7 +126,7 @@ class Screen:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table with headings, or a list if the table is wider than the terminal.
 
-        The first two cells of a row are its title in the list.
+        In the list, the first two cells of a row are its title.
         """
         grid = [[*columns], *([*map(self.clean, row)] for row in rows)]
         widths = [max(len(line) for row in grid for line in row[at].split("\n")) for at in range(len(columns))]
@@ -269,7 +269,7 @@ def tolerate_encodings() -> None:
 
 
 def read_width() -> int:
-    """Return the columns of the terminal, or those of the variable `COLUMNS`."""
+    """Return the number of columns: of the terminal, or in the variable `COLUMNS`."""
     return max(_NARROWEST, shutil.get_terminal_size().columns)
 
 
@@ -301,7 +301,7 @@ def _continue_command(command: str, width: int) -> Iterator[str]:
 
 
 def _lay_out(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """Yield the lines of a table's row, whose cells may have several lines."""
+    """Yield the lines that show one row of a table. A cell of the row may have several lines."""
     cells = [cell.split("\n") for cell in row]
     for at in range(max(map(len, cells))):
         parts = [cell[at] if at < len(cell) else "" for cell in cells]

@@ -1,4 +1,4 @@
-"""A log of HTTP requests, and the table that `demo` prints of them.
+"""A log of HTTP requests, and the table that `demo` prints from the log.
 
 The log records requests as the HTTP client sends them, so the table shows retries and lost signatures.
 """
@@ -59,7 +59,7 @@ class WireLog:
         self.exchanges: list[Exchange] = []
 
     def open_client(self, *, trust_env: bool = True) -> httpx2.Client:
-        """Return a client whose requests are recorded; `trust_env` is whether it uses the environment's proxies."""
+        """Return a client whose requests are recorded. With `trust_env`, it uses the proxies of the environment."""
         from langchain_gemini_compat._lazy import library_name
 
         factory = cast("_ClientFactory", import_module(library_name()).Client)

@@ -1,4 +1,4 @@
-"""`bulk`: sends all rows of a file to a model. After a stop, the next run sends the missing rows."""
+"""`bulk`: sends all rows of a file to a model. If a run stops early, the next run sends the missing rows."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _build_engine(args: argparse.Namespace, errors: Screen) -> Engine | None:
 
 
 def _read_path(name: str) -> Path:
-    # The file is not opened here. If it is a pipe, its writer would see that its reader is gone.
+    # The file is not opened for this check. If the file is a pipe, closing it would stop the program that writes to it.
     if not os.access(name, os.R_OK) or Path(name).is_dir():
         raise UsageError(f"The input {name} cannot be read. Pass a file with a row in each line.")
     return Path(name)
@@ -132,7 +132,7 @@ def _read_schema(name: str | None) -> JsonObject | None:
 
 
 def _describe_errors(result: BulkResult) -> str:
-    """Return each name of an error with the number of its rows."""
+    """Return one line of text with the number of rows for each name of an error."""
     return ", ".join(f"{count:,} {name}" for name, count in result.errors.items())
 
 

@@ -37,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `chat`."""
     add_target_arguments(parser)
     parser.add_argument(
-        "-p", "--prompt", metavar="TEXT", help="print one answer and exit; - reads the prompt from standard input"
+        "-p",
+        "--prompt",
+        metavar="TEXT",
+        help="print one answer and exit; - as TEXT reads the prompt from standard input",
     )
     parser.add_argument("--json", action="store_true", help="with -p: one JSON object instead of text")
     parser.add_argument("--system", metavar="TEXT", help="a system message")

@@ -1,4 +1,4 @@
-"""`demo`: runs a LangChain agent with tools, prints its stream, and then a table of its requests."""
+"""`demo`: runs a LangChain agent with tools, prints its stream, and then prints a table of its requests."""
 
 from __future__ import annotations
 

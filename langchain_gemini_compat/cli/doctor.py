@@ -116,7 +116,7 @@ class _Diagnosis:
             return
         try:
             with warnings.catch_warnings():
-                # The warning is not shown, because `check_environment` reports the same problem.
+                # Warnings of this package are not shown here, because `check_environment` reports the same problems.
                 warnings.simplefilter("ignore", errors.GeminiCompatWarning)
                 model = self.target.build_model(timeout=_CALL_SECONDS, max_retries=0)
         except UsageError as err:
@@ -136,7 +136,7 @@ class _Diagnosis:
         self.used = describe_use(self.target, info)
         url = info["base_url"]
         self.place = Place(info["surface"], url, _read_from_path(url, "project"), _global_location_line(self.target))
-        # The host is probed while the token is fetched, because each of the two may take seconds.
+        # The host is probed while the token is fetched, because both the probe and the token may take seconds.
         probing = checks.start_probe(url)
         self.findings += checks.check_environment(self.place.surface)
         if self.place.is_vertex:

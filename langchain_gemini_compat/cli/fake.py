@@ -82,7 +82,7 @@ def _wait() -> None:
 def _port(text: str) -> int:
     port = int(text) if text.isdecimal() else -1
     if not 0 <= port <= _LAST_PORT:
-        # For a ValueError, argparse would print the name of this function.
+        # For a `ValueError`, argparse would print the name of this function instead of the text of the error.
         raise ArgumentTypeError(f"a port is a number from 0 to {_LAST_PORT}; 0 selects a free port")
     return port
 

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _restore(path: Path, older: bytes | None) -> None:
-    """Give a file its older content, or remove it if there was none."""
+    """Write the older content back to a file. If there was no file before, remove the new one."""
     if older is None:
         path.unlink()
     else:
@@ -79,12 +79,12 @@ def _build_environment(path: Path, max_body: int | None) -> dict[str, str]:
 
 
 def _wait_for(process: subprocess.Popen[bytes]) -> int:
-    """Return the exit code of a command. If a signal ended it, return 128 plus its number, as a shell does."""
+    """Return the exit code of a command. If a signal ended the command, return 128 plus the signal's number."""
     while True:
         try:
             code = process.wait()
         except KeyboardInterrupt:
-            # The terminal sends Ctrl-C to the command, too. The command decides whether it ends.
+            # The terminal also sends Ctrl-C to the command. The command itself decides whether to end.
             continue
         return code if code >= 0 else _SIGNAL - code
 

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--only",
         metavar="NAMES",
-        help="names of probes and topics, separated by commas; the probes that they need run, too",
+        help="names of probes and topics, separated by commas; probes that a named probe needs also run",
     )
     group.add_argument(
         "--max-cost", metavar="USD", type=_amount, help="do not start if the estimated price is higher or not known"
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _write_report(screen: Screen, report: Report, path: Path) -> None:
-    """Write the report to `path`. If that fails, print the report, because its requests have cost money."""
+    """Write the report to `path`. If this fails, print the report instead, because its requests have cost money."""
     text = screen.clean(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
     try:
         path.write_text(text + "\n", encoding="utf-8")

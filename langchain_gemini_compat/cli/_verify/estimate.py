@@ -20,7 +20,7 @@ class Estimate:
     Attributes:
         requests: The number of requests, without retries.
         price: The price in US dollars; `None` if it is not known.
-        reason: Why the price is not known, or the price list from which it comes.
+        reason: If the price is not known, the cause. If it is known, where the price comes from.
     """
 
     requests: int

@@ -73,7 +73,7 @@ class RawReply:
 
     @property
     def choice(self) -> JsonObject:
-        """The first choice of a whole reply."""
+        """The first choice of a reply that is not a stream."""
         choices = list_at(self.body, "choices") if isinstance(self.body, dict) else []
         return choices[0] if choices and isinstance(choices[0], dict) else {}
 
@@ -89,7 +89,7 @@ class RawReply:
 
     @property
     def usage(self) -> JsonObject:
-        """The token counts of a whole reply, or the last token counts of a stream."""
+        """The token counts of the reply. For a stream, the last token counts."""
         if isinstance(self.body, dict):
             return object_at(self.body, "usage")
         found = [usage for event in self.events if (usage := object_at(event, "usage"))]
@@ -121,7 +121,7 @@ class RawReply:
         return text_at(object_at(body, "error"), "message") if isinstance(body, dict) else ""
 
     def describe(self, seen: str = "an answer") -> str:
-        """Return `seen`, or the status and the beginning of the error."""
+        """Return `seen` if the server accepted the request, else the status and the beginning of the error."""
         if self.ok:
             return seen
         return f"{self.status} {' '.join((self.error or self.text).split())[:_LONGEST]}".rstrip()
@@ -133,7 +133,8 @@ class Lab:
     Args:
         target: The endpoint, the model and the credential.
         client: Sends all requests.
-        keeps_replies: Whether probes share the replies of `send_once`. If not, each probe sends all of its requests.
+        keeps_replies: Whether the probes share the replies of `send_once`. With `False`, each probe sends its own
+            requests.
         sleep: Waits before a request is sent again.
     """
 
@@ -150,7 +151,8 @@ class Lab:
         self._keeps_replies = keeps_replies
         self.sleep = sleep
         self._cached: dict[str, RawReply] = {}
-        #: The chat model. With retries, it would correct a request that the server refuses, and so hide the mistake.
+        #: The chat model, without retries. With retries, it would correct a request that the server refuses. This would
+        #: hide the mistake.
         self.chat: ChatGeminiCompat = target.build_model(http_client=client, max_retries=0)
         info = self.chat.endpoint_info()
         self.surface: Surface = info["surface"]
@@ -167,7 +169,7 @@ class Lab:
 
     @property
     def family(self) -> ModelFamily:
-        """The facts about the model in the catalog."""
+        """The catalog's entry for the family of the model."""
         return family_of(self.model)
 
     @property
@@ -180,7 +182,7 @@ class Lab:
         return {"model": self.model, "messages": [{"role": "user", "content": content}], **keys}
 
     def google(self, **keys: JsonValue) -> JsonObject:
-        """Return a request with Google's own keys, at the place where both surfaces read them."""
+        """Return a request with Google's own keys in `extra_body.google`, where both surfaces read them."""
         return self.body(extra_body={"google": keys})
 
     def send(self, body: JsonObject, path: str = _CHAT, *, verdicts: Sequence[int] = ()) -> RawReply:
@@ -212,7 +214,7 @@ class Lab:
         return self._post(body, _CHAT, {"authorization": f"Bearer {WRONG_KEY}"})
 
     def send_once(self, name: str, body: JsonObject) -> RawReply:
-        """Send `body` at the first call with this `name`. If replies are kept, later calls return the same answer."""
+        """Send `body` and keep the answer under `name`. Later calls return the kept answer, if replies are kept."""
         if name not in self._cached or not self._keeps_replies:
             self._cached[name] = self.send(body)
         return self._cached[name]

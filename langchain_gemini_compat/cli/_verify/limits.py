@@ -135,7 +135,7 @@ PROBES = (
     ),
     Probe(
         "unknown-cache",
-        "`cached_content` is read: a cache that does not exist is an error.",
+        "`cached_content` is not ignored: the name of a cache that does not exist is an error.",
         "an error",
         "GOOGLE_KEYS in _catalog/surfaces.py",
         {"vertex": UNTRIED, "ai_studio": UNTRIED},

@@ -145,7 +145,7 @@ def _check_video_by_uri(lab: Lab) -> Observation:
 
 
 def _check_image_of_result(lab: Lab) -> Observation:
-    """Send the image of a tool result through the chat model, which puts it where the surface reads it."""
+    """Send an image in a tool result through the chat model, which puts the image where the surface reads it."""
     model = lab.chat.bind_tools([DECLARATION])
     history: list[BaseMessage] = [HumanMessage(CALL)]
     message = model.invoke(history)

@@ -1,4 +1,4 @@
-"""Probes of the keys of a request: which ones a surface accepts, ignores or refuses, and where they have to be."""
+"""Probes of the keys of a request: which keys a surface accepts, ignores or refuses, and where a key has to be."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Source:
     place: str
 
 
-#: The surfaces to which a claim applies, and the source on each of them.
+#: The sources of a claim. The keys are the surfaces to which the claim applies.
 Sources: TypeAlias = "Mapping[Surface, Source]"
 
 
@@ -82,11 +82,11 @@ class Probe:
         claim: The claim, in one sentence.
         expected: What the server should do, in a few words.
         rule: The code of this package that is wrong if the server does something else.
-        sources: The surfaces to which the claim applies, and the source on each of them.
-        check: Sends the requests, and returns what it saw.
+        sources: The source of the claim for each surface to which the claim applies.
+        check: Sends the requests, and returns what the server did.
         needs: Ids of the probes that have to succeed first. If one of them fails, this probe is skipped.
         spend: The estimated cost.
-        model: The model to ask instead of the user's, such as a model for embeddings.
+        model: The model that gets the requests instead of the user's model, such as a model for embeddings.
         fits: Whether the claim applies to a family of models.
     """
 

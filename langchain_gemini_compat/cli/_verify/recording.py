@@ -33,7 +33,7 @@ def record_probe(folder: Path, surface: Surface, probe: Probe) -> Generator[None
 
 
 def _file(path: Path) -> None:
-    """Move the cassette into a folder for its model. Its name becomes `stream` or `complete`."""
+    """Move the cassette into a folder for its model, under the name `stream.yaml` or `complete.yaml`."""
     bodies = [object_at(object_at(one, "request"), "json") for one in read_cassette(path).interactions]
     models = {bare_model_name(text_at(body, "model")) for body in bodies}
     mode = "stream" if any(body.get("stream") is True for body in bodies) else "complete"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._verify.runner import Result
 
 COLUMNS = ("", "probe", "claim", "expected", "seen")
-#: Maximum number of characters in the column `seen`. The JSON contains the whole text. If a result differs, the whole
-#: text is also printed below the table.
+#: Maximum number of characters in the column `seen`. The JSON report contains the whole text. If a result differs, the
+#: whole text is also printed below the table.
 _SEEN_WIDTH = 60
 #: Names and numbers of projects, as they are written in Google's error messages.
 _PROJECT = re.compile(
@@ -81,7 +81,7 @@ class Report:
 
 
 def build_report(lab: Lab, estimate: Estimate, results: Sequence[Result]) -> Report:
-    """Return the report of a run that ends now."""
+    """Return the report of a run, with the current time as its date."""
     date = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     host = urlsplit(lab.base_url).hostname or ""
     return Report(lab.surface, lab.model, host, date, estimate, results)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._verify.lab import Lab
     from langchain_gemini_compat.cli._verify.probe import Probe
 
-#: `ok`: as expected. `differs`: not as expected. `skipped`: a probe that this one needs is not `ok`. `not checked`: the
-#: server gave no answer about the claim, for example because of a quota.
+#: `ok`: as expected. `differs`: not as expected. `skipped`: another probe, which this probe needs, is not `ok`. `not
+#: checked`: the server gave no answer about the claim, for example because of a quota.
 Status: TypeAlias = Literal["ok", "differs", "skipped", "not checked"]
 
 
@@ -41,7 +41,7 @@ def select_probes(surface: Surface, model: str, only: Sequence[str] = ()) -> lis
     Args:
         surface: The surface.
         model: The name of the model.
-        only: Names of probes and topics. The probes that they need are also selected. If empty, all probes are
+        only: Names of probes and topics. Probes that a named probe needs are also selected. If empty, all probes are
             selected.
 
     Raises:
@@ -62,7 +62,7 @@ def select_probes(surface: Surface, model: str, only: Sequence[str] = ()) -> lis
 
 
 def _expand(names: Iterable[str]) -> set[str]:
-    """Return the ids of the probes in `names`, which are ids of probes or names of topics."""
+    """Return the ids of the named probes. A name is the id of a probe, or a topic, which names all its probes."""
     known = {probe.id for probe in PROBES}
     found: set[str] = set()
     for name in names:

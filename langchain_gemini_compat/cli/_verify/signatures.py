@@ -1,4 +1,4 @@
-"""Probes of thought signatures: where the server sends them, and where it demands them back."""
+"""Probes of thought signatures: where the server sends them, and where the client has to send them back."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
     from langchain_gemini_compat.testing._model.json_values import JsonObject
 
-#: The class of the HTTP library for each kind of error. It replaces the classes of aiohttp.
+#: Maps each kind of error to a class of the HTTP library. These classes replace those of aiohttp.
 _CLASSES = {
     HttpErrorKind.CONNECT_TIMEOUT: "ConnectTimeout",
     HttpErrorKind.POOL_TIMEOUT: "PoolTimeout",
@@ -47,8 +47,8 @@ def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | N
     if not isinstance(error, Exception):
         return None
     name = _CLASSES[kind_of(error)]
-    # The class that the HTTP library raised is more exact. Over aiohttp it is not, because one class stands for many
-    # errors.
+    # If the HTTP library raised the error, its class is more exact. With aiohttp, the class is less exact, because one
+    # class stands for many errors.
     if is_http_error(error) and not any(type(one).__module__.endswith("library_errors") for one in causes_of(error)):
         name = type(error).__name__
     found: JsonObject = {"type": name, "text": scrubber.clean_text(str(error))}

@@ -68,7 +68,7 @@ def start_cassette(path: Path, max_body: int | None) -> None:
         OSError: The file cannot be written.
     """
     with _locked(path) as file:
-        # Another YAML file may also begin with `provenance`, so the list of exchanges has to follow.
+        # A YAML file that is not a cassette may also begin with `provenance`. So the list of exchanges has to follow.
         if (start := file.read(2**16)) and not (start.startswith(_START) and b"\n" + _LIST[:-1] in start):
             raise FileExistsError(f"{path} is not a cassette, so it is not replaced. Choose another file.")
         file.truncate(0)
@@ -122,8 +122,8 @@ def _render_head(provenance: JsonObject) -> bytes:
 def _dump(value: JsonValue) -> bytes:
     """Return `value` as YAML that reads back as `value`.
 
-    PyYAML does not escape some characters that its reader then changes. If `value` contains such a character, all
-    characters outside of ASCII are escaped.
+    PyYAML writes some characters without escapes, but changes these characters when it reads them. If `value` contains
+    such a character, all characters outside of ASCII are escaped.
     """
     text = _dump_as(value, allow_unicode=True)
     if _read(text) != value:

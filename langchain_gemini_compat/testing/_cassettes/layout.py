@@ -1,7 +1,7 @@
 """The layout of a cassette: requests and responses as JSON values, and the bytes that a replay sends.
 
-JSON bodies are written as YAML, so that a person can read and compare them. A body that this form would change is
-written as text.
+JSON bodies are written as YAML, so that a person can read and compare them. A body that YAML would change is written as
+text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
     from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
 
-#: The headers of a response that a cassette contains. They decide how the package reads the reply.
+#: The headers of a response that a cassette contains. These headers decide how the package reads the reply.
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "location")
 #: The keys of a body, one for each form. A response has at most one of them.
 _BODIES = ("events", "json", "chunks", "text", "base64")
@@ -38,7 +38,7 @@ def describe_request(request: httpx2.Request, content: bytes, scrubber: Scrubber
     """Return a request in the layout of a cassette. A replay describes its requests in the same way, to compare them.
 
     Args:
-        request: The request, which may have lost its headers.
+        request: The request. Its headers are not used, and may be missing.
         content: The body as sent.
         scrubber: Removes the secrets of the request.
         max_body: Maximum size of the body in bytes, or `None`.

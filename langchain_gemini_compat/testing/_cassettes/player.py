@@ -117,14 +117,14 @@ class Replay:
         return response
 
     def _choose(self, key: tuple[str, ...], asked: JsonObject) -> int | None:
-        """Return the first unused exchange with the same request. An exchange with the same host comes first."""
+        """Return the first unused exchange with the same request. An exchange with the same host is preferred."""
         found = [number for number in self._unused if self._keys[number] == key]
         host = _host_of(asked)
         same = (number for number in found if _host_of(as_object(self._exchanges[number].get("request"))) == host)
         return next(same, next(iter(found), None))
 
     def _note(self, message: str, difference: Difference | None = None) -> ReplayError:
-        """Return an error. It is also stored, and raised again at the end of the replay."""
+        """Store an error and return it. The end of the replay raises the stored error again."""
         error = ReplayError(message, difference)
         self._errors.append(error)
         return error
@@ -184,7 +184,7 @@ class _ReplayTokens:
         return self.token(deadline)
 
     def note_response(self, request: httpx2.Request, response: JsonObject) -> None:
-        """Note a 401 whose body was not read. In the recorded run, a new token was requested after it."""
+        """Remember the token of a 401 whose body was not read, because the recorded run then fetched a new token."""
         if read_path(response, "status", "code") == _UNAUTHENTICATED and "stopped" in response:
             with self._lock:
                 self._refused.add(str(request.headers.get("authorization", "")).removeprefix("Bearer "))
@@ -248,8 +248,8 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     cassette = read_cassette(file)
     player = Replay(cassette, file, ignore_bodies=ignore_bodies)
     with _environment_of(cassette):
-        # The recorded program began without known refusals of servers, so the replay begins in the same way. The
-        # refusals in the cassette are forgotten at the end.
+        # The package remembers what a server has refused. The recorded program began with no such memory, and so does
+        # the replay. At the end, the package forgets what the cassette has refused.
         forget_refusals()
         add_player(player)
         try:

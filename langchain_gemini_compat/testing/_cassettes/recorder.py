@@ -131,7 +131,8 @@ class _Take:
             return ending or {"stopped": True}
         pieces, encoding = self._read_pieces()
         found = {name: self._response.headers.get_list(name) for name in (*KEPT_HEADERS, *encoding)}
-        # The URL of a redirect to a login page may contain a code or a session. Both are also removed from the body.
+        # The URL of a redirect to a login page may contain a login code or a session id. Both are removed from the URL,
+        # and from the body if it repeats them.
         found["location"] = [self._scrubber.clean_location(location) for location in found["location"]]
         headers: JsonObject = {
             name: [self._scrubber.clean_text(value) for value in values] for name, values in found.items() if values
@@ -148,7 +149,10 @@ class _Take:
         }
 
     def _read_pieces(self) -> tuple[list[bytes], tuple[str, ...]]:
-        """Return the pieces of the body, decompressed, and the header of an encoding that cannot be decompressed."""
+        """Return the pieces of the body, and the names of further headers that describe the pieces.
+
+        The pieces are decompressed. If this fails, they stay as they came, and the header is `content-encoding`.
+        """
         try:
             decompressor = build_decompressor(self._encoding)
             if decompressor is None:
@@ -166,8 +170,9 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
     personal data are removed:
 
     - headers of requests, and the query and the user of the URL
-    - values of headers, query parameters and body keys with the name of a secret, and other values of headers that look
-      like keys, also where a body repeats them
+    - values of headers, query parameters and body keys that are named like a secret
+    - values of other headers that look like a key
+    - the same values in a body that repeats them
     - names and numbers of projects and accounts, and texts in the form of well-known keys
 
     Use a plain `with` in async programs, too. Several threads, event loops and forked processes may record to one file.
@@ -198,7 +203,8 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
     """
     recording = Recording(Path(path).absolute(), max_body)
     start_cassette(recording.path, max_body)
-    # A replay begins without known refusals of servers, so the requests that discover them have to be recorded.
+    # The package remembers what a server has refused. A replay begins with no such memory, so the cassette needs the
+    # requests that cause the refusals.
     forget_refusals()
     add_recorder(recording)
     try:
@@ -208,6 +214,6 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
 
 
 def build_environment_recorder(path: str) -> Recording:
-    """Return the recording that `GEMINI_COMPAT_RECORD` asks for. It appends to the file, as other processes do."""
+    """Return a recording to `path`, the value of `GEMINI_COMPAT_RECORD`. Other processes may append to this file."""
     limit = os.environ.get(MAX_BODY_VARIABLE, "")
     return Recording(Path(path).absolute(), int(limit) if limit.isdecimal() else None)

@@ -29,7 +29,8 @@ _SHORTEST_PROJECT = 6
 #: Secrets shorter than this may be ordinary words.
 _SHORTEST_SECRET = 8
 #: Patterns of secrets and personal data that are recognized without the request, and their replacements. Each pattern
-#: begins at the start of a word or has a limited length. Otherwise the search in a long text would take minutes.
+#: begins at the start of a word or has a limited length. Without these limits, the search in a long text would take
+#: minutes.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"(?<![\w-])AIza[\w-]{20,}"), HIDDEN),
@@ -54,8 +55,8 @@ _PERSONAL = re.compile(
 )
 #: Names of headers and query parameters that contain a secret, in addition to those of `is_secret_name`.
 _SECRET_HEADER = re.compile(r"session|signature|jwt|(?:^|-)(?:auth|sig|code)(?:-|$)")
-#: A value looks like a key if it has at least the first number of characters, with a run of letters and digits that is
-#: at least as long as the second number. Names of models and versions have shorter runs.
+#: A value looks like a key if it has at least 16 characters, with at least 10 letters and digits in a row. In names of
+#: models and versions, fewer letters and digits stand in a row.
 _SHORTEST_KEY, _SHORTEST_RUN = 16, 10
 _ADDRESS = re.compile(rb"[^\s@]+@[^\s@]+\.[^\s@]+")
 #: Keys whose values are words of the protocol, such as a role.
@@ -109,7 +110,10 @@ class Scrubber:
         return _ACCOUNT_SEGMENT.sub(HIDDEN, self.clean_text(str(bare_url(url))))
 
     def clean_location(self, location: str) -> str:
-        """Return scheme, host and path of the URL of a redirect. Later calls also remove the values of its query."""
+        """Return scheme, host and path of the URL of a redirect.
+
+        Later calls of the scrubber also remove the values of the URL's query from texts.
+        """
         try:
             parts = urlsplit(location)
         except ValueError:
@@ -144,7 +148,7 @@ def change_texts(value: JsonValue, change: Change) -> JsonValue:
 
 
 def _is_secret(name: str, part: bytes) -> bool:
-    """Return whether a part of a header or query parameter is probably a secret, and so is removed from texts."""
+    """Return whether `part` of the value of a header or query parameter is probably a secret."""
     is_named = is_secret_name(name.replace("-", "_")) or _SECRET_HEADER.search(name) is not None
     return is_named or _looks_like_key(part) or _ADDRESS.fullmatch(part) is not None
 

@@ -1,7 +1,7 @@
 """Hides secrets that a server sends in several pieces of a stream.
 
-A model that repeats a key sends it in two or more deltas. None of them contains the whole key, so the texts of a choice
-are joined before they are searched.
+A model that repeats a key sends it in two or more deltas. No single delta contains the whole key. So the texts of a
+choice are joined before the search.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
 
-    #: A text of a stream: the object or list that contains it, and its key or index.
+    #: The place of a text in an event: the object or list that contains the text, and the key or index of the text.
     Place = tuple[JsonObject, str] | tuple[list[JsonValue], int]
     #: The keys that lead to a text. Texts of several events with the same path are parts of one text.
     Path = tuple[str, ...]
@@ -80,7 +80,7 @@ def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
 def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Place]]:
     """Yield the texts in `items` with their paths.
 
-    A choice or a call continues the one of an earlier event that has the same `index`.
+    A choice continues the choice with the same `index` in an earlier event. The same is true of a call.
     """
     for position, item in enumerate(items):
         index = as_object(item).get("index")
@@ -94,8 +94,8 @@ def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Pl
 def _hide_in_pieces(places: Sequence[Place], clean: Change) -> bool:
     """Hide a secret that is split among several texts, and return whether there was one.
 
-    The texts that contain a part of the secret are joined and cleaned. The first place gets the result, and the other
-    places become empty.
+    The texts that contain a part of the secret are joined and cleaned. The place of the first text gets the result, and
+    the places of the other texts become empty.
     """
     pieces = [_read(place) for place in places]
     cleaned = [clean(piece) for piece in pieces]

@@ -1,7 +1,7 @@
 """Faults of the service by name: `Fault.rate_limit()`, `Fault.cut_stream()` and so on.
 
-Texts and shapes are captured from the service or documented. If not, the docstring of the fault says so.
-On AI Studio and Vertex AI an error is a list with one object. On a compatible server it has OpenAI's form.
+Texts and shapes were captured from the service or are documented. If one is neither, the fault's docstring says so. On
+AI Studio and Vertex AI, an error is a list with one object. On a compatible server, an error has OpenAI's form.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Fault:
     def expired_token(cls) -> Fault:
         """Return a 401: the token has expired or is unknown.
 
-        The text is Google's general one and was not captured from these endpoints.
+        The text is Google's general text for this error, and was not captured from these endpoints.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -179,7 +179,8 @@ class Fault:
     def forged_token(cls) -> Fault:
         """Return a 401: the token is not one that Google has issued.
 
-        The reason in its details was captured from Vertex AI in September 2026. The text is Google's general one.
+        The reason in the error's details was captured from Vertex AI in September 2026. The text is Google's general
+        text for this error.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -192,7 +193,7 @@ class Fault:
     def missing_credential(cls) -> Fault:
         """Return a 401: the request has no `Authorization` header.
 
-        The text is Google's general one and was not captured from these endpoints.
+        The text is Google's general text for this error, and was not captured from these endpoints.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -206,7 +207,7 @@ class Fault:
     def permission_denied(cls) -> Fault:
         """Return a 403: the credentials are valid but lack permission in the project.
 
-        The text for Vertex AI is Google's general one and was not captured from these endpoints.
+        The text for Vertex AI is Google's general text for this error, and was not captured from these endpoints.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -272,7 +273,7 @@ class Fault:
 
     @classmethod
     def internal(cls) -> Fault:
-        """Return a 500: an internal error of the service, in the words of a capture of AI Studio of 2026-09.
+        """Return a 500: an internal error of the service. The text was captured from AI Studio in September 2026.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -337,7 +338,7 @@ class Fault:
 
     @classmethod
     def cut_stream(cls, after: str = "The answer ", calls: Sequence[Call] = ()) -> Fault:
-        """Return a stream that ends early: without finish reason and `[DONE]`. The connection closes normally.
+        """Return a stream that ends early, with neither a finish reason nor `[DONE]`. The connection closes normally.
 
         Args:
             after: The text before the end.

@@ -53,8 +53,8 @@ class Style:
     """The form of a reply, to imitate what servers and gateways were seen to send.
 
     A field that is `None` follows the surface. AI Studio sends no `index` and ends streamed calls with `stop`. Vertex
-    repeats id and name in every delta, and sends a wrong `index` when it streams arguments. All fields change
-    streams. `ids`, `signature` and `thoughts` change whole replies too.
+    repeats id and name in every delta, and sends a wrong `index` when it streams arguments. Every field applies to
+    streams. `ids`, `signature` and `thoughts` also apply to replies that are not streamed.
 
     Attributes:
         index: The `index` of streamed calls. `zero`: 0 for every call. `lying`: the first delta of a call has the
@@ -62,9 +62,10 @@ class Style:
         ids: The ids of calls. `repeated`: in every delta. `empty`: an empty string in every delta. `doubled`: all
             calls have the id of the first. `function_name`: the function's name instead of an id. `litellm`: the id,
             `__thought__`, and the signature.
-        names: Whether the function's name is in the first delta of a call only, or in every one.
+        names: Whether the function's name is only in the first delta of a call, or in every delta.
         args: How arguments are streamed. `cut`: in pieces. `empty_object_first`: after a delta with `{}`.
-            `raw_newlines`: in pieces, with unescaped line breaks. `glued`: one call with the arguments of all.
+            `raw_newlines`: in pieces, with unescaped line breaks. `glued`: only the first call, with the arguments of
+            all calls.
         cut_every: Characters of arguments in one piece. Default: 12.
         calls_per_frame: Number of calls that share a frame. Default: 1.
         finish: The finish reason of calls. `every_chunk`: in every chunk. `absent`: in none. `camel_case`: as
@@ -109,10 +110,11 @@ class Reply:
         calls: The tool calls.
         image: An image as bytes, or as base64.
         image_type: The MIME type of the image.
-        finish_reason: The finish reason. `None` selects the one that fits the reply.
+        finish_reason: The finish reason. `None` selects the finish reason that fits the reply.
         usage: The token counts, as a `Usage` or as the `usage` object of the reply. With `None` they are estimated.
         signed: Whether the reply has thought signatures, if the model and the surface issue them.
-        chunks: How a stream splits the text: a size in characters, or the pieces. With `None`, three words each.
+        chunks: How a stream splits the text: a size in characters, or the pieces. With `None`, each piece has three
+            words.
         style: The form of the reply.
 
     Examples:

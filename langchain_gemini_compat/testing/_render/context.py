@@ -89,11 +89,11 @@ class RenderContext:
 
     @property
     def created(self) -> int:
-        """The time of the reply in seconds since 1970. Each reply is one second later."""
+        """The time of the reply in seconds since 1970. Each reply is one second later than the previous one."""
         return _EPOCH + self.number
 
     def call_id(self, call: Call, place: int) -> str:
-        """Return the id of the call at `place`: the call's own id, or a new id in the form of the surface."""
+        """Return the id of the call at index `place`: the call's own id, or a new id in the form of the surface."""
         if call.id is not None:
             return call.id
         digest = self._digest(f"call/{place}/{call.name}/{call.args}")
@@ -104,7 +104,7 @@ class RenderContext:
         return f"call_{int.from_bytes(digest[:5], 'big') % 10**9:09d}"
 
     def signature(self, call: str = "", place: int = 0) -> str:
-        """Return the signature of the function `call` at `place`, or of the text if `call` is empty."""
+        """Return the signature for the function `call` at index `place`, or for the text if `call` is empty."""
         nonce = self._digest(f"signature/{place}/{call}").hex()
         return issue_signature(Issued(self.surface, bare_name(self.model), call, place, nonce))
 
@@ -124,7 +124,7 @@ def build_context(
     google = ("extra_body", "google")
     return RenderContext(
         surface=surface,
-        # A self-deployed model needs no name in the request, and has one in the reply.
+        # The request to a self-deployed model may have no model name, but the reply always has one.
         model=as_text(body.get("model")) or "deployed-model",
         number=number,
         seed=sha256(messages.encode("utf-8", "surrogatepass")).hexdigest(),
@@ -149,7 +149,7 @@ def resolve_style(style: Style, context: RenderContext) -> Style:
         defaults = _VERTEX
     if context.surface == "vertex" and context.thought_tag == "":
         defaults = replace(defaults, thoughts="untagged")
-    # Vertex sends usage in every stream, other surfaces only if the request asks for it.
+    # Vertex AI sends usage in every stream. Other surfaces send usage only if the request asks for it.
     if context.surface != "vertex" and not context.include_usage:
         defaults = replace(defaults, usage="absent")
     given = {item.name: getattr(style, item.name) for item in fields(style)}

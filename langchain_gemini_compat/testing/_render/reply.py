@@ -82,7 +82,8 @@ def _whole_message(reply: Reply, style: Style, context: RenderContext) -> JsonOb
 def _thought_flag(reply: Reply, style: Style, context: RenderContext) -> JsonObject:
     """Return the flag `thought`.
 
-    Google sets it on a whole message with thoughts, although the message also has the answer.
+    In a reply that is not a stream, Google sets the flag on the whole message, although the message also has the
+    answer.
     """
     shown = reply.thoughts and context.thought_tag is not None
     return {"thought": True} if shown and style.thoughts in ("flagged", "unclosed") else {}

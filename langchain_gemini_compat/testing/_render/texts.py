@@ -1,4 +1,4 @@
-"""Split the thoughts and the text of a reply into the pieces of a stream. Joined, the pieces are the text again."""
+"""Split the thoughts and the text of a reply into the pieces of a stream. The joined pieces are equal to the text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Piece(NamedTuple):
 
 
 def cut_text(text: str, chunks: int | Sequence[str] | None) -> list[str]:
-    """Return `text` in pieces: of three words, of `chunks` characters, or the given `chunks`.
+    """Cut `text` into pieces: of three words each, of `chunks` characters each, or into the given `chunks`.
 
     Raises `ValueError` if the given pieces are not the text.
 
@@ -65,7 +65,7 @@ def _opening_pieces(tag: str, text: str, *, cut: bool) -> list[Piece]:
 
 
 def _closing_pieces(tag: str, answer: list[Piece], *, cut: bool) -> Iterator[Piece]:
-    """Yield the pieces of the answer with the closing tag before them. The tag has no thought flag."""
+    """Yield the pieces of the answer, after the closing tag of the thoughts. The tag has no thought flag."""
     if cut:
         yield Piece(tag[:4], is_thought=False)
         tag = tag[4:]

@@ -25,7 +25,7 @@ MAX_BATCHES, MAX_FILE_BYTES, MAX_STORED_BYTES = 100, 2 * 10**9, 20 * 10**9
 FILE_SECONDS = 48 * 3600.0
 #: Seconds until a batch expires: https://ai.google.dev/gemini-api/docs/batch-api
 BATCH_SECONDS = 48 * 3600.0
-#: The only endpoint that batches of the fake accept. Google documents `/v1/embeddings`, too.
+#: The only endpoint that batches of the fake accept. Google also documents batches for `/v1/embeddings`.
 CHAT_ENDPOINT = "/v1/chat/completions"
 _KEYS = frozenset({"input_file_id", "endpoint", "completion_window"})
 

@@ -49,7 +49,7 @@ _EFFORTS = {
 
 
 def place_google_fields(body: JsonObject, surface: Surface) -> JsonObject:
-    """Return `body` with Google's fields in `extra_body`. Vertex AI also reads them from a key `google` at the root.
+    """Return `body` with Google's fields moved into `extra_body`. Vertex AI also reads a key `google` at the root.
 
     Source: a live test of October 2026,
     https://www.inerrata.ai/r/vertex-ai-gemini-via-openaicompat-disable-thinking-with-thinkingbudget0-to-stop--41e4e6cb
@@ -125,7 +125,8 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
     effort, level, budget = body.get("reasoning_effort"), config.get("thinking_level"), config.get("thinking_budget")
     if level is not None and budget is not None:
         yield Violation("thinking-twice", "You can only set only one of thinking budget and thinking level.")
-    # Vertex refuses any `thinking_config` beside an effort. AI Studio refuses only a level or a budget beside it.
+    # Vertex refuses any `thinking_config` beside an effort. AI Studio refuses only a level or a budget beside an
+    # effort.
     if effort is not None and (config if surface == "vertex" else (level is not None or budget is not None)):
         hint = "Send `reasoning_effort` or `extra_body.google.thinking_config`, not both."
         yield Violation("thinking-twice", INVALID_ARGUMENT, hint)
@@ -194,7 +195,7 @@ def _check_budget(budget: JsonValue, surface: Surface, rules: ModelRules) -> Ite
 
 
 def _no_levels(hint: str) -> Violation:
-    """Return the refusal of models without levels. AI Studio sends it for Gemma 4, too (capture of 2026-09-17)."""
+    """Return the refusal by a model without thinking levels, also by Gemma 4 on AI Studio (capture of 2026-09-17)."""
     return Violation("thinking-level", "Thinking level is not supported for this model.", hint)
 
 

@@ -53,7 +53,7 @@ class Verdict:
 def judge_request(body: JsonObject, surface: Surface, *, needs_model: bool = True, location: str = "") -> Verdict:
     """Return the verdict on `body` at `surface`. A self-deployed model needs no name.
 
-    Without a `location` on Vertex AI, the location is not checked.
+    If `location` is empty, the location is not checked.
     """
     if surface == "openai_compatible":
         return Verdict(tuple(_check_openai_shape(body, needs_model=needs_model)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OFFICE_PREFIXES = ("application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument.")
 _LISTED = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf"})
-#: Types that Google's cards do not list, although no source shows that the surface refuses them.
+#: Types that Google's cards do not list. The fake accepts these types, because no source shows a refusal.
 _UNKNOWN = {
     "vertex": frozenset({"image/jpg"}),
     "ai_studio": frozenset({"image/bmp", "application/json"}),
@@ -59,7 +59,7 @@ def _refusal_of(mime_type: str, surface: Surface) -> str:
 
 
 def _read_mime_type(part: JsonObject) -> str:
-    """Return the MIME type of a `data:` URL or of `input_audio`, or an empty string. Other URLs do not have one."""
+    """Return the MIME type of a `data:` URL or of `input_audio`, or an empty string. Other URLs have no MIME type."""
     image: JsonValue = part.get("image_url")
     url = image if isinstance(image, str) else as_text(read_path(image, "url"))
     if url.startswith("data:"):

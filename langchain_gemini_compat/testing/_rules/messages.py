@@ -177,7 +177,10 @@ def _check_pairs(turns: Sequence[Turn], surface: Surface) -> Iterator[Violation]
             call_id = _answered_id(turn.message, open_calls)
             function = open_calls.pop(call_id, None)
             if function is None:
-                hint = f"No open call has the id {call_id!r} of `messages[{turn.index}]`. Drop it, or keep its call."
+                hint = (
+                    f"No open call has the id {call_id!r} of `messages[{turn.index}]`. "
+                    "Drop this result, or keep its call."
+                )
                 yield Violation("orphan-result", _COUNT, hint)
             else:
                 yield from _check_result_name(turn, function, surface)
@@ -214,5 +217,7 @@ def _check_result_name(turn: Turn, function: str, surface: Surface) -> Iterator[
         yield Violation("result-name", f"* {place}: Name cannot be empty.", f"Send `name`: {function!r} on the result.")
     elif name and name != function:
         yield Violation(
-            "result-name", INVALID_ARGUMENT, f"The result has the name {name!r}, but its call {function!r}."
+            "result-name",
+            INVALID_ARGUMENT,
+            f"The result has the name {name!r}, but its call has the name {function!r}.",
         )

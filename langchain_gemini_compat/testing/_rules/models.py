@@ -13,7 +13,7 @@ Sources, read on 2026-11-29 unless a date is given:
 - Penalties: the cards of 3.6 Flash and 3.5 Flash-Lite, https://github.com/Ikalus1988/MisakaNet/issues/1473
   (2026-09-04) and https://github.com/PublicAffairs/openai-gemini/issues/63.
 - Longest output: the cards, the guides of Gemini 4 (65,536 tokens in one call, streamed or not), and a public report of
-  the 400 of 2026-02-26. Of image models: LiteLLM's model map and https://models.dev.
+  the 400 of 2026-02-26. Longest output of image models: LiteLLM's model map and https://models.dev.
 - Locations: the cards and the guides of Gemini 4. No source has the locations of the models that the table lacks.
 - Gemma 4 on AI Studio: https://github.com/Kilo-Org/kilocode/pull/12149 (2026-07), and a capture of 2026-09-17.
 - No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1. Robotics-ER
@@ -78,10 +78,10 @@ _LOCATIONS = (
 )
 #: Models that do not think.
 _SILENT = ("gemini-2.5-flash-image", "gemini-2.0", "gemini-1.5")
-#: Models that refuse penalties. No source says what 2.5 Pro and 2.5 Flash-Lite do.
+#: Models that refuse penalties. No source says whether 2.5 Pro and 2.5 Flash-Lite refuse penalties.
 _NO_PENALTIES = re.compile(r"gemini-(?:4|3\.8-flash|3\.7-flash|3\.6-flash|3\.5-flash-lite|2\.5-flash(?!-lite|-image))")
-#: Models that do not answer with text over chat completions. Those in `_SPEECH` answer with speech. Those in `_NO_CHAT`
-#: are for live sessions, transcripts or video, and are not served.
+#: Models that do not answer with text over chat completions. Models in `_SPEECH` answer with speech. Models in
+#: `_NO_CHAT` are for live sessions, transcripts or video, and are not served over chat completions.
 _SPEECH = re.compile(r"gemini-[\d.]+-(?:\w+-)*tts")
 _NO_CHAT = re.compile(
     r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe|native-audio)|live|omni|robotics-er-[\d.]+-streaming)"

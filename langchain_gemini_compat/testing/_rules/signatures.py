@@ -111,13 +111,15 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield a violation unless the message has a valid signature, which is accepted in place of the call's own."""
+    """Yield a violation unless the message has a valid signature. Such a signature replaces the call's own."""
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:
         yield _missing_signature(_function_name(call), turn.position, surface)
     elif issued.surface != surface:
-        yield _invalid_signature(surface, f"It was issued on {issued.surface}. Replace it by `{PLACEHOLDER}`.")
+        yield _invalid_signature(
+            surface, f"The signature was issued on {issued.surface}. Replace it by `{PLACEHOLDER}`."
+        )
 
 
 def _check_genuine(signature: str, name: str, place: int, surface: Surface) -> Iterator[Violation]:
@@ -125,7 +127,9 @@ def _check_genuine(signature: str, name: str, place: int, surface: Surface) -> I
     if issued is None:
         yield _invalid_signature(surface, "The signature was changed, or never issued. Send it back unchanged.")
     elif issued.surface != surface:
-        yield _invalid_signature(surface, f"It was issued on {issued.surface}. Replace it by `{PLACEHOLDER}`.")
+        yield _invalid_signature(
+            surface, f"The signature was issued on {issued.surface}. Replace it by `{PLACEHOLDER}`."
+        )
     elif (issued.call, issued.at) != (name, place):
         hint = f"The signature of call {issued.at} ({issued.call}) came back on call {place} ({name})."
         yield _invalid_signature(surface, hint)

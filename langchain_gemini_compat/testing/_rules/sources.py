@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-#: Where a rule comes from if it has no address.
+#: The texts for sources that have no URL.
 OUR_CONCLUSION = "our conclusion: no source shows the refusal"
 CAPTURE = "a public capture of 2026 without a lasting address"
 THE_FAKE = "the fake itself"
@@ -24,7 +24,7 @@ _BATCHES = (_STUDIO, "https://platform.openai.com/docs/guides/batch")
 _EMPTY = (f"{_GITHUB}Portkey-AI/gateway/issues/462", f"{_GITHUB}langchain-ai/langchain-google/pull/1935")
 _ORDER = (f"{_GITHUB}google-gemini/gemini-cli/issues/26486",)
 _COUNT = (f"{_GITHUB}microsoft/vscode/issues/299295",)
-#: Vertex AI's page: `parameters` is an OpenAPI schema.
+#: Vertex AI's page, which documents `parameters` as an OpenAPI schema.
 _OPENAPI = (_VERTEX,)
 
 SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from langchain_gemini_compat.testing._model.json_values import JsonObject
 from langchain_gemini_compat.testing._rules.sources import SOURCES
 
-#: The text of a 400 for which Google gives no reason.
+#: Google's text for a 400 that does not say what is invalid.
 INVALID_ARGUMENT = "Request contains an invalid argument."
 
 

@@ -64,7 +64,7 @@ class _Body:
 
 
 def build_reply(reply: object) -> Reply | Raw | Fault:
-    """Return `reply` as a `Reply`, `Raw` or `Fault`. Raises `TypeError` for a value that is not a reply."""
+    """Convert `reply` to a `Reply`, `Raw` or `Fault`. Raises `TypeError` for a value that is not a reply."""
     if isinstance(reply, (Reply, Raw, Fault)):
         return reply
     if isinstance(reply, str):

@@ -100,7 +100,7 @@ class FakeBatch:
 
 
 class FakeBatches(list[FakeBatch]):
-    """The batches of a `FakeGemini`, in the order of their creation, with the rules for them.
+    """The batches of a `FakeGemini`, in the order of their creation, and the settings that decide how they run.
 
     A batch answers its requests when its time has passed and a client asks for its status. Each request gets the next
     reply of the fake. A `Fault` becomes the error of that request.
@@ -149,7 +149,7 @@ class FakeBatches(list[FakeBatch]):
 
     @staticmethod
     def find_credential_header(request: FakeRequest) -> str:
-        """Return the name of the header with the key. It is empty for a part of an upload, which needs no key.
+        """Return the name of the header with the key. The result is empty for a part of an upload, which needs no key.
 
         Examples:
             >>> FakeBatches.find_credential_header(FakeRequest("GET", "/v1beta/batches"))
@@ -335,7 +335,7 @@ def _read_answer(answer: Answer) -> JsonValue:
 
 
 def _write_body(body: JsonObject, camel_case: str) -> JsonObject:
-    """Return `body` with keys in camel case: no keys, all keys or those of `usage`, as `camel_case` says."""
+    """Convert keys of `body` to camel case: all keys, the keys of `usage`, or no keys, as `camel_case` says."""
     if camel_case == "all":
         return as_object(_to_camel_case(body))
     usage = body.get("usage")
@@ -343,7 +343,7 @@ def _write_body(body: JsonObject, camel_case: str) -> JsonObject:
 
 
 def _to_camel_case(value: JsonValue) -> JsonValue:
-    """Return `value` with keys in camel case, as protocol buffers write them. Keys inside `extra_content` stay."""
+    """Convert keys to camel case, as protocol buffers write them. The keys inside `extra_content` are not changed."""
     if isinstance(value, list):
         return [_to_camel_case(item) for item in value]
     if not isinstance(value, dict):

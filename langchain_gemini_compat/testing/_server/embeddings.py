@@ -67,8 +67,8 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
 def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) -> Answer:
     """Return the answer with vectors, or the answer for `fault`.
 
-    A fault has the same answer as for a chat reply that is not streamed. Raises `TypeError` for a fault that only a
-    chat reply can have, such as a finish reason.
+    A fault gives the same answer to embeddings as to a chat request that does not stream. Raises `TypeError` for a
+    fault that only a chat reply can have, such as a finish reason.
     """
     whole = answer_raw(Raw(embed(body, surface)))
     if fault is None:
@@ -87,7 +87,7 @@ def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) ->
 
 
 def embed(body: JsonObject, surface: Surface) -> JsonObject:
-    """Return the reply to `body`. AI Studio leaves out `usage`, and `index` if it is 0.
+    """Return the reply to `body`. AI Studio leaves out `usage`, and each `index` that is 0.
 
     Source: https://github.com/samfoy/pi-session-search/issues/13
     """

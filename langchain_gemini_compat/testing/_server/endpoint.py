@@ -236,7 +236,7 @@ class FakeGemini:
 
     @cached_property
     def http_client(self) -> httpx2.Client:
-        """A sync HTTP client whose requests all go to this fake. It is of the library that the openai SDK uses."""
+        """A sync client of the HTTP library that the openai SDK uses. All its requests go to this fake."""
         from langchain_gemini_compat.testing._server.in_process import build_client
 
         return build_client(self.respond)

@@ -156,14 +156,14 @@ def _find_mistake(upload: _Upload, commands: set[str], offset: str, content: byt
     if "upload" in commands and offset != str(received):
         return f"The offset has to be {received}."
     if "finalize" not in commands and len(content) % _GRANULARITY:
-        return f"A part has a multiple of {_GRANULARITY} bytes."
+        return f"The size of each part but the last has to be a multiple of {_GRANULARITY} bytes."
     if "finalize" in commands and received + len(content) != upload.size:
         return f"The upload has to have {upload.size} bytes."
     return ""
 
 
 def find_origin(url: str, headers: Mapping[str, str]) -> str:
-    """Return scheme and host of a request. Over HTTP, only the path of the URL and the header `Host` are known."""
+    """Return scheme and host of a request. If `url` is only a path, use the header `Host`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"http://{headers.get('host', '127.0.0.1')}"
 

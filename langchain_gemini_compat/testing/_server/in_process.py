@@ -86,7 +86,8 @@ async def _stream_steps_async(
 
 def _sleep(library: ModuleType, request: httpx2.Request, seconds: float) -> None:
     if seconds <= 0:
-        # `time.sleep(0)` is avoided, because tools that detect blocking calls in an event loop (blockbuster) report it.
+        # `time.sleep(0)` is not called, because tools such as blockbuster report it as a blocking call in an event
+        # loop.
         return
     limit = _read_limit(request)
     time.sleep(min(seconds, limit))
