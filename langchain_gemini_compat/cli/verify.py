@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     with _open_client(target) as client:
         lab = Lab(target, client, keeps_replies=folder is None)
         probes = select_probes(lab.surface, lab.model, _names(cast("str | None", args.only)))
-        estimate = estimate_cost(probes, lab.model, is_local=target.is_local)
+        estimate = estimate_cost(probes, lab.model, lab.surface, is_local=target.is_local)
         _introduce(screen, lab, probes, estimate)
         _check_cost(estimate, cast("Decimal | None", args.max_cost))
         if not args.yes and not _ask(screen):

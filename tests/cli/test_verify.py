@@ -317,9 +317,22 @@ def test_max_cost_compares_the_estimate(capsys):
         assert "`--max-cost` needs a known price. The price is not known: genai-prices" in errors
 
 
+@pytest.mark.parametrize("base_url", ["https://gateway.invalid/v1", "http://127.0.0.1:9/v1"])
+def test_max_cost_refuses_a_compatible_server(base_url, capsys):
+    """A gateway has its own prices, also if it runs on this machine. Nothing is sent."""
+    assert main(["verify", "--base-url", base_url, "--max-cost", "100", "--yes"]) == 2
+    captured = capsys.readouterr()
+    assert (
+        "`--max-cost` needs a known price. The price is not known: a compatible server has its own prices"
+        in " ".join(captured.err.split())
+    )
+    assert re.search(r"and Google would charge 0\.\d{3} USD \(genai-prices ", " ".join(captured.out.split()))
+    assert "not checked" not in captured.out
+
+
 def test_price_without_the_extra_is_not_known(monkeypatch):
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    estimate = estimate_cost(PROBES, MODEL, is_local=False)
+    estimate = estimate_cost(PROBES, MODEL, "vertex", is_local=False)
     assert estimate.price is None
     assert "pip install genai-prices" in estimate.describe()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
+    from langchain_gemini_compat._catalog.surfaces import Surface
     from langchain_gemini_compat.cli._verify.probe import Probe
 
 
@@ -34,11 +35,29 @@ class Estimate:
         return f"Estimated price: {self.price:.3f} USD ({self.reason})."
 
 
-def estimate_cost(probes: Sequence[Probe], model: str, *, is_local: bool) -> Estimate:
-    """Return the estimate for `probes`. A server on this machine costs nothing."""
+def estimate_cost(probes: Sequence[Probe], model: str, surface: Surface, *, is_local: bool) -> Estimate:
+    """Return the estimate for `probes`.
+
+    A fake endpoint on this machine costs nothing. The price of a compatible server is not known: even a gateway on this
+    machine can pass the requests on to a service that costs money.
+    """
     requests = sum(probe.spend.requests for probe in probes)
+    if surface == "openai_compatible":
+        return _estimate_gateway(probes, model, requests)
     if is_local:
         return Estimate(requests, Decimal(0), "the server is on this machine")
+    return _estimate_google(probes, model, requests)
+
+
+def _estimate_gateway(probes: Sequence[Probe], model: str, requests: int) -> Estimate:
+    reason = "a compatible server has its own prices"
+    google = _estimate_google(probes, model, requests)
+    if google.price is not None:
+        reason += f", and Google would charge {google.price:.3f} USD ({google.reason})"
+    return Estimate(requests, None, reason)
+
+
+def _estimate_google(probes: Sequence[Probe], model: str, requests: int) -> Estimate:
     from langchain_gemini_compat.price import prices_version
 
     try:
