@@ -17,9 +17,15 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from langchain_core.runnables import RunnableSerializable
+from langchain_core.runnables.retry import RunnableRetry
+
 from langchain_gemini_compat._lazy import library_name
+from langchain_gemini_compat._model.connection import ConnectedModel
 from langchain_gemini_compat._transport.tape import playing_here
+from langchain_gemini_compat.bulk._batch_state import describe_row
 from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
+from langchain_gemini_compat.bulk._rows import digest_request
 
 if TYPE_CHECKING:
     import httpx2
@@ -53,7 +59,9 @@ _GRPC = {
 _CAPITAL = re.compile("(?<=[a-z])[A-Z]")
 #: Keys whose values are Google's extra fields. The keys inside these values keep their spelling.
 _EXTRA = frozenset({"extra_content", "extraContent"})
-#: The HTTP status and the body of a response that `LineReader` builds from a line of a batch's output.
+#: The fields with the inner runnable in LangChain's bindings and retries, sequences and configurable models.
+_INNER = ("bound", "first", "default")
+#: HTTP status and body of the response that is built from a line of a batch's output.
 _Answer: TypeAlias = "tuple[int, bytes]"
 
 
@@ -69,6 +77,7 @@ class LineReader:
 
     def __init__(self, model: BulkModel, tokens: TokenSource) -> None:
         self._model = model
+        self._decoder = cast("BulkModel", _prepare(model))
         self._answer: _Answer = (_OK, b"")
         self.tokens = tokens
         library = import_module(library_name())
@@ -81,10 +90,16 @@ class LineReader:
         self._answer = _read_line(line)
         try:
             with playing_here(self):
-                outcome = read_reply(self._model.invoke(row.question, **row.options))
+                outcome = read_reply(self._decoder.invoke(row.question, **row.options))
         except Exception as error:
             outcome = read_error(error)
-        return outcome if outcome.price is None else replace(outcome, price=outcome.price * _PRICE_FACTOR)
+        price = None if outcome.price is None else outcome.price * _PRICE_FACTOR
+        # The batch has ended, so the error of a line is no reason to stop the run.
+        return replace(outcome, price=price, error_scope="row")
+
+    def can_read(self, row: Row) -> bool:
+        """Return whether this model, with its schema and its options, would send the request of `row`."""
+        return row.key.partition(":")[0] == digest_request(self._model, describe_row(row))
 
     def _respond(self, _: httpx2.Request) -> httpx2.Response:
         status, body = self._answer
@@ -92,6 +107,19 @@ class LineReader:
 
     async def _arespond(self, request: httpx2.Request) -> httpx2.Response:
         return self._respond(request)
+
+
+def _prepare(runnable: object) -> object:
+    """Return a copy of `runnable` without cache, rate limiter and retries. They are for requests, and not for lines."""
+    if isinstance(runnable, ConnectedModel):
+        return runnable.model_copy(update={"cache": False, "rate_limiter": None})
+    if not isinstance(runnable, RunnableSerializable):
+        return runnable
+    fields = type(runnable).model_fields
+    changes: dict[str, object] = {name: _prepare(getattr(runnable, name)) for name in _INNER if name in fields}
+    if isinstance(runnable, RunnableRetry):
+        changes["max_attempt_number"] = 1
+    return runnable.model_copy(update=changes)
 
 
 def parse_line(text: bytes) -> tuple[int | None, JsonObject]:

@@ -14,7 +14,7 @@ package sent no request to Google.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -117,9 +117,8 @@ class BatchService:
         return _read_batch(self._ask(ResourceRequest("POST", self._batches, _dump(body), _JSON, "bearer")))
 
     def retrieve(self, name: str) -> Batch:
-        """Return the state of a batch."""
-        request = ResourceRequest("GET", f"{self._batches}/{name}", credential="bearer")
-        return _read_batch(self._try_again(partial(self._ask, request)))
+        """Return the state of a batch. There is no retry, since the caller polls the batch."""
+        return _read_batch(self._ask(ResourceRequest("GET", f"{self._batches}/{name}", credential="bearer")))
 
     def download(self, name: str, target: IO[bytes]) -> None:
         """Download an output file of a batch into `target`. After an error, the download starts again."""
@@ -132,25 +131,36 @@ class BatchService:
 
         self._try_again(receive)
 
-    def find_batch_of(self, file: str, since: float) -> tuple[str | None, bool]:
-        """Look for the batch whose input file is `file`. If such a batch exists, it was created at about `since`.
+    def find_batch_of(self, file: str, since: float, known: Collection[str]) -> tuple[str | None, bool]:
+        """Look for the batch whose input file is `file`. If it exists, it was created at about `since`.
+
+        The list is Google's native one, because no other list is documented. Google does not say whether it contains
+        the batches of the compatible endpoint. So a missing batch is certain only if the list contains another batch of
+        this endpoint.
+
+        Args:
+            file: The name of the input file.
+            since: The time in seconds since 1970.
+            known: The ids of batches that were created by the compatible endpoint.
 
         Returns:
-            The id of the batch or `None`, and whether this result is certain. The result is uncertain if there are too
-            many batches to read. It is also uncertain if the server names no input file for a batch that is as new.
+            The id of the batch or `None`, and whether this is certain. It is uncertain if the list contains no batch of
+            `known`, if the server does not say which input file a batch of that time has, or if there are too many
+            batches to read.
         """
-        is_certain = True
+        is_complete, is_certain = False, True
         for operation in self._list_batches():
             if operation is None:
                 return None, False
             metadata = _object_at(operation, "metadata")
+            is_complete = is_complete or operation.get("name") in known or metadata.get("name") in known
             found = _object_at(metadata, "inputConfig").get("fileName")
             if found == file:
                 batch = operation.get("name") or metadata.get("name")
                 return (str(batch), True) if batch else (None, False)
             if found is None and _read_time(metadata.get("createTime")) >= since - _CLOCK_SKEW:
                 is_certain = False
-        return None, is_certain
+        return None, is_complete and is_certain
 
     def _list_batches(self) -> Iterator[JsonObject | None]:
         """Yield the batches of the project. If there are more than `_MOST_PAGES` pages, yield `None` at the end."""

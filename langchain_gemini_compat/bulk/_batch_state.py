@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -30,9 +30,10 @@ CREATE TABLE IF NOT EXISTS parts (part INTEGER PRIMARY KEY, file TEXT NOT NULL, 
 CREATE TABLE IF NOT EXISTS requests (part INTEGER, position INTEGER, key TEXT NOT NULL UNIQUE, number INTEGER,
     identity TEXT, content TEXT NOT NULL, PRIMARY KEY (part, position)) WITHOUT ROWID;
 CREATE TEMP TABLE wanted (key TEXT PRIMARY KEY);
+CREATE TEMP TABLE settled (key TEXT PRIMARY KEY);
 """
 _UNUSABLE = "`{}` cannot be used ({}). If another run uses it, wait until that run has ended. Otherwise move the file."
-_SELECT = "SELECT number, identity, key, content FROM requests JOIN wanted USING (key) WHERE part = ?"
+_SELECT = "SELECT number, identity, key, content FROM requests WHERE part = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,11 @@ class Part:
 
 
 class BatchState:
-    """The state of all batches for one output."""
+    """The state of all batches for one output.
+
+    Attributes:
+        path: The file with the state.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or create the file.
@@ -62,7 +67,7 @@ class BatchState:
         Raises:
             OutputError: If the file cannot be used.
         """
-        self._path = path
+        self.path = path
         try:
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -76,40 +81,29 @@ class BatchState:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.abandon_part()
         self._forget_unsent()
         is_empty = self._execute("SELECT 1 FROM parts LIMIT 1").fetchone() is None
         self._database.close()
         if is_empty:
             with suppress(OSError):
-                self._path.unlink()
+                self.path.unlink()
 
     def want(self, row: Row) -> bool:
-        """Record that this run wants the outcome of `row`. Return whether a batch already contains the row."""
+        """Note that this run wants the outcome of `row`. Return whether a batch has or had the row."""
         self._execute("INSERT OR IGNORE INTO wanted VALUES (?)", (row.key,))
-        return self._execute("SELECT 1 FROM requests WHERE key = ?", (row.key,)).fetchone() is not None
+        # The journal reads ahead, so it may offer a row whose outcome was recorded a moment ago.
+        statement = "SELECT 1 FROM requests WHERE key = ? UNION ALL SELECT 1 FROM settled WHERE key = ?"
+        return self._execute(statement, (row.key, row.key)).fetchone() is not None
 
-    def begin_part(self) -> int:
-        """Begin a part, and return its number. If the program dies before `end_part`, the part is lost."""
-        self._execute("BEGIN")
-        (number,) = self._execute("SELECT coalesce(max(part), 0) + 1 FROM parts").fetchone()
-        return int(number)
-
-    def add(self, part: int, position: int, row: Row) -> None:
-        """Add a row to the part that `begin_part` has begun."""
-        values = (part, position, row.key, row.number, json.dumps(row.id), _dump_content(row))
-        self._execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
-
-    def end_part(self, part: int, file: str) -> Part:
-        """Store the part that `begin_part` has begun. Its requests are in the uploaded `file`."""
-        self._execute("INSERT INTO parts VALUES (?, ?, NULL, NULL)", (part, file))
-        self._execute("COMMIT")
+    def add_part(self, file: str, rows: Sequence[Row]) -> Part:
+        """Store the rows of a batch, in the order of their requests in the uploaded `file`."""
+        with self._transaction():
+            (part,) = self._execute("SELECT coalesce(max(part), 0) + 1 FROM parts").fetchone()
+            self._execute("INSERT INTO parts VALUES (?, ?, NULL, NULL)", (part, file))
+            for position, row in enumerate(rows):
+                values = (part, position, row.key, row.number, json.dumps(row.id), json.dumps(describe_row(row)))
+                self._execute("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)", values)
         return Part(part, file, None, None)
-
-    def abandon_part(self) -> None:
-        """Drop the part that `begin_part` has begun and `end_part` has not stored, if there is one."""
-        if self._database.in_transaction:
-            self._execute("ROLLBACK")
 
     def note_intent(self, part: Part, now: float | None) -> Part:
         """Record that the batch of `part` is about to be created. With `None` as `now`, record that it was refused."""
@@ -140,21 +134,21 @@ class BatchState:
         return self._execute("SELECT 1 FROM requests WHERE part = ? LIMIT 1", (part.number,)).fetchone() is not None
 
     def find(self, part: Part, position: int) -> Row | None:
-        """Return the row at `position`, or `None` if the row has an outcome or this run does not want the row."""
+        """Return the row at `position`, or `None` if it has an outcome."""
         found = self._execute(f"{_SELECT} AND position = ?", (part.number, position)).fetchone()
         return None if found is None else _read_row(found)
 
     def read_rows(self, part: Part, count: int) -> list[Row]:
-        """Return the first `count` rows of `part` that have no outcome and that this run wants."""
+        """Return the first `count` rows of `part` that have no outcome."""
         found = self._execute(f"{_SELECT} ORDER BY position LIMIT ?", (part.number, count)).fetchall()
         return [_read_row(one) for one in found]
 
     def drop_rows(self, rows: Sequence[Row]) -> None:
         """Forget rows that have an outcome."""
-        self._execute("BEGIN")
-        for row in rows:
-            self._execute("DELETE FROM requests WHERE key = ?", (row.key,))
-        self._execute("COMMIT")
+        with self._transaction():
+            for row in rows:
+                self._execute("DELETE FROM requests WHERE key = ?", (row.key,))
+                self._execute("INSERT OR IGNORE INTO settled VALUES (?)", (row.key,))
 
     def drop_answered(self, has_answer: Callable[[str], bool]) -> None:
         """Forget rows whose answer is in the journal. Such rows remain if an earlier run died before `drop_rows`.
@@ -162,18 +156,16 @@ class BatchState:
         A row that has an error in the journal is kept, because this row may have been sent again after the error.
         """
         keys = [key for (key,) in self._execute("SELECT key FROM requests") if has_answer(key)]
-        self._execute("BEGIN")
-        for key in keys:
-            self._execute("DELETE FROM requests WHERE key = ?", (key,))
-        self._execute("DELETE FROM parts WHERE part NOT IN (SELECT part FROM requests)")
-        self._execute("COMMIT")
+        with self._transaction():
+            for key in keys:
+                self._execute("DELETE FROM requests WHERE key = ?", (key,))
+            self._execute("DELETE FROM parts WHERE part NOT IN (SELECT part FROM requests)")
 
     def drop_part(self, part: Part) -> None:
         """Forget a part whose outcomes are complete, or whose batch does not exist."""
-        self._execute("BEGIN")
-        self._execute("DELETE FROM requests WHERE part = ?", (part.number,))
-        self._execute("DELETE FROM parts WHERE part = ?", (part.number,))
-        self._execute("COMMIT")
+        with self._transaction():
+            self._execute("DELETE FROM requests WHERE part = ?", (part.number,))
+            self._execute("DELETE FROM parts WHERE part = ?", (part.number,))
 
     def _forget_unsent(self) -> None:
         """Forget the parts whose batch was certainly not created."""
@@ -184,11 +176,22 @@ class BatchState:
     def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         return self._database.execute(statement, tuple(values))
 
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
 
-def _dump_content(row: Row) -> str:
+
+def describe_row(row: Row) -> JsonObject:
+    """Return the content of `row` as a row of the input has it."""
     question = row.question
     asked = {"prompt": question} if isinstance(question, str) else {"messages": [*map(message_to_dict, question)]}
-    return json.dumps({**asked, **row.options})
+    return cast("JsonObject", {**asked, **row.options})
 
 
 def _read_row(found: tuple[int, str, str, str]) -> Row:

@@ -148,6 +148,13 @@ class Journal:
         statement = "SELECT 1 FROM bulk_outcomes WHERE key = ? AND status = ?"
         return self._execute(statement, (key, _ANSWERED)).fetchone() is not None
 
+    def is_open(self, key: str, *, retry_failed: bool) -> bool:
+        """Return whether the row with this key is in the input and is one that `read_open_rows` yields."""
+        statement = (
+            "SELECT 1 FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) WHERE key = ? AND coalesce(status, 2) >= ?"
+        )
+        return self._execute(statement, (key, _FAILED if retry_failed else _OPEN)).fetchone() is not None
+
     def record(self, outcomes: Sequence[tuple[Row, Outcome]]) -> None:
         """Write outcomes in one transaction. An answer is never replaced."""
         with self._transaction():

@@ -148,12 +148,14 @@ class _Run:
             rows.stop()
         with closing(self.engine.run(self.model, rows, self.concurrency)) as answers:
             for outcomes in answers:
+                # A batch of an earlier run may have rows that are not in the input now.
+                own = [one for row, one in outcomes if journal.is_open(row.key, retry_failed=self.retry_failed)]
                 journal.record(outcomes)
                 for row, outcome in outcomes:
                     self.rule.watch(row, outcome)
                 if self.rule.reason is not None:
                     rows.stop()
-                tally.add([outcome for _, outcome in outcomes])
+                tally.add(own)
                 self.report(tally.describe())
 
 

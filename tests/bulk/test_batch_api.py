@@ -9,10 +9,15 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from itertools import count
 from threading import Thread, main_thread
+from types import SimpleNamespace
 
 import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.globals import set_llm_cache
 from langchain_core.messages import HumanMessage
+from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from wire import http
 
@@ -21,7 +26,7 @@ from langchain_gemini_compat.bulk import BatchApiEngine, BatchError, OpenRows, O
 from langchain_gemini_compat.bulk._batch_answers import LineReader
 from langchain_gemini_compat.testing import BatchPlan, Call, FakeGemini, Fault, Raw, Reply
 
-ENGINE = "langchain_gemini_compat.bulk._batch_engine"
+ENGINE = "langchain_gemini_compat.bulk._batch_work"
 SCHEMA = {"title": "Answer", "type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}
 TOOL = {"title": "weather", "description": "The weather.", "type": "object", "properties": {"city": {"type": "string"}}}
 CREATION = ("POST", "/v1beta/openai/batches")
@@ -29,7 +34,8 @@ CREATION = ("POST", "/v1beta/openai/batches")
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch):
-    monkeypatch.setattr(f"{ENGINE}.SETTLE_SECONDS", 0.0)
+    for name in ("SETTLE_SECONDS", "DOUBT_SECONDS", "OUTAGE_SECONDS"):
+        monkeypatch.setattr(f"{ENGINE}.{name}", 0.0)
     monkeypatch.setattr("langchain_gemini_compat.bulk._batch_service._WAITS", (0.0, 0.0))
 
 
@@ -42,8 +48,8 @@ def read(path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def number(count):
-    return [f"word {at}" for at in range(count)]
+def number(rows):
+    return [f"word {at}" for at in range(rows)]
 
 
 def asked(fake):
@@ -56,16 +62,16 @@ def count_requests(fake, request):
 
 
 @contextmanager
-def breaking(fake, request, times, *, after):
-    """Break the connection of some requests, before or after the fake has handled them."""
-    plain, left = fake.batches.answer, iter(range(times))
+def breaking(fake, request, times, *, after, first=0, error=http.ReadError):
+    """Break the connection of some requests from number `first` on, before or after the fake has handled them."""
+    plain, numbers = fake.batches.answer, count()
 
     def respond(seen, url, content):
-        if (seen.method, seen.path) != request or next(left, None) is None:
+        if (seen.method, seen.path) != request or not first <= next(numbers) < first + times:
             return plain(seen, url, content)
         if after:
             plain(seen, url, content)
-        raise http.ReadError("The connection broke.")
+        raise error("The connection broke.")
 
     fake.batches.answer = respond
     yield
@@ -184,10 +190,40 @@ def test_a_creation_without_an_answer_is_looked_up_and_not_repeated(fake, model,
     assert (len(fake.batches), count_requests(fake, CREATION)) == (1, 1)
 
 
-def test_a_creation_that_did_not_arrive_is_repeated(fake, model, path):
-    with breaking(fake, CREATION, 2, after=False):
+def test_a_creation_that_did_not_arrive_is_repeated_if_the_list_has_another_batch(fake, model, path):
+    with breaking(fake, CREATION, 2, after=False, first=1):
+        assert run(model, number(2), path, max_requests=1).answered == 2
+    assert (len(fake.batches), count_requests(fake, CREATION)) == (2, 4)
+
+
+def test_a_creation_without_a_connection_is_repeated(fake, model, path):
+    with breaking(fake, CREATION, 2, after=False, error=http.ConnectError):
         assert run(model, number(2), path).answered == 2
     assert (len(fake.batches), count_requests(fake, CREATION)) == (1, 3)
+
+
+def test_the_first_creation_without_an_answer_is_repeated_on_demand_only(fake, model, path):
+    """Google does not say that its native list contains compatible batches. So an empty list proves nothing."""
+    with breaking(fake, CREATION, 1, after=False):
+        assert run(model, number(2), path).failed == 2
+    assert "It is not known whether Google has created a batch from the file files/" in read(path)[0]["error_message"]
+    assert run(model, number(2), path).failed == 2
+    assert not fake.batches
+    assert run(model, number(2), path, retry_failed=True).answered == 2
+
+
+def test_another_batch_of_the_run_shows_that_the_list_is_complete(fake, model, path, monkeypatch):
+    monkeypatch.setattr(f"{ENGINE}.DOUBT_SECONDS", 600.0)
+    with breaking(fake, CREATION, 1, after=False):
+        assert run(model, number(2), path, max_requests=1).answered == 2
+    assert sorted(asked(fake)) == number(2)
+
+
+def test_a_batch_whose_file_was_deleted_is_not_created(fake, model, path, monkeypatch):
+    monkeypatch.setattr(f"{ENGINE}._FILE_SECONDS", 0.0)
+    with breaking(fake, CREATION, 1, after=False, first=1):
+        assert run(model, number(2), path, max_requests=1).answered == 1
+    assert "has deleted the file by now" in read(path)[1]["error_message"]
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -250,7 +286,6 @@ def test_a_batch_waits_until_the_server_takes_it(fake, model, path):
     ("fault", "kind", "creations"),
     [
         (Fault.rate_limit("0s"), errors.RateLimitError, 8),
-        (Fault.overloaded(), errors.ServerError, 8),
         (Fault.rate_limit("39043s", per="day"), errors.QuotaExhaustedError, 1),
         (Fault.permission_denied(), errors.PermissionDeniedError, 1),
     ],
@@ -438,15 +473,200 @@ def test_a_listed_batch_without_a_name_is_not_known(fake, model, path):
     assert "It is not known whether Google has created a batch" in read(path)[0]["error_message"]
 
 
-def test_rows_whose_batch_or_output_is_gone_have_an_error(fake, model, path):
-    gone = Fault.permission_denied()
-    fake.batches.fault_rule = lambda request: gone if request.path.endswith(":download") else None
+NOT_FOUND = Fault.model_not_found()
+GONE = [("/batches/batches/", NOT_FOUND), (":download", NOT_FOUND), (":download", Fault.permission_denied())]
+
+
+@pytest.mark.parametrize(("place", "fault"), GONE, ids=["status", "output", "output-403"])
+class TestMissingBatch:
+    """The server says that a batch or its output does not exist."""
+
+    def test_a_short_time_is_endured(self, fake, model, path, place, fault):
+        faults = iter([fault])
+        fake.batches.fault_rule = lambda request: next(faults, None) if place in request.path else None
+        assert run(model, ["one"], path).answered == 1
+        assert asked(fake) == ["one"]
+
+    def test_a_long_time_ends_the_run_and_keeps_the_rows(self, fake, model, path, place, fault):
+        fake.batches.fault_rule = lambda request: fault if place in request.path else None
+        with pytest.raises(BatchError, match=r"The rows of this batch stay in `.*answers.jsonl.batches`"):
+            run(model, ["one"], path)
+        fake.batches.fault_rule = None
+        assert run(model, ["one"], path).answered == 1
+        assert asked(fake) == ["one"]
+
+    def test_other_batches_are_collected_before_the_run_ends(self, fake, model, path, place, fault):
+        """The first batch and its output, `files/batch-…4`, are missing."""
+        gone = {"/batches/batches/": "000000000001", ":download": "batch-000000000005"}[place]
+        fake.batches.plan = BatchPlan(seconds=0.2)
+        fake.batches.fault_rule = lambda one: fault if place in one.path and gone in one.path else None
+        with pytest.raises(BatchError):
+            run(model, number(2), path, max_requests=1)
+        assert [row["error_type"] for row in read(path)] == ["NotSent", None]
+
+    def test_after_the_life_of_all_files_the_rows_have_an_error(self, fake, model, path, place, fault, monkeypatch):
+        monkeypatch.setattr(f"{ENGINE}._FILE_SECONDS", 0.0)
+        monkeypatch.setattr(f"{ENGINE}._BATCH_SECONDS", 0.0)
+        fake.batches.fault_rule = lambda request: fault if place in request.path else None
+        assert run(model, ["one"], path).failed == 1
+        assert "is not available" in read(path)[0]["error_message"]
+        assert not path.with_name("answers.jsonl.batches").exists()
+
+
+@pytest.fixture
+def clock(fake, monkeypatch):
+    """Let the waits of a run pass at once, on a clock of their own. Returns the clock in seconds since the start."""
+    slept, start = [], 1_800_000_000.0
+
+    def now():
+        return start + sum(slept)
+
+    monkeypatch.setattr(OpenRows, "wait", lambda rows, seconds: slept.append(seconds) or rows.is_stopped)
+    monkeypatch.setattr(f"{ENGINE}.time", SimpleNamespace(time=now, monotonic=now))
+    fake.batches.clock = now
+    return lambda: sum(slept)
+
+
+def test_an_outage_of_half_an_hour_does_not_end_a_run_that_polls(fake, model, path, clock, monkeypatch):
+    monkeypatch.setattr(f"{ENGINE}.OUTAGE_SECONDS", 3600.0)
+    fake.batches.plan, notes = BatchPlan(seconds=5 * 3600), []
+    fake.batches.fault_rule = lambda one: Fault.overloaded() if one.method == "GET" and 7200 < clock() < 9000 else None
+    engine = BatchApiEngine(path, notify=notes.append)
+    assert run_bulk(model, ["one"], path, engine=engine).answered == 1
+    assert sum("batches/000000000001 is not available" in note for note in notes) > 3
+    assert asked(fake) == ["one"]
+
+
+def test_an_outage_of_more_than_an_hour_ends_a_run_that_polls(fake, model, path, clock, monkeypatch):
+    monkeypatch.setattr(f"{ENGINE}.OUTAGE_SECONDS", 3600.0)
+    fake.batches.plan = BatchPlan(seconds=5 * 3600)
+    fake.batches.fault_rule = lambda one: Fault.overloaded() if one.method == "GET" and clock() > 7200 else None
+    with pytest.raises(errors.ServerError):
+        run_bulk(model, ["one"], path, engine=BatchApiEngine(path))
+    assert 7200 + 3600 < clock() < 7200 + 3600 + 900
+
+
+def test_an_unknown_creation_of_rows_that_left_the_input_does_not_block_a_run(fake, model, path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{ENGINE}.BatchState.note_batch", die)
+        with pytest.raises(Killed):
+            run(model, ["old 1", "old 2"], path)
+    plain, waits = fake.batches._describe_native, iter(range(200))
+
+    def describe(batch):
+        described = plain(batch)
+        del described["metadata"]["inputConfig"]
+        return described
+
+    fake.batches._describe_native = describe
+    # A run that waits for the old batch would never end.
+    monkeypatch.setattr(OpenRows, "wait", lambda rows, _: next(waits) < 0 or rows.is_stopped)
+    assert run(model, number(4), path, max_requests=2).answered == 4
+    assert sorted(asked(fake)) == ["old 1", "old 2", *number(4)]
+
+
+def test_failed_lines_do_not_stop_a_run(fake, model, path):
+    fake.answer_with(lambda request: Fault.overloaded() if int(request.prompt.split()[-1]) < 60 else "ok")
+    for _ in range(2):
+        result = run(model, number(80), path, max_requests=60)
+        assert (result.answered, result.failed, result.stopped) == (20, 60, None)
+    assert len(asked(fake)) == 80
+
+
+def test_a_refused_line_is_sent_again_on_demand_only(fake, model, path):
+    fake.answer_with([Fault.permission_denied(), "ok"])
     assert run(model, ["one"], path).failed == 1
-    assert "is no longer there" in read(path)[0]["error_message"]
-    gone = Fault.model_not_found()
-    fake.batches.fault_rule = lambda request: gone if "/batches/batches/" in request.path else None
-    assert run(model, ["two"], path).failed == 1
-    assert "The server does not know batches/" in read(path)[0]["error_message"]
+    assert run(model, ["one"], path).failed == 1
+    assert run(model, ["one"], path, retry_failed=True).answered == 1
+
+
+def test_answers_of_rows_that_left_the_input_are_kept(fake, model, path):
+    fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
+    with pytest.raises(errors.ServerError):
+        run(model, ["a", "b", "c"], path)
+    fake.batches.fault_rule, progress = None, []
+    run_bulk(model, ["a"], path, engine=BatchApiEngine(path, poll_seconds=(0.001, 0.001)), report=progress.append)
+    assert (progress[-1].rows, progress[-1].answered, progress[-1].missing) == (1, 1, 0)
+    assert not path.with_name("answers.jsonl.batches").exists()
+    assert run(model, ["a", "b", "c"], path).answered == 3
+    assert asked(fake) == ["a", "b", "c"]
+
+
+def test_rows_of_another_schema_are_left_to_a_run_with_it(fake, model, path):
+    """Without the schema, their answers would have no `parsed`."""
+    fake.answer_with(lambda _: '{"word": "moon"}')
+    fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
+    with pytest.raises(errors.ServerError):
+        run(model, ["one"], path, schema=SCHEMA)
+    fake.batches.fault_rule = None
+    assert run(model, ["one"], path).answered == 1
+    assert run(model, ["one"], path, schema=SCHEMA).answered == 1
+    assert read(path)[0]["parsed"] == {"word": "moon"}
+    assert len(asked(fake)) == 2
+
+
+def test_an_error_that_a_run_could_not_forget_does_not_keep_the_state(fake, model, path, monkeypatch):
+    """A crash after the errors are in the journal, and before the engine has forgotten their rows."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    fake.answer_with(lambda _: Fault.overloaded())
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{ENGINE}.BatchState.drop_rows", die)
+        with pytest.raises(Killed):
+            run(model, ["one"], path)
+    result = run(model, ["one"], path)
+    assert (result.failed, len(asked(fake))) == (1, 1)
+    assert not path.with_name("answers.jsonl.batches").exists()
+
+
+def test_a_batch_has_the_rows_of_one_model(fake, model, path):
+    rows = [{"prompt": str(at), "model": name} for at in range(3) for name in ("gemini-3.8-flash", "gemini-3.5-flash")]
+    assert run(model, rows, path, max_requests=2).answered == 6
+    models = [[request.body["model"] for request in batch.requests] for batch in fake.batches]
+    assert sorted(models) == [
+        ["gemini-3.5-flash"],
+        ["gemini-3.5-flash"] * 2,
+        ["gemini-3.8-flash"],
+        ["gemini-3.8-flash"] * 2,
+    ]
+
+
+def test_the_cache_of_langchain_does_not_replace_the_answers_of_a_batch(fake, model, path):
+    numbers = count(1)
+    fake.answer_with(lambda _: f"answer {next(numbers)}")
+    set_llm_cache(InMemoryCache())
+    try:
+        run(model, ["same", "same"], path)
+    finally:
+        set_llm_cache(None)
+    assert [row["text"] for row in read(path)] == ["answer 1", "answer 2"]
+    assert all(row["usage"] for row in read(path))
+
+
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+def test_decoding_neither_retries_nor_waits_for_a_rate_limiter(fake, path, monkeypatch, schema):
+    class Limiter(InMemoryRateLimiter):
+        def acquire(self, *, blocking=True):
+            raise AssertionError
+
+    decoded, plain = [], LineReader._respond
+    monkeypatch.setattr(LineReader, "_respond", lambda *args: decoded.append(1) or plain(*args))
+    fake.answer_with(lambda _: Fault.overloaded())
+    model = fake.chat_model(max_retries=2, rate_limiter=Limiter()).bind(top_p=0.5)
+    model = (model if schema is None else model.with_structured_output(schema, include_raw=True)).with_retry()
+    assert run(model, number(2), path).failed == 2
+    assert len(decoded) == 2
 
 
 def test_config_of_a_binding_sets_parameters_of_the_model(fake, model, path):
@@ -504,9 +724,9 @@ def test_calls_of_other_threads_go_to_the_server_while_lines_are_decoded(fake, m
 PROGRAM = """
 import sys
 from langchain_gemini_compat import ChatGeminiCompat
-from langchain_gemini_compat.bulk import BatchApiEngine, _batch_engine, run_bulk
+from langchain_gemini_compat.bulk import BatchApiEngine, _batch_work, run_bulk
 
-_batch_engine.SETTLE_SECONDS = 0.5
+_batch_work.SETTLE_SECONDS = 0.5
 url, path = sys.argv[1:]
 model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="a-key-of-ai-studio", base_url=url, max_retries=0)
 rows = [f"word {at}" for at in range(300)]

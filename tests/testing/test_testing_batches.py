@@ -164,6 +164,7 @@ def test_a_failed_batch_says_why() -> None:
         (line("a", "x") + line("a", "y"), "Line 2 needs a custom_id that no other line has."),
         (line("a", "x").replace("/v1/chat", "/v2/chat"), "Line 1 has to have the method POST and the url"),
         (line("a", "x", stream=True), "Line 1 asks for a stream."),
+        (line("a", "x") + line("b", "y", model="gemini-3.5-flash"), "Line 2 has another model than the first line."),
         ("\n", "The input file has no requests."),
     ],
 )

@@ -66,9 +66,13 @@ def read_lines(content: bytes) -> list[Line] | Violation:
             return _wrong("batch-custom-id", f"Line {number} needs a custom_id that no other line has.")
         if value.get("method") != "POST" or value.get("url") != CHAT_ENDPOINT:
             return _wrong("batch-url", f"Line {number} has to have the method POST and the url {CHAT_ENDPOINT}.")
-        if as_object(value.get("body")).get("stream"):
+        body = as_object(value.get("body"))
+        if body.get("stream"):
             return _wrong("batch-stream", f"Line {number} asks for a stream.")
-        lines[custom_id] = Line(custom_id, CHAT_ENDPOINT, as_object(value.get("body")))
+        first = next(iter(lines.values()), None)
+        if first is not None and body.get("model") != first.body.get("model"):
+            return _wrong("batch-model", f"Line {number} has another model than the first line.")
+        lines[custom_id] = Line(custom_id, CHAT_ENDPOINT, body)
     return [*lines.values()] or _wrong("batch-empty", "The input file has no requests.")
 
 

@@ -34,6 +34,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "batch-endpoint": _BATCHES,
         "batch-file": _BATCHES,
         "batch-json": _BATCHES,
+        "batch-model": _BATCHES,
         "batch-size": (f"{_GITHUB}geldata/gel/issues/9032",),
         "batch-stream": _BATCHES,
         "batch-url": _BATCHES,
