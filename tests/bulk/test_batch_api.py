@@ -219,6 +219,13 @@ def test_another_batch_of_the_run_shows_that_the_list_is_complete(fake, model, p
     assert sorted(asked(fake)) == number(2)
 
 
+def test_a_creation_that_stays_unknown_ends_the_run_after_some_tries(fake, model, path):
+    with breaking(fake, CREATION, 100, after=False, first=1), pytest.raises(errors.APIConnectionError):
+        run(model, number(2), path, max_requests=1)
+    assert count_requests(fake, CREATION) < 15
+    assert asked(fake) == ["word 0"]
+
+
 def test_a_batch_whose_file_was_deleted_is_not_created(fake, model, path, monkeypatch):
     monkeypatch.setattr(f"{ENGINE}._FILE_SECONDS", 0.0)
     with breaking(fake, CREATION, 1, after=False, first=1):
