@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._signatures import Extras
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-# Encoders that all calls share, because `json.dumps` with non-default options builds a new encoder each time.
+# These two encoders are built once, because `json.dumps` with non-default options builds a new encoder each time.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _STRICT_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str)
 
@@ -68,14 +68,14 @@ def encode_assistant(message: AIMessage, content: Content, name: JsonObject, con
 
 
 def _reasoning_fields(message: AIMessage, names: Sequence[str], context: EncodingContext) -> JsonObject:
-    """Return the thoughts under the keys in which the server sent them; an empty object for Google's surfaces."""
+    """Return the thoughts as message fields with the server's own names; an empty object for Google's surfaces."""
     thoughts = message.additional_kwargs.get("reasoning_content")
     takes_thoughts = not context.endpoint.speaks_gemini
     return {name: thoughts or "" for name in names if name in REASONING_KEYS and takes_thoughts}
 
 
 def _with_refusal(message: AIMessage, content: Content, context: EncodingContext) -> Content:
-    """Return the content. If the model refused to answer, it contains the refusal as a text block."""
+    """Return the content. If the model refused to answer, the refusal is added to the content as a text block."""
     given = message.additional_kwargs.get("refusal")
     if isinstance(content, str) and not given:
         return content
@@ -99,11 +99,10 @@ def _text_block(text: str) -> Block:
 
 
 def _encode_answer(content: Content, signature: JsonValue, context: EncodingContext) -> tuple[JsonValue, JsonValue]:
-    """Return the encoded content, and the signature if it stays on the message.
+    """Return the encoded content, and the signature unless a part of the content has it.
 
-    The content is one string, and the signature stays on the message. In two cases the content is a list of parts
-    instead: if it has media, or if a text block has its own `extra_content`. The signature then goes on a part if
-    possible.
+    Content with media, or with a text block that has its own `extra_content`, becomes a list of parts. One of the parts
+    then gets the signature if possible. Other content becomes one string, and the signature stays on the message.
     """
     if isinstance(content, str):
         return content, signature
@@ -133,7 +132,7 @@ def _sign_media(
 ) -> tuple[list[JsonValue], JsonValue]:
     """Return the parts with their signatures.
 
-    The signature of the message goes on the first media part without `extra_content`. Each other media part gets the
+    The first media part without `extra_content` gets the signature of the message. Each later media part gets the
     signature of its own block.
     """
     parts: list[JsonValue] = []
@@ -186,7 +185,7 @@ def _encode_calls(
 
 
 def _wire_id(call: ToolCall, beside: Extras, taken: Collection[str], context: EncodingContext) -> str:
-    """Return the id to send, which is unique in the message. For LiteLLM's gateway, it ends with the signature."""
+    """Return a call id that is unique in the message. For LiteLLM's gateway, the id ends with the signature."""
     number = context.calls.number_call()
     wire_id = beside.server_id or split_litellm_id(call["id"] or "")[0] or f"call_{number}"
     wire_id = _distinct(wire_id, taken)
@@ -194,7 +193,7 @@ def _wire_id(call: ToolCall, beside: Extras, taken: Collection[str], context: En
 
 
 def _distinct(call_id: str, taken: Collection[str]) -> str:
-    """Return `call_id`, with a number appended if another call of the message has it."""
+    """Return `call_id`. If another call of the message has the same id, append a number to make `call_id` unique."""
     number, found = 1, call_id
     while found in taken:
         number += 1
@@ -203,7 +202,7 @@ def _distinct(call_id: str, taken: Collection[str]) -> str:
 
 
 def _encode_arguments(call: ToolCall, context: EncodingContext) -> str:
-    """Return the arguments as JSON. NaN and infinity become `null`; other values that JSON lacks become strings."""
+    """Encode the arguments as JSON. NaN and infinity become `null`; other values unknown to JSON become strings."""
     try:
         try:
             return _STRICT_JSON.encode(call["args"])
@@ -219,7 +218,7 @@ def _encode_arguments(call: ToolCall, context: EncodingContext) -> str:
 
 
 def _to_null(_: str) -> None:
-    """Return `None`, as the JSON parser's replacement for `NaN` and `Infinity`."""
+    """Return `None` for `NaN` and `Infinity`. The JSON parser calls this function for such constants."""
 
 
 def _sendable_calls(message: AIMessage) -> list[ToolCall]:
@@ -239,9 +238,9 @@ def _sendable_calls(message: AIMessage) -> list[ToolCall]:
 
 
 def _is_google_copy(message: AIMessage) -> bool:
-    """Return whether Google's LangChain packages wrote `function_call`, as a copy of a tool call.
+    """Return whether `function_call` is only a copy of a tool call, which Google's LangChain packages write.
 
-    If a person removes the tool call, the copy remains. So the copy must not be sent.
+    The copy must not be sent, because it remains on the message even if a person removes the tool call.
     """
     return str(message.response_metadata.get("model_provider") or "").startswith("google")
 

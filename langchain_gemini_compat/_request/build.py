@@ -1,9 +1,9 @@
 """Builds the JSON body of a request from messages and options, with a note for each change.
 
 An option that the surface or model does not accept is dropped or adjusted, with a note. With `strict`, such an option
-raises an error instead. The caller's `extra_body` is sent unchanged. Finally, parts that the server refused earlier are
-left out (`known_refusals`). On both of Google's surfaces, Google's own fields go under a literal `extra_body` key of
-the body (Google's examples page).
+raises an error instead. The caller's `extra_body` is sent unchanged. Parts that the server refused in earlier requests
+are left out (`known_refusals`). On both of Google's surfaces, Google's own fields go under a literal `extra_body` key
+of the body (Google's examples page).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Request:
     payload: JsonObject
     endpoint: Endpoint
     notes: tuple[Note, ...]
-    #: Headers of this request, besides those of the transport.
+    #: HTTP headers that only this request needs. The transport adds its own headers.
     headers: Mapping[str, str] = field(default_factory=dict)
     #: Names of the tags that enclose thoughts in the reply's text.
     tags: tuple[str, ...] = DEFAULT_TAGS
@@ -60,7 +60,7 @@ class Request:
     expects_thoughts: bool = True
     #: Maximum number of tool calls that reach the caller; `None` for no limit.
     call_limit: int | None = None
-    #: A part of the ids that are generated for tool calls, so that the ids differ from turn to turn.
+    #: Text that becomes part of each generated tool call id, so that ids of different turns differ.
     seed: str = ""
     #: Maps a tool's wire name to its parameters.
     schemas: Mapping[str, JsonObject] = field(default_factory=dict)
@@ -72,11 +72,11 @@ class Request:
     keeps_invalid_calls: bool = False
     #: Whether the headers of the reply are added to the metadata of the message.
     includes_headers: bool = False
-    #: Whether a refused optional part raises the server's error. Otherwise, a request without the part is sent.
+    #: Whether a refused optional part raises the server's error. If `False`, a request without the part is sent.
     is_strict: bool = False
 
     def with_changes(self, payload: JsonObject, headers: Mapping[str, str], notes: Sequence[Note]) -> Request:
-        """Return a copy with a payload and headers that lack the refused parts, and with notes about these parts."""
+        """Return a copy with a payload and headers from which refused parts were left out, and with further notes."""
         is_dropped = self.payload.get("parallel_tool_calls") is False and "parallel_tool_calls" not in payload
         limit = 1 if is_dropped else self.call_limit
         kept = tuple(note for note in self.notes if note.kind != "header" or headers)
@@ -92,7 +92,7 @@ class _Context:
     family: ModelFamily
     stream: bool
     notes: list[Note]
-    #: Maps each unknown option name that resembles a known one to the known name.
+    #: Maps each option name that is probably misspelled to the known name that it resembles.
     misspelled: Mapping[str, str] = field(default_factory=dict)
 
     def note(self, kind: NoteKind, text: str) -> None:
@@ -130,7 +130,7 @@ def build_payload(
         stream: Whether the reply is streamed.
         strict: Whether a dropped, adjusted or repaired part raises an error.
         overridden: The names in `model_kwargs` that an argument of the constructor overrides.
-        misspelled: Maps each unknown option name that resembles a known one to the known name.
+        misspelled: Maps each option name that is probably misspelled to the known name that it resembles.
 
     Raises:
         UnsupportedParameterError: An option is invalid, or another API serves the model. With `strict`, also for an
@@ -158,14 +158,15 @@ def build_payload(
 
 
 def _refuse_other_api(endpoint: Endpoint, family: ModelFamily) -> None:
-    """Raise an error for a model that Google serves over another API only.
+    """Raise an error for a model that Google does not serve over Chat Completions.
 
     Compatible servers are not checked, because their models may have any names.
     """
     if endpoint.speaks_gemini and family.other_api:
         raise UnsupportedParameterError(
             f"`model` {endpoint.model!r} is not served over chat completions, but by {family.other_api}. Use that API, "
-            'or a chat model. If Google now serves it over chat completions, set its `other_api` to "" in `catalog`.'
+            "or a chat model. If Google now serves the model over chat completions, set `other_api` of the model to "
+            '"" in `catalog`.'
         )
 
 
@@ -176,7 +177,7 @@ def _format_tools_of(options: Options) -> Options:
 
 
 def takes_body_key(name: str, endpoint: Endpoint) -> bool:
-    """Return whether the option `name`, which is not an argument of the chat model, is sent to `endpoint`."""
+    """Return whether an extra option, which the chat model has no argument for, is sent to `endpoint`."""
     known = endpoint.body_keys
     return known is None or name in known or is_known_option(name)
 
@@ -224,7 +225,7 @@ def _refuse_changes(notes: Sequence[Note]) -> None:
 
 
 def _encode_plain(context: _Context) -> JsonObject:
-    """Return the options that are body keys of the same name, and the caller's further body keys."""
+    """Return the body keys for options with the same name, and for the caller's unknown options."""
     options = context.options
     body = _set_options(
         temperature=options.temperature,
@@ -368,7 +369,7 @@ def _drop_unsupported(fields: _Fields, context: _Context) -> _Fields:
 
 
 def _keep_known(fields: JsonObject, known: Collection[str] | None, prefix: str, context: _Context) -> JsonObject:
-    """Return the fields whose names are in `known`, and note each dropped field. If `known` is `None`, keep all."""
+    """Return the fields whose names are in `known`. Add a note for each other field. If `known` is `None`, keep all."""
     for name in fields:
         if known is not None and name not in known:
             context.note_dropped(f"{prefix}{name}", f"{context.endpoint.surface} does not take it")
@@ -376,7 +377,7 @@ def _keep_known(fields: JsonObject, known: Collection[str] | None, prefix: str, 
 
 
 def _note_misspelled(body: JsonObject, context: _Context) -> None:
-    """Note each unknown option that is sent as a body key, although its name resembles a known option."""
+    """Add a note for each body key that is probably a misspelled option."""
     for name, meant in context.misspelled.items():
         if name in body:
             context.note("misspelled", f"`{name}` is not an option and was sent as a body key. Did you mean `{meant}`?")
@@ -385,7 +386,8 @@ def _note_misspelled(body: JsonObject, context: _Context) -> None:
 def _merge_extra_body(body: JsonObject, given: JsonObject) -> JsonObject:
     """Return `body` merged with the caller's `extra_body`.
 
-    The caller's `google` goes under the literal `extra_body` key; all other keys go to the root.
+    The key `google` of the caller's `extra_body` goes under the literal `extra_body` key of the body. All other keys go
+    to the root of the body.
     """
     extra = dict(given)
     google = extra.pop("google", None)
@@ -402,7 +404,7 @@ def _thought_tags(body: JsonObject) -> tuple[str, ...]:
 def _expects_thoughts(body: JsonObject, endpoint: Endpoint) -> bool:
     """Return whether the reply may have thought tags.
 
-    Gemini writes them only if the request asks for thoughts. Other models may write them in any reply.
+    Gemini writes such tags only if the request asks for thoughts. Other models may write thought tags in any reply.
     """
     google = _google_fields(body)
     asked = object_at(google, "thinking_config").get("include_thoughts") or google.get("thought_tag_marker")
@@ -427,9 +429,9 @@ def _keeps_invalid_calls(options: Options) -> bool:
 
 
 def _safety_settings(settings: JsonValue) -> JsonValue:
-    """Return safety settings as Google's list, with enum members by name.
+    """Convert safety settings to Google's list. Enum members are replaced by their names.
 
-    A mapping, the form of `ChatGoogleGenerativeAI`, is converted to the list.
+    The settings may be such a list, or the mapping that `ChatGoogleGenerativeAI` accepts.
     """
     settings = cast("JsonValue", dump_settings(settings))
     if isinstance(settings, dict):
@@ -454,7 +456,7 @@ def _set_options(**given: JsonValue) -> JsonObject:
 
 
 def _merge(left: JsonObject, right: JsonObject) -> JsonObject:
-    """Return a merged copy of two objects. Nested objects are merged too; otherwise the value of `right` wins."""
+    """Return a deep merge of two objects. If the values of a key are not both objects, the value of `right` wins."""
     merged = dict(left)
     for key, value in right.items():
         old = merged.get(key)

@@ -26,15 +26,16 @@ _TAKES: dict[Surface, str] = {
     "ai_studio": "text; images by https URL or base64; audio, video, PDF and other files by base64",
     "openai_compatible": "text; images by URL or base64; audio by base64; files by base64 or file id; video by URL",
 }
-#: OpenAI's short names for the two audio formats of its API. Other formats are sent as a MIME type or subtype.
+#: The short names of MP3 and WAV in OpenAI's API. Other audio formats are sent as a MIME type or subtype.
 _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav"}
 #: Types of blocks for tools that another provider ran on its own server.
 _SERVER_TOOLS = frozenset(
     {"server_tool_call", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call"}
 )
-#: Keys under which a server tool's block has the tool's input or output.
+#: Keys that contain a tool's input or output in the block of a server tool.
 _SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
-#: Media options of Google's own packages, in snake and camel case. No source shows a field for them on this API.
+#: Media options of Google's own packages, in snake and camel case. No source shows that this API has a field for such
+#: an option.
 _MEDIA_OPTIONS = ("video_metadata", "videoMetadata", "media_resolution", "mediaResolution")
 
 
@@ -70,7 +71,7 @@ def encode_part(block: Block, endpoint: Endpoint) -> JsonObject | None:
 def encode_media(media: Media, keys: JsonObject, endpoint: Endpoint) -> JsonObject:
     """Return the content part for `media`.
 
-    `keys` is the caller's block: its `extra_content` and cache marks are added to the part.
+    `keys` is the caller's block. The `extra_content` and the cache marks of this block are added to the part.
 
     Raises:
         UnsupportedContentError: `endpoint` does not accept the media.
@@ -86,7 +87,7 @@ def join_text(content: Content) -> str:
 
 
 def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
-    """Return whether a `Silent` block has content that is not sent in any other part of the request.
+    """Return whether the content of a `Silent` block is missing from the whole request.
 
     Args:
         block: The caller's content block.
@@ -101,7 +102,7 @@ def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
 
 
 def read_refusal(block: Block) -> str:
-    """Return the text of the model's `refusal` block; empty for other blocks and for a content filter's refusal.
+    """Return the text of a block in which the model refuses to answer; empty for content filters and other blocks.
 
     >>> from langchain_gemini_compat._request.content_blocks import parse_block
     >>> [read_refusal(parse_block(block)) for block in ({"type": "refusal", "refusal": "No."}, "Yes.")]

@@ -36,7 +36,7 @@ _SILENT = frozenset(
         "server_tool_call_chunk", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call",
     }
 )  # fmt: skip
-#: Maximum number of nested `non_standard` wrappers that are opened, because a block may contain itself.
+#: Maximum number of nested `non_standard` wrappers to open. The limit is needed, because a block may contain itself.
 _MOST_WRAPPINGS = 50
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
 #: Values of `type` in text blocks. `None` means that the key is missing (older Gemini models, plain dicts).
@@ -79,7 +79,7 @@ class Media:
     file_id: str | None = None
     name: str | None = None
     detail: str | None = None
-    #: The MIME type that the caller gave as `format` of an `input_audio` block, in its normalized spelling.
+    #: The normalized MIME type, if the caller gave a MIME type as the `format` of an `input_audio` block.
     audio_format: str | None = None
     #: Whether the block is an `input_audio` with a URI as its data. Google uses this form for a URI with a MIME type.
     carried: bool = False
@@ -144,7 +144,7 @@ def parse_block(given: JsonValue) -> Block:
 
 
 def type_of(block: Mapping[str, object]) -> str | None:
-    """Return the block's `type` if it is a string, else `None`. A tool's own JSON may have any value as `type`."""
+    """Return the block's `type` if it is a string, else `None`. In a tool's own JSON, `type` may be any value."""
     kind = block.get("type")
     return kind if isinstance(kind, str) else None
 
@@ -273,8 +273,8 @@ def _read_standard(block: Mapping[str, object]) -> Media:
 def _with_true_type(media: Media, data: str) -> Media:
     """Return `media` with its base64 data, and with a MIME type that fits the data.
 
-    The MIME type from langchain-core can be wrong: it converts OpenAI's `input_audio` to `audio/<format>`, and every
-    OpenAI `file` to a PDF.
+    The MIME type can be wrong, because langchain-core turns every `format` of OpenAI's `input_audio` into
+    `audio/<format>`, and labels every OpenAI `file` as PDF.
     """
     mime_type = media.mime_type or ""
     inner = mime_type.removeprefix("audio/")

@@ -41,7 +41,8 @@ def declare_dataclass(schema: object) -> JsonObject:
         annotated = _annotated_texts(whole)
     except (NameError, PydanticUserError) as err:
         raise _unusable(whole, err) from err
-    # If a dataclass has no docstring, Python generates one from its signature, which is no description.
+    # If a dataclass has no docstring, Python generates one from the signature. A generated docstring is not used as
+    # description.
     docstring = whole.__doc__ or ""
     summary, told = ("", {}) if docstring.startswith(f"{whole.__name__}(") else read_docstring(docstring)
     properties = object_at(parameters, "properties")
@@ -55,7 +56,7 @@ def declare_dataclass(schema: object) -> JsonObject:
 
 @lru_cache(maxsize=64)
 def build_adapter(schema: object) -> TypeAdapter[object]:
-    """Return the validator of a dataclass. It is cached, because each part of a stream is validated.
+    """Return the validator of a dataclass. The validator is cached, because it runs for each part of a stream.
 
     Raises:
         ValueError: A field has a type that pydantic does not know.

@@ -57,7 +57,7 @@ class Batch:
     dimensions: int | None
 
     def __str__(self) -> str:
-        """Return the range of the texts, for error messages and the log."""
+        """Return the indexes of the batch's texts as a slice, for error messages and the log."""
         return f"texts[{self.first}:{self.first + self.size}]"
 
     def decode(self, reply: Mapping[str, object]) -> list[list[float]]:
@@ -79,7 +79,7 @@ class Batch:
         return vectors
 
     def _read_order(self, items: Sequence[JsonObject]) -> list[int]:
-        """Return the text index of each vector: its `index`, or its position if no vector of the reply has one."""
+        """Return the text index of each vector: its `index`, or its position if the reply has no `index` at all."""
         given = [self._read_index(item.get("index")) for item in items]
         return given if any(given) else list(range(len(items)))
 
@@ -149,7 +149,8 @@ def join_vectors(batches: Iterable[list[list[float]]]) -> list[list[float]]:
     for vectors in batches:
         for vector in vectors:
             if joined and len(vector) != len(joined[0]):
-                # `_refuse` is not used: it can raise a placeholder for the error, which only `_model.call` replaces.
+                # `_refuse` is not used here, because it may raise a placeholder instead of the error. Only
+                # `_model.call` replaces the placeholder.
                 raise errors.InvalidReplyError(
                     f"The vectors have different lengths: {len(joined[0])} for texts[0] and {len(vector)} for "
                     f"texts[{len(joined)}]. One model returns one length, so check which server answers at `base_url`."
@@ -191,7 +192,7 @@ def _read_vector(value: JsonValue | tuple[float, ...], place: int) -> list[float
 
 
 def _are_finite_floats(values: list[JsonValue]) -> TypeGuard[list[float]]:
-    """Return whether all `values` are finite floats. The result may be `False` if only their sum is infinite.
+    """Return whether all `values` are finite floats. If only the sum of the floats is infinite, return `False`, too.
 
     `float.conjugate` accepts only floats, and a sum with NaN or infinity is not finite. Vectors that pass this quick
     check are not copied. Checking and copying each number costs 1.4 times as much for a text (768 numbers, measured in
@@ -217,7 +218,7 @@ def _refuse(text: str) -> NoReturn:
 
 
 def _build_final_error(text: str) -> errors.InvalidReplyError:
-    """Return an error that is not retried."""
+    """Return an error that is marked as not retryable."""
     error = errors.InvalidReplyError(text)
     error.is_retryable = False
     return error

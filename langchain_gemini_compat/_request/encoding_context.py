@@ -63,9 +63,10 @@ class CallHistory:
         return wire_id in self._wire_ids
 
     def take_call(self, call_id: str) -> SentCall | None:
-        """Return the call of the next result with this id; `None` if no call has the id.
+        """Return the call that the next result with this id belongs to; `None` if no call has the id.
 
-        Results are matched with the calls of an id in order. Surplus results belong to the last call.
+        If several calls have the id, the first result belongs to the first call, and so on. Further results belong to
+        the last call.
         """
         calls = self._open.get(call_id)
         if not calls:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     _Place: TypeAlias = tuple[str, str, str, str]
     _Refusals: TypeAlias = dict[_Place, tuple["KnownRefusal", ...]]
 
-#: The paths of the two APIs. One API may accept a parameter that the other refuses.
+#: The paths of the chat API and the embeddings API. One API may accept a parameter that the other API refuses.
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
 #: HTTP statuses with which a server refuses the content of a request.
 REFUSING_STATUSES = (400, 422)
-#: Maximum number of places (server, model and path), and of refusals for each place.
+#: Maximum number of places, and of refusals for each place. A place is a server with a model and a path.
 _MOST_PLACES, _MOST_REFUSALS = 256, 32
 
 
@@ -44,7 +44,7 @@ class KnownRefusal(Protocol):
 
 class _Memory:
     def __init__(self) -> None:
-        #: Refusals for later requests. A change replaces the whole mapping, so that it can be read without a lock.
+        #: Refusals for later requests. Each change replaces the whole mapping, so reading it needs no lock.
         self.known: _Refusals = {}
         #: Refusals about which the user was already warned.
         self.announced: _Refusals = {}
@@ -88,7 +88,7 @@ def forget_refusals(host: str | None = None) -> None:
 def join_tier(payload: JsonObject, headers: Mapping[str, str]) -> JsonObject:
     """Return `payload` with the service tier as a key, even if the tier is sent as a header.
 
-    So the refusal of a tier is found and changed in the payload, whichever form is sent.
+    This way, code that looks for a refused tier or removes it only has to handle the payload.
     """
     return {**payload, "service_tier": headers[TIER_HEADER]} if TIER_HEADER in headers else payload
 
@@ -98,7 +98,7 @@ def split_tier(
 ) -> tuple[JsonObject, Mapping[str, str]]:
     """Return the body and the headers to send.
 
-    `changed` is the result of `join_tier(payload, headers)`, from which refused parts may have been left out.
+    `changed` is a payload from `join_tier(payload, headers)`. Refused parts, such as the tier, may be missing from it.
     """
     if TIER_HEADER not in headers:
         return changed, headers
@@ -109,7 +109,7 @@ def split_tier(
 
 
 def apply_refusals(payload: JsonObject, endpoint: Endpoint, path: str) -> tuple[JsonObject, list[Note]]:
-    """Return `payload` without the parts that the server is known to refuse, and a note for each."""
+    """Return `payload` without the parts that the server is known to refuse, and a note for each of these parts."""
     notes: list[Note] = []
     for refusal in recall_refusals(endpoint, path):
         if _is_ignored.get():
@@ -132,15 +132,15 @@ def ignore_refusals() -> Generator[None]:
 
 
 def _place_of(endpoint: Endpoint, path: str) -> _Place:
-    # The path is kept, because two paths of a host can lead to two servers. The user and the query are left out,
-    # because they may contain a password or a key.
+    # The address includes the URL's path, because two paths of a host can lead to two servers. It does not include the
+    # user and the query, which may contain a password or a key.
     url = urlsplit(endpoint.base_url)
     address = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path.rstrip('/')}"
     return endpoint.surface, address, endpoint.model, path
 
 
 def _add(refusals: _Refusals, place: _Place, refusal: KnownRefusal) -> _Refusals:
-    """Return a copy with `refusal` added. `place` moves to the end, because the first places are forgotten first."""
+    """Return a copy with `refusal` added. `place` moves to the end, because the limit drops the first places."""
     found = refusals.get(place, ())
     added = found if refusal in found else (*found, refusal)[-_MOST_REFUSALS:]
     moved = {**{other: held for other, held in refusals.items() if other != place}, place: added}

@@ -1,7 +1,8 @@
 """Encodes LangChain messages as wire messages.
 
 The caller's messages are never modified. Each difference between a message and its wire form adds a note. Sources of
-the server's rules: Google's OpenAI-compatibility pages, its page on thought signatures, and refusals in public issues.
+the server's rules: Google's OpenAI-compatibility pages, Google's page on thought signatures, and refusals in public
+issues.
 """
 
 from __future__ import annotations
@@ -76,12 +77,12 @@ def encode_messages(
 
 
 def _media_message(parts: list[JsonObject]) -> list[Placed]:
-    """Return a user message with the media of the preceding tool results; an empty list without media."""
+    """Return a list with a user message for the media of the preceding tool results; an empty list without media."""
     return [Placed({"role": "user", "content": [*parts]})] if parts else []
 
 
 def _as_tool_message(message: FunctionMessage, context: EncodingContext) -> ToolMessage:
-    """Return a `FunctionMessage`, the result in OpenAI's older function-calling API, as a `ToolMessage`.
+    """Convert a `FunctionMessage` to a `ToolMessage`. It is a result in OpenAI's older function-calling API.
 
     A `FunctionMessage` has no call id, so the id comes from the first call of the same function.
     """
@@ -113,9 +114,9 @@ def _encode_message(message: BaseMessage, context: EncodingContext) -> JsonObjec
 
 
 def _encode_name(message: BaseMessage, context: EncodingContext) -> JsonObject:
-    """Return the `name` of a message as a wire field, with the characters that OpenAI refuses replaced.
+    """Return the wire field `name` for a message. Characters that OpenAI refuses in a name are replaced.
 
-    Gemini has no field for the name, so nothing is returned for Gemini.
+    For Gemini, the result is an empty object, because Gemini has no such field.
     """
     name = message.name
     if not name:
@@ -128,7 +129,8 @@ def _encode_name(message: BaseMessage, context: EncodingContext) -> JsonObject:
             context.note_once(f"name {name}", text)
         return {"name": sent}
     if isinstance(message, AIMessage):
-        # Agents name each of their messages, so one note per request is enough. `strict` allows notes of kind "unsent".
+        # Agents set a name on each message, so one note per request is enough. With `strict`, an "unsent" note raises
+        # no error.
         text = "The `name` of an assistant message was left out: Gemini has no field for it."
         context.note_once("agent", text, "unsent")
     else:
@@ -158,7 +160,7 @@ def _role_of(message: BaseMessage) -> str:
 
 
 def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tuple[JsonObject, list[JsonObject]]:
-    """Return the result in wire form, and media parts that go into a user message after all results."""
+    """Return the result in wire form, and the media parts for the user message that follows all results."""
     call_id, name = message.tool_call_id, message.name
     call = context.calls.take_call(call_id)
     if call:
@@ -173,9 +175,9 @@ def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tupl
 
 
 def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> None:
-    """Note each option of a content block that is dropped: once for all messages, and once for all tool results.
+    """Add one note about each dropped option of content blocks, and a second note if tool results have the option.
 
-    With `strict`, dropping an option of a tool result raises no error. The result stays in the history, so the error
+    With `strict`, a dropped option of a tool result raises no error. The result stays in the history, so the error
     would repeat in every turn.
     """
     blocks = cast("list[JsonValue]", message.content)
@@ -189,7 +191,7 @@ def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> Non
 
 
 def _note_lost_blocks(message: BaseMessage, blocks: list[JsonValue], context: EncodingContext) -> None:
-    """Note the blocks with calls or server tools whose content is not sent."""
+    """Add a note for each kind of tool call block or server tool block that is not sent."""
     calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
     call_ids = {call["id"] or "" for call in calls}
     for block in blocks:

@@ -7,7 +7,7 @@ also raises errors for messages that servers do send:
 - A call with empty arguments, which servers write for functions without parameters.
 - An assistant message with calls but without `content`.
 
-This module converts these messages, too. The caller's dicts are not changed.
+This module also converts such messages. The caller's dicts are not changed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def adopt_wire_fields(model_input: LanguageModelInput) -> LanguageModelInput:
     others = [(place, item) for place, item in enumerate(model_input) if not isinstance(item, BaseMessage)]
     for place, item in others:
         if _lacks_id(item):
-            text = "a tool's message has no `tool_call_id`. Add the id of the tool call that it answers."
+            text = "a tool's message has no `tool_call_id`. Add the id of the tool call that this message answers."
             raise InvalidHistoryError(f"Message {place}: {text}")
     if not any(_needs_adoption(item) for _, item in others):
         return model_input

@@ -19,8 +19,8 @@ class Options:
     """The options of one request. Do not change them.
 
     Values are unchecked: the module that encodes an option validates it. `None` means that the option is not set. The
-    class is not frozen, because filling the fields of a frozen class is slow. It would take 41,000 of the 3,800,000 CPU
-    instructions of a plain call (measured in November 2026).
+    class is not frozen, because filling the fields of a frozen class is slow. Filling them would take 41,000 of the
+    3,800,000 CPU instructions of a plain call (measured in November 2026).
     """
 
     # Options that are body keys of the same name.
@@ -60,7 +60,7 @@ class Options:
     invalid_tool_calls: object = "raise"
     #: Whether the headers of the reply are added to the metadata of the message.
     include_response_headers: object = False
-    #: Merged into the body last and unchanged; `google` goes under the literal `extra_body` key.
+    #: Keys that are merged into the body last and unchanged. The key `google` goes under the literal `extra_body` key.
     extra_body: JsonObject | None = None
     #: All other options. Each is sent as a body key of the same name.
     further: JsonObject = field(default_factory=dict)

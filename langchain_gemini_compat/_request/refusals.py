@@ -1,8 +1,8 @@
-r"""Finds the optional part of a request that a server's 400 refuses, and the change that makes it acceptable.
+r"""Finds the optional part of a request that a server refused with 400, and a change that the server should accept.
 
-The texts are from captures and public reports. A refusal is found only if the text mentions a part of the request that
-can be left out without changing what is asked. Messages, tools, results, the format of the answer, caches, safety
-settings, limits and `n` are never left out. If the text leaves any doubt, the server's error is raised.
+The known error texts are from captures and public reports. An error counts as a refusal only if its text mentions an
+optional part of the request. Messages, tools, results, the format of the answer, caches, safety settings, limits and
+`n` are never left out. If the text leaves any doubt, the server's error is raised.
 
 Sources:
 
@@ -15,7 +15,7 @@ Sources:
 - `Logprobs is not enabled for …`: https://github.com/Vela-Research/think-reason-learn/issues/34
 - `Flex API is not supported for model`: https://github.com/vercel/ai/issues/19833 and
   https://github.com/theopenco/llmgateway/pull/3170. No source shows such a text for `priority`. According to public
-  reports, Vertex AI lowers it to the standard tier if a model does not have it.
+  reports, Vertex AI uses the standard tier if a model does not have the priority tier.
 - `Unknown name "…": Cannot find field.`: https://github.com/versun/RSSBox/issues/132 and, for schemas,
   https://github.com/zed-industries/zed/issues/44875
 - `function_response.parts is not supported for this model`: https://github.com/google-gemini/gemini-cli/issues/19436
@@ -63,9 +63,9 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.refused_parts import Change, Path
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Maximum number of characters of an error's text that are searched, and of field violations that are read.
+#: Maximum number of characters to search in an error's text, and maximum number of field violations to read.
 _LONGEST_TEXT, _MOST_VIOLATIONS = 4000, 64
-#: The status in an error's message, such as `(INVALID_ARGUMENT 400)`. It follows the server's text.
+#: The status at the end of an error's message, after the server's text, such as `(INVALID_ARGUMENT 400)`.
 _STATUS = re.compile(r"\s*\((?:[^\s()]+ )?[0-9]{3}\)\s*$")
 _GOOGLE: Path = ("extra_body", "google")
 _CONFIG: Path = (*_GOOGLE, "thinking_config")
@@ -96,8 +96,8 @@ _PROTECTED = re.compile(
     r"|knowledge|memory|citation|provider|fallback|^route$|routing|region|collection|zdr|^store|training|logging"
     r"|redact|anonym|transform|words|allowed|mintokens|bestof|echo"
 )
-#: Schema keywords that may be left out, because the schema then still describes the same object. The keys are the
-#: keywords in lower case.
+#: Schema keywords that may be left out: a schema without such a keyword still describes the same object. Maps each
+#: keyword in lower case to its usual spelling.
 _KEYWORDS = {
     word.lower(): word
     for word in (
@@ -111,7 +111,7 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
-#: Possible paths of OpenAI's `strict`, each with the kind of schemas beside it.
+#: Maps each possible path of OpenAI's `strict` to the part of the request whose schemas have this key.
 _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
     ("tools", "strict"): "tools",
     ("tools", "function", "strict"): "tools",
@@ -123,7 +123,8 @@ _FLAGS = re.IGNORECASE
 #: Matches a parameter's name, alone or after the names of the objects around it: `seed`, `body.seed`, `body -> seed`,
 #: `extra_body.google.seed`.
 _NAME = r"(?<![\w.\]\[>$-])[`'\"\[{]{0,2}(?P<name>[A-Za-z_$][\w$]{0,63}(?:(?:\.| -> )[\w$]{1,63}){0,9})[`'\"\]]{0,2}"
-#: Matches more names after the first one, in quotation marks. In a printed dictionary, a value follows each name.
+#: Matches the names after the first name, in quotation marks. A name may be followed by a value, as in a printed
+#: dictionary.
 _MORE = r"(?P<more>(?:(?:: ?[\w.-]{1,40})?,? (?:and )?[`'\"][\w.]{1,63}[`'\"]){0,20})"
 _NOT_TAKEN = r"not (?:supported|enabled|available|allowed|permitted|implemented|recognized)|unsupported"
 _REFUSED = rf"(?:is|are) (?:{_NOT_TAKEN})(?: (?:for|by|with) this model)?"
@@ -193,7 +194,8 @@ _MIME_TYPE = re.compile(
 )
 _FORMAT = re.compile(r"(?P<place>[\w.\[\]]{0,300})\.format: only (?P<accepted>[\w' ,-]{1,100}) are supported", _FLAGS)
 
-#: Words which show that a server refuses a part only together with another part or value of the request.
+#: Words for a condition: the server accepts the part in general, but not together with another part or value of the
+#: request.
 _CONDITION = re.compile(
     r"\b(?:when|whenever|while|unless|without|together|both|alongside|depends|requires?|combin\w+|conflict\w*"
     r"|simultaneous\w*|mutually|same time|if(?! you (?:need|want|wish|would))"
@@ -218,7 +220,7 @@ def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Ref
 
 
 def read_server_text(error: errors.APIStatusError) -> str:
-    """Return the server's own text: the message without the package's remedy, and field violations with more text."""
+    """Return the server's own text: the message without the package's advice, and further texts of field violations."""
     message = _STATUS.sub("", str(error.args[0]).removesuffix(error.remedy).rstrip())
     message = _LITELLM_NOTE.sub("", message)
     said = [message]
@@ -266,7 +268,7 @@ def _find_level(text: str, payload: JsonObject) -> Refusal | None:
     words = _words_in(listing["list"]) if listing else ()
     if words and isinstance(value, str):
         return Refusal((FitWord(path, words),), text[match.start() : listing.end() if listing else match.end()])
-    # If the server's text mentions no specific level, the model accepts no level.
+    # If the server's text mentions no specific level, assume that the model accepts no level.
     refused = value if match["level"] and isinstance(value, str) else None
     return Refusal((LeaveOut(path, refused),), match[0])
 
@@ -279,7 +281,7 @@ def _find_budget(text: str, payload: JsonObject) -> Refusal | None:
     value = value_at(payload, path)
     if path == _BUDGET and match["range"]:
         change: Change = FitBudget(path, int(match["least"]), int(match["most"]))
-        # If the budget is within the range, the server refuses it for another reason.
+        # If the budget is already within the range, the server must have refused the budget for another reason.
         return Refusal((change,), match[0]) if change.apply(payload) else None
     if "not supported" in match[0].lower():
         return Refusal((LeaveOut(path),), match[0])
@@ -287,14 +289,15 @@ def _find_budget(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_effort(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a refused effort. If the text lists the allowed words, the nearest of them is sent."""
+    """Find a refused effort. If the text lists the allowed efforts, change the effort to the nearest of them."""
     match = _REASONING_EFFORT.search(text)
     given = payload.get("reasoning_effort")
     if match is None or not isinstance(given, str) or not _REFUSING.search(match[0]):
         return None
     mentioned = _words_in(match[0])
     words = tuple(word for word in mentioned if word != given.lower())
-    # A single word may not be an allowed effort, but a part of the sentence, as in "too high".
+    # If the text has only one such word, the word may be part of the sentence (as in "too high") and not an allowed
+    # effort.
     if len(words) > 1 and given.lower() in EFFORTS:
         return Refusal((FitWord(_EFFORT, words),), match[0].strip())
     return Refusal((LeaveOut(_EFFORT, given if given.lower() in match[0].lower() else None),), match[0].strip())
@@ -311,7 +314,7 @@ def _find_format(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _schemas_at(place: str) -> Literal["tools", "response_format"] | None:
-    """Return which schemas contain `place`, a path in Google's error; `None` if no schema contains it."""
+    """Return the part of the request whose schemas contain a path of Google's error; `None` without such a part."""
     if _OF_TOOLS.search(place):
         return "tools"
     return "response_format" if _OF_THE_ANSWER.search(place) else None
@@ -331,7 +334,7 @@ def _find_result_parts(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a MIME type that the model refuses, everywhere or only in tool results. Only tool results are changed."""
+    """Find a MIME type that the model refuses in tool results or everywhere. The change affects only tool results."""
     match = _MIME_TYPE.search(text)
     if match is None:
         return None
@@ -339,7 +342,7 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
     if match["result_type"] and mime_type in GEMINI_TAKES:
         change: Change = MoveMedia(mime_type)
     elif match["type"] and mime_type not in mime_types_in_results(payload):
-        # Other messages have media of this type, too. So the server would refuse the changed request again.
+        # Messages other than tool results contain media of this type, so a change of tool results alone would not help.
         return None
     else:
         change = DescribeMedia(mime_type)
@@ -366,7 +369,7 @@ def _find_unknown_name(name: str, at: str, payload: JsonObject) -> Change | None
     schemas = _schemas_at(at)
     if schemas:
         if steps[-1] in SCHEMA_MAPS:
-            # The name is that of a property, not a keyword.
+            # `name` is a property of the schema and not a keyword.
             return None
         keyword = _KEYWORDS.get(_normalise(name))
         change = LeaveOutKeyword(keyword, schemas) if keyword else None
@@ -391,7 +394,7 @@ def _find_named(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _list_names(match: re.Match[str], *, is_unknown: bool) -> list[str]:
-    """Return the names in a sentence. For an English word, which may not be a name, return an empty string."""
+    """Return the parameter names in a sentence, with an empty string for a word that may be plain English."""
     more = re.findall(r"[`'\"]([\w.]+)[`'\"]", match.groupdict().get("more") or "")
     before = match.string[: match.start("name")][-1:]
     is_word = _normalise(match["name"]) in _ENGLISH and before not in ("'", '"', "`") and not is_unknown
@@ -413,13 +416,13 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Return one refusal of all parts that the text mentions. It has no changes if one of the parts must stay."""
+    """Return one refusal for all parts that the text mentions. If one of the parts must stay, it has no changes."""
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
-        # Without tags, the text of the answer would contain thoughts. So thoughts are not requested, either.
+        # Without `thought_tag_marker`, thoughts would be part of the answer. So `include_thoughts` is also left out.
         kept.append(LeaveOut((*_CONFIG, "include_thoughts")))
-    # `top_logprobs` is an error without `logprobs`.
+    # A request with `top_logprobs` but without `logprobs` is invalid, so both are left out together.
     paths = [change.path for change in kept if isinstance(change, LeaveOut)]
     kept += [LeaveOut((*path[:-1], "top_logprobs")) for path in paths if path[-1] == "logprobs"]
     return Refusal(tuple(kept) if all(changes) else (), words)
@@ -428,7 +431,7 @@ def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None])
 def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change | None:
     """Return the change that leaves out the parameter at `path`, or `None` if it must not be left out.
 
-    A parameter that this package does not know is left out only if the server does not know it either.
+    A parameter that this package does not know is left out only if the server calls the parameter unknown.
     """
     found = _resolve(path, payload)
     # Inside of a protected object, such as `tool_choice` or `response_format`, no key is left out, whatever its name.
@@ -436,7 +439,7 @@ def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change |
         return None
     value = value_at(payload, found)
     if found[-1] == "store":
-        # With `store=false`, the server must not store the request. So only `true` is left out.
+        # `store=false` forbids the server to store the request, so it must stay. `store=true` may be left out.
         return LeaveOut(found, value=True) if value is True else None
     return LeaveOut(found) if _is_optional(found[-1], value, is_unknown=is_unknown) else None
 
@@ -453,7 +456,7 @@ def _is_protected(name: str) -> bool:
 
 
 def _names_in(value: JsonValue, depth: int = 8) -> Iterator[str]:
-    """Yield the keys inside of a value. Below `depth` levels, yield a protected name, so that the value stays."""
+    """Yield all keys inside a value. If the value nests too deep, yield a protected name, so that the value is kept."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if inner and not depth:
         yield "content"
@@ -465,7 +468,7 @@ def _names_in(value: JsonValue, depth: int = 8) -> Iterator[str]:
 
 
 def _resolve(path: Path, payload: JsonObject) -> Path | None:
-    """Return `path` in the spelling of `payload`, because Google's errors may spell a key `thinkingLevel`.
+    """Return `path` in the spelling of `payload`. Google's errors may use camel case, such as `thinkingLevel`.
 
     Return `None` if `payload` does not have the parameter.
     """
@@ -491,7 +494,7 @@ def _first_path(payload: JsonObject, *paths: Path) -> Path | None:
 
 
 def _leave_out(match: re.Match[str] | None, payload: JsonObject, paths: Sequence[Path]) -> Refusal | None:
-    """Return a refusal of the parameters at `paths`; `None` without a match, or if `payload` has none of them."""
+    """Return a refusal of the parameters at `paths`; `None` if nothing matched or `payload` has no such parameter."""
     if match is None or not any(value_at(payload, path) is not None for path in paths):
         return None
     return Refusal(tuple(LeaveOut(path) for path in paths), match[0].strip())

@@ -1,8 +1,8 @@
 """Moves refused media out of the tool results of a request body. The results themselves stay.
 
 Media of a result are parts in its `extra_content`. The result's `content` refers to each part by name (Google's
-examples page). If the model accepts no media in results, they move to a user message, as on surfaces without such
-parts. If the model does not accept their MIME type, a description replaces them.
+examples page). If the model accepts no media in results, the media move to a user message. If the model does not accept
+the MIME type, a description replaces the media.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.refused_parts import Path
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Vertex AI is the only surface with media in results. All of its locations have the same form of media.
+#: The endpoint for encoding media. Only Vertex AI accepts media in results, and all its locations use the same form.
 _VERTEX = Endpoint("vertex", "https://aiplatform.googleapis.com", "")
 
 
@@ -37,7 +37,7 @@ class MoveMedia:
 
     @property
     def part(self) -> Path:
-        """The key of the messages, and the MIME type of the media."""
+        """The changed part of the request: the key `messages`, then the MIME type of the media."""
         return "messages", self.mime_type or ""
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -80,7 +80,7 @@ class DescribeMedia:
 
     @property
     def part(self) -> Path:
-        """The key of the messages, and the MIME type of the media."""
+        """The changed part of the request: the key `messages`, then the MIME type of the media."""
         return "messages", self.mime_type
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -101,7 +101,7 @@ class DescribeMedia:
 
 
 def mime_types_in_results(payload: JsonObject) -> frozenset[str]:
-    """Return the MIME types of media in tool results that no other message has."""
+    """Return the MIME types of media that occur in tool results and in no other messages."""
     messages = list_at(payload, "messages")
     parts = (part for message in messages for part in _parts_of(message))
     found = {kind for part in parts if (kind := _read_part(part)[1].mime_type)}
@@ -110,7 +110,7 @@ def mime_types_in_results(payload: JsonObject) -> frozenset[str]:
 
 
 def _holds_type(message: JsonValue, mime_type: str) -> bool:
-    """Return whether the content of a message has media of a MIME type. Tool results have theirs elsewhere."""
+    """Return whether a message other than a tool result contains media of a MIME type."""
     for part in list_at(message, "content") if isinstance(message, dict) else ():
         held = part if isinstance(part, dict) else {}
         address = text_at(object_at(held, "image_url"), "url") or text_at(held, "image_url")
@@ -120,9 +120,10 @@ def _holds_type(message: JsonValue, mime_type: str) -> bool:
 
 
 def _replace_parts(message: JsonObject, parts: Sequence[JsonValue], texts: Mapping[str, str | None]) -> JsonObject:
-    """Return a tool result that has only `parts` as media.
+    """Return a copy of a tool result in which `parts` replace all media parts.
 
-    `texts` maps the name of each removed part to the text that replaces references to it. `None` removes the reference.
+    `texts` maps the name of each removed part to a text that replaces references to the part. `None` removes the
+    references.
     """
     google = dict(object_at(object_at(message, "extra_content"), "google"))
     google.pop("parts", None)
@@ -135,7 +136,7 @@ def _replace_parts(message: JsonObject, parts: Sequence[JsonValue], texts: Mappi
 
 
 def _replace_references(content: JsonValue, texts: Mapping[str, str | None]) -> JsonValue:
-    """Return the content of a result without references to parts that it no longer has.
+    """Replace or remove references to removed parts in the content of a result.
 
     Google answers 400 to a reference without a part (https://github.com/googleapis/python-genai/issues/2792).
     """

@@ -139,7 +139,8 @@ class FitBudget:
         if not isinstance(value, int) or isinstance(value, bool) or self.least <= value <= self.most:
             return None
         if value < 0:
-            # A negative budget lets the model choose, and so does a request without a budget.
+            # With a negative budget, the model chooses the amount of thinking. A request without a budget has the same
+            # effect.
             return _without(payload, self.path), f"`{'.'.join(self.path)}` was left out"
         fitted = min(max(value, self.least), self.most)
         return _with(payload, self.path, fitted), f"`{'.'.join(self.path)}` {value} became {fitted}"
@@ -174,7 +175,7 @@ class LeaveOutKeyword:
 
     @property
     def part(self) -> Path:
-        """The place of the schemas, and the keyword."""
+        """The changed part of the request: `tools` or `response_format`, then the keyword."""
         return self.place, self.keyword
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -202,7 +203,7 @@ class LeaveOutKeyword:
         return {**tool, "function": self._reduce_holder(object_at(tool, "function"), "parameters")}
 
     def _reduce_holder(self, holder: JsonObject, key: str) -> JsonObject:
-        """Return a function or a named schema without the keyword. OpenAI's `strict` is a key beside the schema."""
+        """Return a function or a named schema without the keyword. `strict` is beside the schema and not inside."""
         if self.keyword == "strict":
             return {name: value for name, value in holder.items() if name != "strict"}
         return {**holder, key: self._reduce(holder[key], _DEEPEST)} if key in holder else holder
@@ -251,7 +252,7 @@ def shorten(words: str) -> str:
 
 
 def _without(payload: JsonObject, path: Path) -> JsonObject:
-    """Return a copy without the value at `path`, and without the objects that this leaves empty."""
+    """Return a copy without the value at `path`. Objects that become empty are removed, too."""
     head, rest = path[0], path[1:]
     inner = _without(cast("JsonObject", payload[head]), rest) if rest else {}
     if inner:

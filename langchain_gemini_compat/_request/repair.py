@@ -61,7 +61,7 @@ class Repair:
         self.notes: list[Note] = []
         self._endpoint, self._path = endpoint, path
         self._strict = strict
-        #: Parts that were changed, and the refusals that are not confirmed yet.
+        #: The changed parts of the payload, and the refusals that no answer of the server has confirmed yet.
         self._parts: set[Path] = set()
         self._refusals: list[Refusal] = []
 
@@ -87,8 +87,8 @@ class Repair:
         self.notes.append(note)
         self._parts |= refusal.parts
         self._refusals.append(refusal)
-        # A warnings filter can turn the warning into an error. The error must not replace an answer, so the warning
-        # comes before the request.
+        # A warnings filter can turn the warning into an error. So the warning comes before the changed request. After
+        # the request, the error would replace the answer.
         self._warn(refusal, note)
         return True
 
@@ -107,7 +107,7 @@ class Repair:
         )
         text = f"{error} This is the error of {which} changed: {' '.join(note.message for note in self.notes)}"
         error.args = (text, *error.args[1:])
-        # openai's errors keep the text in `message`, too.
+        # The errors of openai also have the text in their attribute `message`.
         vars(error).update({"message": text} if "message" in vars(error) else {})
 
     def _remember(self) -> None:
@@ -116,7 +116,7 @@ class Repair:
                 remember_refusal(self._endpoint, self._path, refusal)
 
     def _warn(self, refusal: Refusal, note: Note) -> None:
-        """Warn about the change, once for each refusal of a model."""
+        """Warn about the change, unless the user was already warned about the same refusal of the same model."""
         if not mark_announced(self._endpoint, self._path, refusal):
             return
         later = "" if refusal.is_conditional else " Later requests of this process are changed in the same way."

@@ -6,8 +6,8 @@ unchanged.
 
 Sources:
 
-- Google's OpenAI-compatibility pages: Vertex accepts an effort or a `thinking_config`, but not both. With an effort, it
-  returns no thoughts.
+- Google's OpenAI-compatibility pages: Vertex accepts an effort or a `thinking_config`, but not both. With an effort,
+  Vertex returns no thoughts.
 - https://ai.google.dev/gemini-api/docs/thinking
 - Public issues in which servers refuse `minimal` and `none`.
 
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.options import Options
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Name of the tags around thoughts. Vertex writes tags only if the request sets a name. This is AI Studio's default.
+#: Name of the tags around thoughts. Vertex writes tags only if the request sets a name. The value is AI Studio's
+#: default.
 VERTEX_MARKER = "thought"
 #: Maps OpenAI's efforts to token budgets, for models with thinking budgets (Google's compatibility page).
 EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-#: Assumed budget if the model chooses its own: "up to 8,192 tokens" (Google's page on thinking).
+#: Assumed budget if the model chooses the budget itself: Google's page on thinking says "up to 8,192 tokens".
 _DYNAMIC_BUDGET = 8192
 #: OpenAI's efforts in increasing order.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -75,7 +76,7 @@ def encode_thinking(options: Options, endpoint: Endpoint, family: ModelFamily, n
 
 
 def _encode(asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]) -> ThinkingFields:
-    """Return the fields without `thought_tag_marker`."""
+    """Return all thinking fields except `thought_tag_marker`."""
     if not endpoint.speaks_gemini or not family.is_gemini:
         return _encode_as_given(_drop_refused_effort(asked, endpoint, family, notes), endpoint, notes)
     checked = _check(asked)
@@ -127,7 +128,7 @@ def _likely_tokens(word: str | None, family: ModelFamily) -> int:
     """
     if word is None or (word == "minimal" and family.thinking == "level"):
         return 0
-    # No source has a budget for `xhigh`. With it, a model thinks at least as much as with `high`.
+    # No source gives a budget for `xhigh`, so the budget of `high` is used as the minimum.
     return EFFORT_BUDGETS.get("high" if word == "xhigh" else word, _DYNAMIC_BUDGET) // 2
 
 
@@ -167,7 +168,7 @@ _CHECKS: Mapping[str, Callable[[str, object], str | int | bool]] = {
 def _drop_refused_effort(
     asked: Mapping[str, object], endpoint: Endpoint, family: ModelFamily, notes: list[Note]
 ) -> Mapping[str, object]:
-    """Return the options without the effort if the endpoint refuses efforts for its model, which is not Gemini."""
+    """Return the options. If the endpoint refuses efforts for this model, leave out `reasoning_effort`."""
     if "reasoning_effort" not in asked or endpoint.takes_efforts(family):
         return asked
     notes.append(_drop("reasoning_effort", f"{endpoint.surface} refuses it for {endpoint.model}"))
@@ -197,7 +198,7 @@ def _drop(name: str, why: str) -> Note:
 
 @dataclass(slots=True)
 class _Fitter:
-    """Adjusts the checked options to what a Gemini model accepts, and notes each adjustment."""
+    """Adjusts the checked options to what a Gemini model accepts, and adds a note for each adjustment."""
 
     endpoint: Endpoint
     family: ModelFamily
@@ -252,11 +253,11 @@ class _Fitter:
     def _fit_budget(self, budget: int) -> tuple[JsonObject, int | None]:
         """Return the config for a budget, and the expected number of tokens.
 
-        A number of `None` means the same number as without the option. A budget of -1 lets the model choose. A budget
+        The expected number is `None` if the budget does not change it. A budget of -1 lets the model choose. A budget
         of 0 disables thinking on models that allow it.
         """
         if budget == -1:
-            # A model without budgets chooses its own amount of thinking if the request sets none.
+            # For a model without budgets, nothing is sent: such a model then chooses the amount of thinking itself.
             return ({"thinking_budget": -1} if self.family.budgets else {}), None
         if budget == 0 and self._may_stop:
             return {"thinking_budget": 0}, 0
@@ -273,9 +274,9 @@ class _Fitter:
         return {"thinking_budget": fitted}, fitted
 
     def _nearest(self, word: str) -> str:
-        """Return the model's highest level that does not exceed `word`, or else its lowest level.
+        """Return the model's highest level up to `word`, or its lowest level if all levels are higher.
 
-        Only `none` switches thinking off, if the model allows it.
+        `none` stays `none` if the model allows switching thinking off.
         """
         if word == "none" and self._may_stop:
             return word
@@ -299,7 +300,7 @@ class _Fitter:
 
 
 def nearest_effort(word: str, levels: Sequence[str]) -> str:
-    """Return the highest of `levels` that does not exceed `word`, or else the first. `levels` are in increasing order.
+    """Return the highest of `levels` up to `word`, or the first if all are higher. `levels` are in increasing order.
 
     >>> nearest_effort("xhigh", ("low", "high")), nearest_effort("none", ("low", "high"))
     ('high', 'low')

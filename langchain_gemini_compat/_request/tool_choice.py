@@ -53,7 +53,7 @@ def encode_tool_choice(
             # OpenAI's form keeps the other tools in the request, so the server's prompt cache stays valid.
             return ToolChoice([*functions], {"type": "function", "function": {"name": names[0]}})
     if sent == "validated" and not endpoint.takes_validated_choice:
-        notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents it."))
+        notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents 'validated'."))
         sent = "auto"
     if not choice and choice is not None and choice is not False:
         notes.append(Note("dropped", f"`tool_choice` {choice!r} was left out: it is empty."))
@@ -77,7 +77,7 @@ def _mode_of(choice: JsonValue) -> str | None:
 
 
 def _open_google_config(choice: JsonObject) -> JsonObject:
-    """Return the content of Google's `function_calling_config`, with the mode in lowercase; other choices unchanged."""
+    """Unwrap Google's `function_calling_config`, with the mode in lowercase. Return other choices unchanged."""
     config = choice.get("function_calling_config")
     if not isinstance(config, dict):
         return choice

@@ -1,4 +1,4 @@
-"""Reads a list of tools in any form, also as objects of Google's SDK and as Google's lists of functions."""
+"""Reads a list of tools in any form, including objects of Google's SDK and Google's lists of functions."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def format_tools(tools: Sequence[object]) -> list[JsonObject]:
 
 
 def _read_google_object(tool: BaseModel) -> JsonObject:
-    """Return a `Tool` or a `FunctionDeclaration` of Google's SDK as a dict.
+    """Convert a `Tool` or a `FunctionDeclaration` of Google's SDK to a dict.
 
-    Raises `ValueError` for other objects, and for a `Tool` that this API does not take.
+    Raises `ValueError` for other objects, and for a `Tool` that this API is not known to accept.
     """
     given = cast("JsonObject", dump_typed(tool))
     # The schemas in the tool are dumped in camel case, the spelling of JSON Schema's keywords.
@@ -41,11 +41,12 @@ def _read_google_object(tool: BaseModel) -> JsonObject:
     if unknown and hasattr(tool, "function_declarations"):
         names = ", ".join(f"`{name}`" for name in sorted(unknown))
         raise ValueError(
-            f"Tools with {names} are not known to work here. To try one, send it in `extra_body`, under `google`."
+            f"This API is not known to accept tools with {names}. To try such a tool, send it under `google` in "
+            "`extra_body`."
         )
     if unknown or not given:
         name = type(tool).__name__
-        raise ValueError(f"An instance of `{name}` is not a tool. Pass a class or a function to bind it.")
+        raise ValueError(f"An instance of `{name}` cannot be bound as a tool. Pass a class or a function instead.")
     functions = wire.get("functionDeclarations")
     return {**given, "function_declarations": functions} if functions else given
 
@@ -60,7 +61,8 @@ def _split_tool(tool: object) -> list[object]:
 
     The result for any other tool is a list with only this tool.
     """
-    # LangChain's own tools are pydantic models, too. They are also runnables, unlike the objects of Google's SDK.
+    # LangChain's tools and the objects of Google's SDK are both pydantic models, but only LangChain's tools are
+    # runnables.
     given = _read_google_object(tool) if isinstance(tool, BaseModel) and not isinstance(tool, Runnable) else tool
     if not isinstance(given, dict):
         return [given]

@@ -68,7 +68,8 @@ class ToolNames:
         self._given[sent] = name
         if sent != name:
             text = (
-                f"The name of {what} {name!r} was sent as {sent!r}: Gemini refuses it. Replies have the original name."
+                f"The name of {what} {name!r} was sent as {sent!r}: Gemini refuses the original name. Replies contain "
+                "the original name."
             )
             self._notes.append(Note(kind, text, index))
 
@@ -94,6 +95,6 @@ def _add_hash(clean: str, name: str) -> str:
 
 
 def declared_name(tool: JsonObject) -> str:
-    """Return the name in a tool declaration. OpenAI's form nests it under `function`."""
+    """Return the name in a tool declaration. In OpenAI's form, the name is under `function`."""
     function = tool.get("function")
     return str(function.get("name") if isinstance(function, dict) else tool.get("name"))

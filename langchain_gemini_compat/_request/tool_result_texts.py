@@ -106,8 +106,8 @@ def rest_of_media(block: JsonValue) -> str:
 def wrap_references(text: str, names: Collection[str]) -> str:
     """Wrap `text` as `{"output": text}` if its JSON has a `$ref` to a name that is not in `names`.
 
-    Gemini 3 reads `{"$ref": …}` anywhere in a function's response as the name of a media part of that response. It
-    answers 400 if there is no such part: https://github.com/BerriAI/litellm/issues/38223,
+    Gemini 3 reads `{"$ref": …}` anywhere in a function's response as the name of a media part of that response. Gemini
+    3 answers 400 if the response has no such part: https://github.com/BerriAI/litellm/issues/38223,
     https://github.com/vercel/ai/issues/14369.
     """
     return json.dumps({"output": text}, ensure_ascii=False) if _holds_reference(text, names) else text

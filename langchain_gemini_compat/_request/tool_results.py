@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.content_blocks import Block
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The content of a result that has only media, if the media follow in another message.
+#: The content of a result that consists only of media, if the media are sent in another message.
 FOLLOWS = '{"output":"The next user message holds the output."}'
 #: MIME types that Google documents for Gemini. Google answers 400 to another type (`Unsupported MIME type`).
 GEMINI_TAKES = frozenset(
@@ -68,7 +68,7 @@ class ToolResult:
 
     #: The result in wire form.
     message: JsonObject
-    #: The parts that follow in a user message after all results of the step.
+    #: The content parts for the user message that follows all results of the step.
     following: list[JsonObject]
     #: The texts of the notes.
     notes: list[str]
@@ -122,7 +122,7 @@ def encode_tool_result(
 
 
 def shield_results(prompt: PromptValue) -> PromptValue:
-    """Return `prompt` with blocks of tool results wrapped, if langchain-core would raise an error for them."""
+    """Return `prompt`, in which blocks of tool results are wrapped if langchain-core would raise an error for them."""
     if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
         return prompt
     return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
@@ -203,7 +203,8 @@ def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
         return _ResultBlock(given, given, extra)
     if isinstance(raw, dict) and isinstance(content, Text) and ("type" in raw or raw.keys() == {"text"}):
         return _ResultBlock(_result_text(raw, content.text), raw, extra)
-    # A part of Google's API may have both text and media. It is sent as media, because text would not include them.
+    # A part of Google's API may have both text and media. It is sent as media, because its text alone would lose the
+    # media.
     found = read_media(raw) if isinstance(raw, dict) and isinstance(content, Text) else content
     media = _sendable_media(found) if isinstance(found, Media) else None
     return _ResultBlock(media, given if media is None else raw, extra)
@@ -218,7 +219,7 @@ def _result_text(raw: JsonObject, text: str) -> str | None:
 
 
 def _sendable_media(media: Media) -> Media | None:
-    """Return `media` if they have data, a URL or a file id. Otherwise the block is a tool's own JSON: return `None`."""
+    """Return `media` with data, a URL or a file id. Without these, the block is a tool's own JSON: return `None`."""
     if not (media.data or media.location):
         return None
     parts = split_data_url(media.url) if media.url else None
@@ -287,7 +288,7 @@ def _refused_type(media: Media, endpoint: Endpoint, family: ModelFamily, *, is_g
 
 
 def _is_reachable(url: str, *, is_gemini: bool) -> bool:
-    """Return whether the server may be able to fetch `url`. Google fetches only public URLs; others may differ."""
+    """Return whether the server may be able to fetch `url`. Only for Google, it is known that `url` must be public."""
     return scheme_of(url) == "gs" or not is_gemini or is_public_url(url)
 
 
@@ -324,7 +325,7 @@ def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint
 def _describe_following(
     found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily
 ) -> Iterator[str]:
-    """Yield a note for each MIME type that results do not accept, if results accept other media."""
+    """Yield a note for each MIME type that the endpoint excludes from results, if it accepts other media in results."""
     types = dict.fromkeys(media.known_mime_type for media, _ in found)
     if endpoint.takes_media_in_results(family):
         for mime_type in types:

@@ -44,11 +44,12 @@ _DECLARATION_KEYS = frozenset(
 )
 #: Keys under which a declaration is nested: OpenAI's function, OpenAI's response format, and Bedrock's tool.
 _NESTED = ("function", "json_schema", "toolSpec")
-#: Keys under which a declaration has its schema: OpenAI, Anthropic, MCP and Bedrock, OpenAI's response format, Google.
+#: Keys under which a declaration has its schema, in the forms of OpenAI, Anthropic, MCP (also Bedrock), OpenAI's
+#: response format, and Google (the last two).
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "schema", "parameters_json_schema", "parametersJsonSchema")
 #: The only keys that pydantic writes beside a `$ref` at the top of a schema.
 _BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
-#: Keywords whose content is a value and not a schema, so a `title` inside it is data.
+#: Keywords that contain values and not schemas, so a `title` inside such a value is data.
 _VALUES = frozenset({"default", "const", "enum", "examples", "example"})
 _MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _NO_STRICT = "`strict` was left out: Gemini has no such option."
@@ -70,14 +71,14 @@ class ToolSet:
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """The functions of a request in Gemini's form, shared between requests, and the notes on them."""
+    """The functions of a request in Gemini's form, and the notes on these functions. Requests share the object."""
 
     functions: list[JsonObject]
     notes: tuple[Note, ...]
 
 
-#: Cache for the functions of the latest requests, with their JSON. With 500 tools, it halves the time of a call,
-#: compared with the cache of single schemas alone.
+#: Cache for the functions of the latest requests, with their JSON. Compared with the cache of single schemas alone,
+#: this cache halves the time of a call with 500 tools.
 _declared: BoundedCache[_Declared] = BoundedCache(max_entries=256, max_bytes=32 * 2**20)
 
 
@@ -103,8 +104,8 @@ def read_schema(schema: object) -> NamedSchema:
 def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
     """Return a tool in the form that `bind_tools` stores: OpenAI's declaration, or the dict of a Google tool.
 
-    Dicts for other providers' built-in tools, such as `{"type": "web_search_…"}`, are not changed.
-    `encode_tools` decides about them, because it knows the endpoint.
+    Dicts for other providers' built-in tools, such as `{"type": "web_search_…"}`, are not changed. `encode_tools` knows
+    the endpoint, and decides whether to send such a dict.
 
     Raises:
         ValueError: `tool` is not a tool.
@@ -124,7 +125,7 @@ def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> 
 
 
 def _read_declaration(given: JsonObject) -> JsonObject:
-    """Return a declaration of any API, or a JSON schema, as OpenAI's function object."""
+    """Convert a declaration in the form of any API, or a JSON schema, to OpenAI's function object."""
     inner = _first_object(given, _NESTED) or given
     schema = _first_object(inner, _SCHEMA_KEYS)
     if schema is not None and "toolSpec" in given:
@@ -162,7 +163,8 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     if isinstance(tool, BaseTool):
         found = _read_tool_schema(tool)
         if found is not None:
-            # Agents bind their tools at each step. `convert_to_openai_tool` is slower, because it converts the schema.
+            # Agents bind their tools at each step, so speed matters. `convert_to_openai_tool` would be slower, because
+            # it converts the schema.
             found = _open_top(found)
             description = tool.description or found.get("description") or ""
             return _build_declaration(
@@ -182,7 +184,7 @@ def _build_declaration(function: JsonObject, parameters: JsonObject) -> JsonObje
 
 
 def _read_tool_schema(tool: BaseTool) -> JsonObject | None:
-    """Return the JSON schema of a LangChain tool's arguments; `None` if LangChain has to declare the tool."""
+    """Return the JSON schema of a LangChain tool's arguments; `None` if only LangChain can declare the tool."""
     from langchain_core.tools import Tool
 
     if isinstance(tool, Tool) and (not tool.args_schema or (tool.metadata or {}).get("type") == "custom_tool"):
@@ -193,21 +195,21 @@ def _read_tool_schema(tool: BaseTool) -> JsonObject | None:
     try:
         return _schema_of(arguments)
     except PydanticInvalidForJsonSchema:
-        # LangChain then declares the tool, and raises an error with an explanation.
+        # After `None`, the caller lets LangChain declare the tool. LangChain raises an error with an explanation.
         return None
 
 
 def _read_parameters(tool: type | Callable[..., Any]) -> JsonObject | None:
-    """Return the JSON schema of the arguments of a class or function; `None` if LangChain's schema has to be used.
+    """Return the JSON schema of a pydantic class, or of a function's arguments; `None` for other classes.
 
-    LangChain's own schema has `{}` in place of a class that contains itself.
+    This schema replaces LangChain's own, which has `{}` in place of a class that contains itself.
     """
     from langchain_core.tools import create_schema_from_function
 
     if isinstance(tool, type):
         return _schema_of(tool) if is_basemodel_subclass(tool) else None
     name = str(getattr(tool, "__name__", ""))
-    # The arguments are those of `langchain_core.utils.function_calling.convert_to_openai_function`.
+    # `convert_to_openai_function` of langchain-core passes the same arguments.
     read = create_schema_from_function(
         name, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
     )
@@ -221,7 +223,7 @@ def _schema_of(model: type) -> JsonObject:
     # If a class accepts its fields only by name, the schema must have the names instead of the aliases.
     if model.model_config.get("validate_by_alias", True) is False:
         return model.model_json_schema(by_alias=False)
-    # Called without arguments: LangChain's classes for tools then return the same dict each time.
+    # This call has no arguments, because LangChain's tool classes then return the same dict each time.
     return model.model_json_schema()
 
 
@@ -317,7 +319,7 @@ def _schemas_of(functions: Sequence[JsonObject], names: ToolNames) -> dict[str, 
 
 
 def _nest(tool: JsonObject) -> JsonObject:
-    """Return a declaration in the nested form of Chat Completions. The form of OpenAI's Responses API is flat."""
+    """Convert a declaration from the flat form of OpenAI's Responses API to the nested form of Chat Completions."""
     if tool.get("type") != "function" or "function" in tool:
         return tool
     return {"type": "function", "function": {key: value for key, value in tool.items() if key != "type"}}
@@ -340,7 +342,7 @@ def _keep_declarable(tools: Sequence[JsonObject], notes: list[Note]) -> list[Jso
 
 
 def encode_response_format(response_format: object, endpoint: Endpoint, notes: list[Note]) -> JsonObject:
-    """Return the `response_format` field for `endpoint` from any schema or any `response_format` dict."""
+    """Convert any schema, or any `response_format` dict, to the `response_format` field for `endpoint`."""
     form = format_response_schema(response_format)
     inner = form.get("json_schema")
     if not endpoint.speaks_gemini:
@@ -356,7 +358,7 @@ def encode_response_format(response_format: object, endpoint: Endpoint, notes: l
 
 
 def format_response_schema(schema: object) -> JsonObject:
-    """Return any schema as a `response_format` of type `json_schema`. A `response_format` dict is not changed."""
+    """Convert any schema to a `response_format` of type `json_schema`. A `response_format` dict is not changed."""
     if isinstance(schema, dict) and schema.get("type") in ("json_schema", "json_object", "text"):
         return cast("JsonObject", schema)
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict) and "name" in schema:
@@ -400,7 +402,7 @@ def _declare_all(tools: Sequence[JsonObject], wire_names: Sequence[str]) -> _Dec
 
 
 def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:
-    """Return a tool or a `response_format` with OpenAI's key `strict` set, if its form has this key.
+    """Set OpenAI's key `strict` in a copy of a function or `response_format`. Return other tools unchanged.
 
     With `strict=True`, each object of the schema also gets `additionalProperties: false`, as OpenAI requires.
     """

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The result that is sent for a call without one. Such a call was interrupted or rejected, or its result was trimmed.
+#: The result that is sent for a call that has no result, because the call was interrupted or rejected, or the result
+#: was trimmed.
 NO_RESULT = '{"error":"This call has no result."}'
 #: Text of the user message that is added where Gemini requires a user turn.
 BRIDGE = "Continue."
 
 _NO_SIGNATURE = (None, *PLACEHOLDER_SIGNATURES)
-#: Signatures that the placeholder replaces: none, or another spelling of the placeholder that some surfaces refuse.
+#: Signatures that the placeholder replaces: a missing one (`None`), and other spellings of the placeholder, which some
+#: surfaces refuse.
 _UNSIGNED = (None, *(spelling for spelling in PLACEHOLDER_SIGNATURES if spelling != PLACEHOLDER_SIGNATURE))
 
 
@@ -50,7 +52,8 @@ class _Step:
     """An assistant message with calls, and their results."""
 
     asked: Placed
-    #: Maps the id of each call, in order, to its result; `None` without a result.
+    #: Maps the id of each call, in the order of the calls, to the result of the call, or to `None` if the call has no
+    #: result.
     results: dict[str, Placed | None]
 
 
@@ -66,7 +69,7 @@ def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
 
 
 def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[JsonObject]:
-    """Return the messages without results of unknown calls, for servers other than Google's.
+    """Return the messages without results whose call is missing. This is for servers other than Google's.
 
     OpenAI's API and vLLM refuse a result without a call.
     """
@@ -165,7 +168,7 @@ def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _
 
 
 def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
-    """Yield the messages of an entry. A step yields its message with calls, then one result for each call."""
+    """Yield the messages of an entry. For a step, yield the assistant message, then one result for each call."""
     if not isinstance(entry, _Step):
         yield entry
         return
@@ -174,7 +177,7 @@ def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
         result = entry.results[str(call["id"])]
         if result is None:
             name = _name(call)
-            _note(notes, entry.asked, f"Call {name!r} has no result in the history: a result that says so was added.")
+            _note(notes, entry.asked, f"Call {name!r} has no result in the history: a placeholder result was added.")
             result = Placed({"role": "tool", "tool_call_id": call["id"], "name": name, "content": NO_RESULT})
         yield result
 
@@ -200,7 +203,7 @@ def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
 
 
 def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> None:
-    """Put a placeholder signature on the first call of each unsigned step of the current turn. Remove all others.
+    """Put placeholder signatures on the first calls of unsigned steps in the current turn; remove all others.
 
     The current turn is all messages after the newest user message. Google requires signatures only in the current turn.
     """
@@ -223,10 +226,10 @@ def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: l
 
 
 def _is_signed_beside(message: JsonObject) -> bool:
-    """Return whether a signature on the message itself belongs to the first call.
+    """Return whether the message itself, and not its first call, has the signature of the first call.
 
-    This is the case if the message has no text, because the server then sent the signature in a separate delta. The
-    signature is sent back on the message.
+    The server sends such a signature in a separate delta, without text. The signature is sent back in the same place,
+    on the message.
     """
     return bool(read_signature(message.get("extra_content"))) and not message.get("content")
 

@@ -39,7 +39,7 @@ def declare_typed_dict(schema: object) -> JsonObject:
     """Return OpenAI's `name`, `description` and `parameters` for a `TypedDict` class.
 
     Raises:
-        ValueError: An annotation names a class that cannot be found, or a description is not a string.
+        ValueError: An annotation refers to a class that cannot be found, or a description is not a string.
     """
     whole = cast("type", find_typed_dict(schema))
     try:
@@ -197,8 +197,8 @@ def _read_plain_values(name: str, metadata: list[object]) -> tuple[list[object],
     if first is ... or isinstance(second, str):
         if second is not None and not isinstance(second, str):
             raise ValueError(
-                f"The third argument of `Annotated` for {name!r} is the description, and its type is "
-                f"`{type(second).__name__}`. Pass a string."
+                f"The third argument of `Annotated` for {name!r} is the description. Pass a string "
+                f"instead of a value of type `{type(second).__name__}`."
             )
         return [] if first is ... else [first], second or "", metadata[2:]
     texts = [str(getattr(item, "documentation", "")) for item in metadata]

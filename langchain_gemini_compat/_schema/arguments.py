@@ -1,8 +1,8 @@
 """Repairs the arguments of a tool call: converts values that the model wrote in the wrong type, such as `"3"` for 3.
 
-Arguments are only changed if exactly one reading of them satisfies the tool's schema. Other arguments are returned
-unchanged. Keywords that this module does not check (`pattern`, `format`, `not` and others) count as satisfied. This
-makes repairs rarer, because a value that counts as valid is not converted.
+Invalid arguments are changed only if exactly one repair makes them satisfy the tool's schema. All other arguments are
+returned unchanged. Keywords that this module does not check (`pattern`, `format`, `not` and others) count as satisfied.
+So more values count as valid, and fewer values are converted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
-#: Maps Python types to types of JSON Schema. A float such as 3.0 is no integer, because tools can tell 3.0 from 3.
+#: Maps Python types to types of JSON Schema. A float such as 3.0 does not count as an integer, because a tool may treat
+#: 3.0 and 3 differently.
 _TYPES_OF_VALUES: dict[type, tuple[str, ...]] = {
     type(None): ("null",),
     bool: ("boolean",),
@@ -38,7 +39,8 @@ _COUNTS: dict[type, tuple[str, str]] = {
     list: ("minItems", "maxItems"),
     dict: ("minProperties", "maxProperties"),
 }
-#: Keywords without a check function: they are checked together with other keywords, or do not restrict values.
+#: Keywords without their own check function. Such a keyword is checked together with another keyword, or does not
+#: restrict values.
 _READ_ELSEWHERE = frozenset(
     {
         "properties", "additionalProperties", "items", "prefixItems", "additionalItems", "nullable", "title",
@@ -46,10 +48,11 @@ _READ_ELSEWHERE = frozenset(
         "$comment",
     }
 )  # fmt: skip
-#: Maximum number and depth of the values that are visited. Schemas may be recursive, and nested unions multiply visits.
+#: Maximum number and depth of the values to check. The limits are needed, because schemas may be recursive, and nested
+#: unions multiply the checks.
 _MAX_VISITS = 100_000
 _MAX_DEPTH = 100
-#: Above this number, a float may differ from the integer that the model wrote.
+#: Above this number, a parsed float may differ from the number that the model wrote.
 _LARGEST_EXACT = 2**53
 #: Maximum length of a string that is read as a number, boolean or null.
 _MAX_SCALAR = 64
@@ -61,8 +64,9 @@ _MAX_PATH = 80
 def repair_arguments(schema: JsonObject, arguments: JsonObject) -> tuple[JsonObject, list[str]]:
     """Return arguments that satisfy `schema`, and a description of each change.
 
-    Valid arguments are returned unchanged, with an empty list. So are arguments with no possible repair, or with
-    several. A change is described by a JSON pointer and the two types. `schema` and `arguments` are not modified.
+    The arguments are returned unchanged, with an empty list, if they are valid or if they do not have exactly one
+    possible repair. A change is described by a JSON pointer and the two types. `schema` and `arguments` are not
+    modified.
 
     >>> repair_arguments({"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}, {"a": "3", "b": None})
     ({'a': 3}, ['/a (string to integer)', '/b (null left out)'])
@@ -85,7 +89,7 @@ def satisfies(schema: JsonObject, value: JsonValue) -> bool:
 
 
 def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]]:
-    """Return the result of `repair_arguments` for JSON text, as JSON text.
+    """Repair arguments in JSON text, as `repair_arguments` does. The result is JSON text, too.
 
     Text that is not a JSON object is returned unchanged.
     """
@@ -98,10 +102,10 @@ def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]
 
 
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
-    r"""Return the arguments in `text`, which is JSON but no object; `None` if it is not certain that they are meant.
+    r"""Return the arguments that the model meant with `text`, JSON that is not an object; `None` if they are uncertain.
 
     Some gateways encode arguments twice, and some models write `null` for no arguments. The arguments are certain if
-    they satisfy the tool's `schema`, at least after a repair.
+    they satisfy the tool's `schema`, as they are or after a repair.
 
     >>> unwrap_arguments({"required": ["name"]}, r'"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
     ({'name': 'x'}, {})
@@ -154,7 +158,7 @@ class _Validator:
         return all(part is True or self.is_valid(inner, part, depth + 1) for inner, part in _children(value, schema))
 
     def count_visit(self, depth: int) -> None:
-        """Count a value that is checked. Raise `_NoRepairError` if there are too many, or if they nest too deep."""
+        """Count a checked value. Raise `_NoRepairError` if too many values were checked, or `depth` is too high."""
         self.visits += 1
         if self.visits > _MAX_VISITS or depth > _MAX_DEPTH:
             raise _NoRepairError
@@ -191,7 +195,7 @@ class _Validator:
         return any(set(schema) - _READ_ELSEWHERE - set(_CHECKS) for schema in schemas if isinstance(schema, dict))
 
     def accepts_strings(self, schema: JsonValue, depth: int) -> bool:
-        """Whether `schema` accepts some strings. If so, a string is not converted to another type."""
+        """Whether `schema` accepts some strings. For such a schema, a string is not converted to another type."""
         self.count_visit(depth)
         if not isinstance(schema, dict):
             return schema is not False
@@ -238,7 +242,7 @@ class _Repairer(_Validator):
         return value
 
     def _repair_property(self, name: str, value: JsonValue, schema: JsonObject, depth: int) -> list[JsonValue]:
-        """Return a list with the repaired value; an empty list if the value is null and the property is optional."""
+        """Return a list with the repaired value. If it is an invalid null of an optional property, return `[]`."""
         try:
             return [self.repair(value, _property_schema(schema, name), depth)]
         except _NoRepairError:
@@ -248,7 +252,7 @@ class _Repairer(_Validator):
             raise
 
     def _repair_union(self, value: JsonValue, branches: list[JsonValue], depth: int) -> JsonValue:
-        """Return the repaired value, which must be the same for all branches that have a repair."""
+        """Repair a value for a union. Raise `_NoRepairError` unless all branches with a repair agree on it."""
         if any(self.is_valid(value, branch, depth) for branch in branches):
             return value
         if isinstance(value, str) and any(self.accepts_strings(branch, depth) for branch in branches):
@@ -266,7 +270,7 @@ class _Repairer(_Validator):
 
 
 def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
-    """Return `value`, converted if its type is wrong or if `enum` or `const` does not list it."""
+    """Return `value`. If its type is wrong, or `enum` or `const` does not list it, convert `value` first."""
     listed, types = _enum_values(schema), _types_of(schema)
     if listed is not None and not _is_listed(value, listed):
         found = [one for reading in _possible_conversions(value) for one in listed if is_equal(reading, one)]
@@ -302,7 +306,7 @@ def _children(value: JsonValue, schema: JsonObject) -> Iterator[tuple[JsonValue,
             yield inner, _property_schema(schema, name)
     elif isinstance(value, list):
         rest = schema.get("items", True)
-        # Before draft 2020-12, tuples were written as a list in `items`.
+        # Before JSON Schema draft 2020-12, `items` was a list of schemas for tuples.
         first, rest = (rest, schema.get("additionalItems", True)) if isinstance(rest, list) else (None, rest)
         listed = first or list_at(schema, "prefixItems")
         for position, inner in enumerate(value):
@@ -313,12 +317,12 @@ def _property_schema(schema: JsonObject, name: str) -> JsonValue:
     properties = schema.get("properties")
     if isinstance(properties, dict) and name in properties:
         return properties[name]
-    # `patternProperties` is not checked, so every value counts as valid.
+    # `patternProperties` is not checked, so every property that `properties` does not list counts as valid.
     return True if "patternProperties" in schema else schema.get("additionalProperties", True)
 
 
 def _types_of(schema: JsonObject) -> frozenset[str]:
-    """Return the types that `schema` names; empty if `type` is missing or names an unknown type."""
+    """Return the types that `schema` allows; an empty set if `type` is missing or contains an unknown type."""
     given = schema.get("type")
     names = [str(name).lower() for name in (given if isinstance(given, list) else [given])]
     return frozenset(names) if _TYPES.issuperset(names) else frozenset()

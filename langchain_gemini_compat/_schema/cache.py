@@ -1,6 +1,7 @@
 """Caches compiled schemas by their exact content, so that an agent's tools are compiled once and not at each step.
 
-The identity of a schema is not used as key, because a schema is a dict that its owner can change between two calls.
+The identity of a schema cannot be the key, because a schema is a dict, and its owner may change the dict between two
+calls.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 _Value = TypeVar("_Value")
-#: The pickle protocol. Protocol 5 would also write `PickleBuffer` and `bytearray` objects, which must not have a key.
+#: The pickle protocol. Protocol 5 would also accept `PickleBuffer` and `bytearray` objects, but such objects must
+#: not get a key.
 _PROTOCOL = 4
 
 
@@ -25,7 +27,8 @@ def build_key(value: object) -> bytes | None:
 
     Values with the same key are equal in every detail: the types of numbers (1, 1.0 and `True`), the order of
     properties, and the sign of zero. A value has a key only if it consists of JSON's types, tuples, sets and bytes.
-    Instances of subclasses, such as enums, have no key. Parts that occur several times, and cycles, are written once.
+    Instances of subclasses, such as enums, have no key. An object that occurs several times in `value` is written to
+    the key once, so cycles are possible.
     """
     written = BytesIO()
     try:
@@ -55,7 +58,8 @@ class BoundedCache(Generic[_Value]):
         self._bytes = 0
         self._renew_lock()
         if hasattr(os, "register_at_fork"):
-            # If a thread holds the lock during a fork, nobody can release it in the child. So the child gets a new one.
+            # If a thread holds the lock during a fork, the lock is never released in the child. So the child gets a new
+            # lock.
             os.register_at_fork(after_in_child=self._renew_lock)
 
     def _renew_lock(self) -> None:
@@ -74,7 +78,7 @@ class BoundedCache(Generic[_Value]):
             return entry[0]
 
     def add(self, key: Hashable, value: _Value, size: int) -> None:
-        """Keep the value of `key`, which takes about `size` bytes. A value above the maximum is not kept."""
+        """Store a value of about `size` bytes under `key`. Do not store a value that is larger than the whole cache."""
         if size > self._max_bytes:
             return
         with self._lock:

@@ -55,13 +55,13 @@ class Compiler:
     """Compiles one schema within limits on its depth and size."""
 
     reader: Reader
-    #: Maximum depth of a place. The top has depth 1.
+    #: Maximum depth of a place in the compiled schema. The top of the schema has depth 1.
     max_depth: int
     #: Whether `additionalProperties` stays in the compiled schema.
     keep_additional: bool
     #: Array bounds above this number go into the description instead of the schema. `None` sends all bounds.
     most_items: int | None = None
-    #: Number of places that were compiled.
+    #: Number of places compiled so far.
     built: int = 0
     #: The unions at the top of the schema.
     top_unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
@@ -70,7 +70,7 @@ class Compiler:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the budget is used up, so that the rest of the schema is cut short."""
+        """Whether the budget for places and sources is used up. The rest of the schema is then cut short."""
         return max(self.reader.visited, self.built) > self.reader.budget
 
     def compile(self, path: str, sources: Sequence[Source], depth: int) -> JsonObject:
@@ -136,7 +136,7 @@ class Compiler:
         return {"type": "string"}
 
     def _distribute_union(self, node: Node, unions: list[SchemaUnion], depth: int) -> JsonObject:
-        """Compile a union. The keywords beside it are repeated in each branch."""
+        """Compile a union. The keywords beside the union are repeated in each branch."""
         first, *others = unions
         if depth == 1:
             self.top_unions = unions
@@ -264,7 +264,7 @@ class Compiler:
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
 
     def _limit_counts(self, node: Node, counts: JsonObject) -> JsonObject:
-        """Return the bounds that are sent, and describe the others in words."""
+        """Return the bounds that the schema may have, and describe higher bounds in words."""
         kept: JsonObject = {}
         for keyword, bound in counts.items():
             if self.most_items is None or not isinstance(bound, int) or bound <= self.most_items:
@@ -301,7 +301,7 @@ class Compiler:
 
 
 def record_additional_losses(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
-    """Record `additionalProperties` and `unevaluatedProperties` as lost if they cannot be kept.
+    """Record a loss for each `additionalProperties` or `unevaluatedProperties` that the compiled schema cannot express.
 
     These keywords refer only to the properties of their own schema, but other schemas may add properties to
     the same place.
@@ -319,14 +319,14 @@ def record_additional_losses(node: Node, checks: Sequence[Check], described: Che
 
 
 def _without_siblings(union: SchemaUnion) -> JsonObject:
-    """Return a schema that has only the union and its `discriminator`, without other keywords."""
+    """Return a schema with only the union and, if present, the union's `discriminator`."""
     schema = union.source.schema if isinstance(union.source.schema, dict) else {}
     beside: JsonObject = {"discriminator": schema["discriminator"]} if "discriminator" in schema else {}
     return {union.keyword: union.value, **beside}
 
 
 def _types(node: Node) -> list[str]:
-    """Return the types other than null. Without `type`, return the type that the other keywords belong to."""
+    """Return the types other than null. Without `type`, infer the type from the first keyword that implies a type."""
     if node.types is not None:
         return node.types
     for source in node.assertions:

@@ -1,8 +1,8 @@
 """Computes the array bounds that Gemini accepts in one request.
 
 If the `maxItems` of a request add up to about 960, in one array or in many, Gemini answers 400 without a reason
-(https://github.com/googleapis/python-genai/issues/2170). A bound inside a bounded array counts once for each item of
-the outer array.
+(https://github.com/googleapis/python-genai/issues/2170). The bound of an inner array counts once for each item of the
+outer array.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Maximum sum of bounds in one request. Gemini accepted a sum of 952 in eight arrays, and refused 960.
+#: Maximum sum of all array bounds in one request. For eight arrays, Gemini accepted a sum of 952 and refused 960.
 _MOST_STATES = 900
 
 
 def find_most_items(schemas: Iterable[JsonObject]) -> int | None:
-    """Return the highest bound that may stay in the compiled `schemas` of one request; `None` if all may stay.
+    """Return the highest array bound that may stay in the `schemas` of one request; `None` if all bounds may stay.
 
     >>> find_most_items([{"type": "array", "items": {"type": "string"}, "maxItems": 10_000}])
     0
@@ -47,7 +47,7 @@ def _find_bounds(value: JsonValue) -> Iterator[int]:
 
 
 def _count_states(value: JsonValue, most: int) -> int:
-    """Return the sum of the bounds, without bounds above `most`."""
+    """Return the sum of all array bounds that are not above `most`."""
     total = 0
     for schema in _inside(value):
         bound = _bound_of(schema)

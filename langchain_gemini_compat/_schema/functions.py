@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Loss", "compile_all_parameters", "compile_parameters", "compile_response_schema"]
 
-#: Limits for one attempt: how often a recursive definition is expanded, how deep places nest, and how many sources are
-#: read or places built. If the result is too large, the next row is tried. Expanding a definition twice helps the
-#: model, but is not worth a huge prompt.
+#: Each row has the limits of one attempt: expansions of a recursive definition, depth of places, and number of sources
+#: or places. If the compiled schema is too large, the next attempt uses the next row. Expanding a definition twice
+#: helps the model, but is not worth a huge prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
 #: Maximum size of a compiled schema, in bytes.
 _MAX_BYTES = 100_000
@@ -40,7 +40,7 @@ class _Compiled:
 
     schema: JsonObject
     losses: tuple[Loss, ...]
-    #: Whether the compiled schema has array bounds. Gemini limits their sum in a request.
+    #: Whether the compiled schema has array bounds. Gemini limits the sum of all array bounds in a request.
     has_bounds: bool
 
     @property
@@ -50,7 +50,8 @@ class _Compiled:
     @property
     def size(self) -> int:
         """Return an upper estimate of the bytes of memory that this object takes."""
-        # The factors are measured on schemas of published MCP servers, with Python 3.10, which has the largest objects.
+        # The factors were measured on schemas of published MCP servers. Python 3.10 was used, because its objects are
+        # the largest.
         return (
             1_000 + 3 * len(as_text(self.schema)) + sum(200 + len(loss.path) + len(loss.reason) for loss in self.losses)
         )
@@ -62,12 +63,12 @@ _cache: BoundedCache[_Compiled] = BoundedCache(max_entries=4_096, max_bytes=32 *
 
 
 def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tuple[JsonObject | None, list[Loss]]:
-    """Return the `parameters` of a function declaration, and the restrictions of `schema` that they lose.
+    """Return the `parameters` of a function declaration, and the restrictions of `schema` that are lost.
 
-    Array bounds above `most_items`, or too high for one schema, go into the description and not into the schema.
-    The parameters are `None` if the function has no arguments, since Gemini refuses empty `properties`.
-    Alternatives at the top are merged into one object. `schema` is not changed. The parameters are shared between
-    calls, so the caller must not change them.
+    An array bound above `most_items`, or too high for Gemini, goes into the description and not into the schema. The
+    parameters are `None` if the function has no arguments, since Gemini refuses empty `properties`. Alternatives at the
+    top are merged into one object. `schema` is not changed. The parameters are shared between calls, so the caller must
+    not change them.
     """
     compiled = _compile_cached(schema, is_function=True, most_items=most_items)
     return compiled.parameters, [*compiled.losses]
@@ -89,10 +90,11 @@ def compile_all_parameters(schemas: Sequence[JsonObject]) -> list[tuple[JsonObje
 
 
 def compile_response_schema(schema: JsonObject) -> tuple[JsonObject, list[Loss]]:
-    """Return the schema of a `response_format`, and the restrictions of `schema` that it loses.
+    """Return the compiled schema for a `response_format`, and the restrictions of `schema` that are lost.
 
-    Unlike parameters, it may have any type at the top and empty objects, and it keeps `additionalProperties`.
-    `schema` is not changed. The result is shared between calls, so the caller must not change it.
+    Unlike parameters, the compiled schema may have any type at the top. It may contain empty objects, and it keeps
+    `additionalProperties`. `schema` is not changed. The compiled schema is shared between calls, so the caller must not
+    change it.
     """
     compiled = _compile_cached(schema, is_function=False)
     return compiled.schema, [*compiled.losses]
@@ -140,14 +142,16 @@ def _compile_bounded(
 
 
 def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
-    """Return a loss for each check that does not apply to its place, such as `minLength` of a number."""
+    """Return a loss for each keyword that does not apply to the type of its place, such as `minLength` for a number."""
     listed = {loss.path for loss in losses}
     unread = (path for path, is_read in met.items() if not is_read and path not in listed)
-    return [Loss(path, path.rpartition("/")[2], "It does not apply to the type that is sent.") for path in unread]
+    return [
+        Loss(path, path.rpartition("/")[2], "The keyword does not apply to the type that is sent.") for path in unread
+    ]
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """Return the losses, except those of unknown keywords that contain the target of a reference."""
+    """Return the losses without those for unknown keywords under which references have their targets."""
     return [
         loss
         for loss in losses

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 TYPES = ("object", "array", "string", "integer", "number", "boolean")
 NULL = "null"
 REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
-#: Maps each keyword to the comparison that holds between a valid number and the bound.
+#: Maps each keyword to a function that compares a number with the bound, and returns whether the number is valid.
 COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: Maximum length of a sentence in a description.
 _MAX_SENTENCE = 240
-#: Maximum length of the description of a map's values. It is high, because nothing else describes these values.
+#: Maximum length of the description of a map's values. The limit is high, because nothing else describes these values.
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not accept this keyword, so it is not sent."
@@ -38,7 +38,7 @@ _ANNOTATIONS = frozenset(
 )  # fmt: skip
 #: Keywords that may forbid null even if `type` allows it.
 _APPLICATORS = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if"})
-#: Keywords that restrict values of one type. They are kept, or recorded as lost.
+#: Keywords that restrict values of one type. Each is kept in the compiled schema, or recorded as a loss.
 _CHECKS = frozenset(
     {
         "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
@@ -58,7 +58,7 @@ _READ_ELSEWHERE = frozenset(
 )  # fmt: skip
 #: Keywords of draft 3 whose values are schemas.
 _DRAFT_3_SCHEMAS = ("extends", "disallow")
-#: Sentences for the description of properties that only responses or only requests have.
+#: Sentences for the description of a property that is marked with one of these keywords.
 _ACCESS_SENTENCES = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
 _KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _ACCESS_SENTENCES.keys()
 
@@ -81,20 +81,21 @@ class Source:
 
     schema: JsonValue
     path: str
-    #: JSON pointers of the definitions around this schema. A recursive definition is listed once for each level.
+    #: JSON pointers of the definitions that contain this schema. A recursive definition is listed once for each level.
     enclosing: tuple[str, ...] = ()
-    #: Pointer of the enclosing union if that union allows null. Then null is valid even if this schema forbids null.
+    #: JSON pointer of the enclosing union, if the union allows null. Null is then valid even if this schema forbids
+    #: null.
     nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
-        """Return the source of `value`, found at `steps` below this schema."""
+        """Return a source for `value`, whose path is the path of this schema and then `steps`."""
         path = self.path + "".join(f"/{escape(step)}" for step in steps)
         return Source(value, path, self.enclosing)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A keyword with its value, its JSON pointer, and the definitions that it is nested in."""
+    """A keyword with its value, its JSON pointer, and the definitions that contain the keyword."""
 
     keyword: str
     value: JsonValue
@@ -121,25 +122,25 @@ class Node:
 
     path: str
     losses: list[Loss]
-    #: Maps the JSON pointer of each check in the whole schema to whether the check was read.
+    #: Maps the JSON pointer of each check in the whole schema to a flag: whether the compiler has used the check.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
-    #: JSON pointers of the sources that the place starts with, without those that `$ref` or `allOf` add.
+    #: JSON pointers of the original sources of the place, without the sources that `$ref` or `allOf` add.
     paths: list[str] = field(default_factory=list[str])
     #: Types other than null; `None` if no source has a `type`.
     types: list[str] | None = None
     #: Whether null is allowed; `None` if no source allows or forbids it.
     null: bool | None = None
-    #: Pointers of each `oneOf` that allows null beside a single other branch.
+    #: JSON pointer of each `oneOf` that consists of null and one other branch.
     null_unions: list[str] = field(default_factory=list[str])
     #: Whether the other branch of a `oneOf` in `null_unions` forbids null.
     null_is_exclusive: bool = False
-    #: Whether a source has `nullable: true`. This also applies to a union beside it.
+    #: Whether a source has `nullable: true`. Null is then also valid for a union in the same source.
     flagged_nullable: bool = False
     values: list[JsonValue] | None = None
     #: JSON pointers of the keywords (`enum` or `const`) that list the values.
     values_paths: list[str] = field(default_factory=list[str])
     properties: dict[str, list[Source]] = field(default_factory=dict[str, "list[Source]"])
-    #: Each required name, with the pointers of the keywords that require it.
+    #: Maps each required property name to the JSON pointers of the keywords that require the property.
     required: dict[str, list[str]] = field(default_factory=dict[str, "list[str]"])
     items: list[Source] = field(default_factory=list["Source"])
     prefix: list[Source] = field(default_factory=list["Source"])
@@ -147,7 +148,7 @@ class Node:
     max_tuple: int | None = None
     checks: list[Check] = field(default_factory=list["Check"])
     unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: The sources without their annotations. These sources are repeated in each branch of a union.
+    #: The sources without their annotations. A compiled union repeats these sources in each branch.
     assertions: list[Source] = field(default_factory=list["Source"])
     descriptions: list[str] = field(default_factory=list[str])
     sentences: list[str] = field(default_factory=list[str])
@@ -164,7 +165,7 @@ class Node:
         self.add_sentence(sentence)
 
     def record_place_loss(self, keyword: str, reason: str, sentence: str = "") -> None:
-        """Record a loss for the place, and for each source that the place starts with."""
+        """Record a loss for the place, and for each original source of the place."""
         for path in dict.fromkeys([self.path, *self.paths]):
             self.record_loss(path, keyword, reason)
         self.add_sentence(sentence)
@@ -181,13 +182,13 @@ class Node:
         return fits
 
     def take_checks(self, keyword: str) -> list[Check]:
-        """Return the checks with `keyword` in all sources, and mark them as read."""
+        """Return the checks with `keyword` in all sources, and mark these checks as used."""
         found = [check for check in self.checks if check.keyword == keyword]
         self.checks_read.update((check.path, True) for check in found)
         return found
 
     def add(self, source: Source, schema: JsonObject) -> None:
-        """Combine the keywords of `schema` with those collected so far. `Reader` handles unions and references."""
+        """Add the keywords of `schema` to the keywords collected so far. `Reader` handles unions and references."""
         self._add_types(source, schema)
         self._add_values(source, schema)
         self._add_null(source, schema)
@@ -223,7 +224,9 @@ class Node:
             if common or not self.types:
                 self.types = common
             else:
-                self.record_loss(f"{source.path}/type", "type", "No value has both types, so the first one counts.")
+                self.record_loss(
+                    f"{source.path}/type", "type", "No value has both types, so only the first type counts."
+                )
         else:
             self.types = []
 
@@ -234,7 +237,7 @@ class Node:
         if isinstance(values, list) and values:
             self._narrow_values(f"{source.path}/enum", values)
         elif "enum" in schema:
-            self.record_loss(f"{source.path}/enum", "enum", "It is not a list of values.")
+            self.record_loss(f"{source.path}/enum", "enum", "The value is not a list of values.")
 
     def _narrow_values(self, path: str, values: list[JsonValue]) -> None:
         allowed = {value_key(value): value for value in values}
@@ -246,7 +249,7 @@ class Node:
             self.values = common
             self.values_paths.append(path)
         else:
-            self.record_loss(path, path.rpartition("/")[2], "No value is in both lists, so the first one counts.")
+            self.record_loss(path, path.rpartition("/")[2], "No value is in both lists, so only the first list counts.")
 
     def _add_null(self, source: Source, schema: JsonObject) -> None:
         names, values = type_names(schema), enum_values(schema)
@@ -269,23 +272,23 @@ class Node:
             for name, value in properties.items():
                 self.properties.setdefault(name, []).append(source.child(value, "properties", name))
                 if isinstance(value, dict) and value.get("required") is True:
-                    # Draft 3 wrote `required` in the property.
+                    # In JSON Schema draft 3, `required` is a boolean in the property itself.
                     self.require(name, f"{source.path}/properties/{escape(name)}/required")
         elif properties is not None:
-            self.record_loss(f"{source.path}/properties", "properties", "It is not an object of schemas.")
+            self.record_loss(f"{source.path}/properties", "properties", "The value is not an object of schemas.")
         required = schema.get("required")
         if isinstance(required, list):
             for name in dict.fromkeys(name for name in required if isinstance(name, str)):
                 self.require(name, f"{source.path}/required")
         elif required not in (None, False) and not _is_draft_3_required(source.path, required):
-            self.record_loss(f"{source.path}/required", "required", "It is not a list of names.")
+            self.record_loss(f"{source.path}/required", "required", "The value is not a list of names.")
 
     def _add_unknown(self, source: Source, schema: JsonObject) -> None:
         for keyword, value in schema.items():
             if keyword in _KNOWN or value is None or (keyword in _ACCESS_SENTENCES and value is False):
                 continue
             if not source.path and isinstance(value, (dict, list)) and keyword not in _DRAFT_3_SCHEMAS:
-                # At the top level, any key may contain a schema that references point to.
+                # At the top level, any key may contain schemas for references, so it is not a loss.
                 continue
             self.record_loss(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _ACCESS_SENTENCES.get(keyword, ""))
 
@@ -307,9 +310,9 @@ class Node:
             if description.strip() and description.strip() not in self.descriptions:
                 self.descriptions.append(description.strip())
         elif description is not None:
-            self.record_loss(f"{source.path}/description", "description", "It is not a string.")
+            self.record_loss(f"{source.path}/description", "description", "The value is not a string.")
         if schema.get("default") is not None and not self.add_sentence(f"Default: {as_text(schema['default'])}."):
-            self.record_loss(f"{source.path}/default", "default", "It is too long for the description.")
+            self.record_loss(f"{source.path}/default", "default", "The default is too long for the description.")
         self._add_examples(source, schema)
         if schema.get("deprecated") is True:
             self.add_sentence("Deprecated.")
@@ -322,17 +325,17 @@ class Node:
             kept.pop()
         if len(kept) < len(found) or (examples and not isinstance(examples, list)):
             self.record_loss(
-                f"{source.path}/{keyword}", keyword, f"The description lists {len(kept) or 'none'} of them."
+                f"{source.path}/{keyword}", keyword, f"The description lists {len(kept) or 'none'} of the examples."
             )
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:
-    """Whether `required` is written in a property, as in draft 3. `_add_members` reads it with the object around it."""
+    """Whether `required` is in a property, as in draft 3. `_add_members` of the enclosing object handles this form."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
 
 def escape(step: str | int) -> str:
-    """Return `step` as it is written in a JSON pointer."""
+    """Escape a key or index for a JSON pointer."""
     return str(step).replace("~", "~0").replace("/", "~1")
 
 
@@ -379,7 +382,7 @@ def as_text(value: JsonValue, *, sort_keys: bool = False) -> str:
     except RecursionError:
         return "a deeply nested value"
     except (TypeError, ValueError):
-        # The value contains itself, or has property names that cannot be sorted.
+        # `json.dumps` refuses the value: it contains itself, or its property names cannot be sorted.
         return repr(value)
 
 

@@ -41,14 +41,14 @@ class Reader:
     root: JsonValue
     #: Maximum number of times that a definition is expanded inside itself, including the first expansion.
     max_nesting: int
-    #: Number of sources that may be read before expanding ends.
+    #: Number of sources after which references, `allOf` and unions are no longer expanded.
     budget: int
     losses: list[Loss]
-    #: Number of sources that were read.
+    #: Number of sources read so far.
     visited: int = 0
     #: JSON pointers of the targets of references.
     targets: set[str] = field(default_factory=set[str])
-    #: Maps the JSON pointer of each check to whether the check was read.
+    #: Maps the JSON pointer of each check to a flag: whether the compiler has used the check.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
@@ -67,7 +67,7 @@ class Reader:
                 else:
                     _leave_unread(source, schema, node)
             elif schema is not True:
-                reason = "No value satisfies `false`." if schema is False else "It is not a schema."
+                reason = "No value satisfies `false`." if schema is False else "The value is not a schema."
                 node.record_loss(source.path, "schema", reason)
         if not node.null_is_exclusive:
             for union in dict.fromkeys(node.null_unions):
@@ -75,7 +75,7 @@ class Reader:
         return node
 
     def _expand(self, source: Source, schema: JsonObject, node: Node, resolved: set[str]) -> list[Source]:
-        """Return the sources that `schema` adds to its place. Unions of several branches go to `node.unions`."""
+        """Return the sources that `schema` adds to its place. Add unions with several branches to `node.unions`."""
         added: list[Source] = []
         for keyword in REFERENCES:
             if keyword in schema:
@@ -107,9 +107,9 @@ class Reader:
         return [Source(target, pointer, (*source.enclosing, pointer))]
 
     def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """Return the only branch other than null, as a source. If there are several, add the union to `node.unions`."""
+        """Return the sources of a single branch other than null. Add a union with several to `node.unions` instead."""
         if not isinstance(branches, list) or not branches:
-            node.record_loss(f"{source.path}/{keyword}", keyword, "It is not a list of schemas.")
+            node.record_loss(f"{source.path}/{keyword}", keyword, "The value is not a list of schemas.")
             return []
         with_null = any(is_null_only(part) for part in branches)
         parts = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
@@ -125,7 +125,7 @@ class Reader:
         return []
 
     def _read_discriminator(self, source: Source, branch: Source) -> list[Source]:
-        """Return a source with the property values that OpenAPI's `discriminator` assigns to a branch, if any."""
+        """Return the values that OpenAPI's `discriminator` assigns to a branch, as a list of at most one source."""
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
         if not name or target is None:
@@ -133,7 +133,7 @@ class Reader:
         values: list[JsonValue] = [value for value, to in mapping.items() if self._maps_to(to, target[0])]
         inner = object_at(object_at(target[1], "properties"), name) if isinstance(target[1], dict) else {}
         if not values and not mapping and not {"const", "enum"} & set(inner):
-            # Without a mapping, the values are the names of the schemas.
+            # Without a `mapping`, OpenAPI uses the name of the branch's schema as the value.
             values = [target[0].rpartition("/")[2]]
         if not values or "const" in inner:
             return []
@@ -153,13 +153,16 @@ class Reader:
         pointers = [found[0] for reference in references if (found := resolve_pointer(self.root, reference))]
         left = [value for value, to in mapping.items() if not any(self._maps_to(to, pointer) for pointer in pointers)]
         if not name:
-            node.record_loss(path, "discriminator", "It does not name a property.")
+            node.record_loss(path, "discriminator", "`propertyName` is missing or not a string.")
         elif left:
-            reason = "It is not checked what its values require."
+            reason = "It is not checked what the values of the discriminator require."
             node.record_loss(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
         elif not branches:
             node.record_loss(
-                path, "discriminator", "It is not checked what its values require.", f"Told apart by {name}."
+                path,
+                "discriminator",
+                "It is not checked what the values of the discriminator require.",
+                f"Told apart by {name}.",
             )
 
 
@@ -190,7 +193,7 @@ def resolve_pointer(root: JsonValue, reference: JsonValue) -> tuple[str, JsonVal
 
 
 def _build_shallow(target: JsonValue) -> JsonObject:
-    """Return the keywords of a definition that do not lead deeper into it."""
+    """Return only those keywords of a definition that contain no further schemas."""
     if not isinstance(target, dict):
         return {}
     shallow: JsonObject = {key: target[key] for key in _SHALLOW if key in target}

@@ -23,7 +23,7 @@ _FORMATS = {
     "integer": NUMBER_FORMATS,
     "number": NUMBER_FORMATS,
 }
-#: Maps each keyword to the value with which it restricts nothing.
+#: Maps each keyword to a value that restricts nothing, so that no loss is recorded for this value.
 _NEUTRAL: dict[str, JsonValue] = {
     "uniqueItems": False,
     "minProperties": 0,
@@ -45,9 +45,9 @@ _UNSUPPORTED = {
     "contains": ("It is not checked that the array contains a certain item.", ""),
     "minProperties": ("The number of properties is not checked.", "At least {} members."),
     "maxProperties": ("The number of properties is not checked.", "At most {} members."),
-    "dependentRequired": ("It is not checked which properties require each other.", ""),
-    "dependentSchemas": ("It is not checked what properties require of each other.", ""),
-    "dependencies": ("It is not checked what properties require of each other.", ""),
+    "dependentRequired": ("The rules between properties are not checked.", ""),
+    "dependentSchemas": ("The rules between properties are not checked.", ""),
+    "dependencies": ("The rules between properties are not checked.", ""),
     "not": ("The excluded values are not checked.", ""),
     "if": ("The condition is not checked.", ""),
 }
@@ -64,7 +64,7 @@ UNSUPPORTED_BY_TYPE = {
 
 
 def record_unsupported(node: Node, kind: str) -> None:
-    """Record the keywords of `kind` that have no equivalent, and describe them in words."""
+    """Record a loss for each keyword of type `kind` that Gemini does not have, and describe the keyword in words."""
     for keyword in UNSUPPORTED_BY_TYPE[kind]:
         for check in node.take_checks(keyword):
             neutral = _NEUTRAL.get(keyword)
@@ -88,14 +88,14 @@ def build_number(node: Node, name: str) -> JsonObject:
 
 
 def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
-    """Return the bounds of a length. If a keyword has several bounds, the narrowest counts."""
+    """Return the lowest and the highest length. If sources have different bounds, the narrowest bound counts."""
     found: JsonObject = {}
     for keyword, narrowest in ((lowest, max), (highest, min)):
         counts: list[int] = []
         for check in node.take_checks(keyword):
             number = _number(check.value)
             if number is None or number < 0 or number != int(number):
-                node.record_loss(check.path, keyword, "It is not a count.")
+                node.record_loss(check.path, keyword, "The value is not a count.")
             else:
                 counts.append(int(number))
         if counts:
@@ -104,9 +104,10 @@ def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
 
 
 def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
-    """Return an enum as branches of a union.
+    """Compile an enum to the branches of a union.
 
-    Gemini accepts only strings in an enum. So numbers become a range, and booleans become the type `boolean`.
+    Gemini accepts only strings in an enum. So numbers become one branch with a range, and booleans become the type
+    `boolean`.
     """
     values: list[JsonValue] = [value for value in node.values or [] if value is not None]
     typed: list[JsonValue] = [value for value in values if types is None or _has_type(value, types)]
@@ -116,7 +117,8 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
     if _has_gaps(numbers):
-        # Numbers could be listed as strings, but the model would then return strings, which the tool refuses.
+        # The enum could list numbers as strings. But the model would then return strings, and the tool would refuse the
+        # strings.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
         node.record_value_loss("Numbers between the listed ones are accepted, too.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
@@ -132,7 +134,7 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
 
 
 def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
-    """Return the branches for an enum without a value that satisfies the keywords beside it.
+    """Compile an enum whose values all violate the other keywords of the schema.
 
     The values are listed as strings if the types allow strings or numbers.
     """
@@ -146,7 +148,7 @@ def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str
 
 
 def _is_within(node: Node, value: JsonValue) -> bool:
-    """Whether a value of an enum is within the bounds beside the enum."""
+    """Whether a value of an enum is within the bounds of the same schema."""
     if isinstance(value, str):
         counts = build_counts(node, "minLength", "maxLength")
         lowest, highest = _number(counts.get("minLength")), _number(counts.get("maxLength"))
@@ -188,7 +190,7 @@ def _build_range(node: Node, numbers: list[int | float]) -> JsonObject:
 
 
 def _has_gaps(numbers: list[int | float]) -> bool:
-    """Whether there are other numbers between the lowest and the highest of `numbers`."""
+    """Whether numbers that are not in `numbers` lie between the lowest and the highest of `numbers`."""
     different = set(numbers)
     if not different:
         return False
@@ -220,7 +222,7 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
 
 
 def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
-    """Return the first format that Gemini accepts. With `listed` (an enum of strings), this can only be `enum`."""
+    """Return the first format that Gemini accepts. For an enum of strings (`listed`), only `enum` is accepted."""
     kept = ("enum",) if listed else _FORMATS[name]
     found: JsonObject = {}
     for check in node.take_checks("format"):
@@ -250,14 +252,17 @@ def _plain_bounds(node: Node, keyword: str) -> list[int | float]:
     for check in node.take_checks(keyword):
         number = _number(check.value)
         if number is None:
-            node.record_loss(check.path, keyword, "It is not a number.")
+            node.record_loss(check.path, keyword, "The value is not a number.")
         else:
             bounds.append(number)
     return bounds
 
 
 def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> list[int | float]:
-    """Return exclusive bounds as inclusive bounds. In draft 4, `true` makes the bound beside it exclusive."""
+    """Convert exclusive bounds to inclusive ones.
+
+    In JSON Schema draft 4, `exclusiveMinimum: true` means that `minimum` itself is excluded (the same for `maximum`).
+    """
     up = plain == "minimum"
     bounds: list[int | float] = []
     for check in node.take_checks(keyword):

@@ -1,6 +1,6 @@
 """Builds unions from compiled branches, and adds descriptions to compiled places.
 
-Only `description` and `nullable` may be beside `anyOf`. Gemini refuses other keywords beside it
+Gemini refuses all keywords beside `anyOf`, except `description` and `nullable`
 (https://github.com/langchain-ai/langchain-google/issues/1216).
 """
 
@@ -29,9 +29,9 @@ _LEADING = ("type", "description", "nullable")
 
 
 def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
-    """Return a schema for the branches, and whether a branch allows null.
+    """Combine branches to one schema. Return the schema, and whether a branch allows null.
 
-    The schema is `anyOf` with all branches. If all branches are equal, it is the branch itself.
+    The schema is an `anyOf` with the different branches. If all branches are equal, the schema is this one branch.
     """
     flat: list[JsonObject] = []
     nullable = False
@@ -52,7 +52,7 @@ def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
 
 
 def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
-    """Merge branches that are only an enum into one enum, at the position of the first."""
+    """Merge all branches that have only an enum. The merged branch takes the position of the first of them."""
     bare = [set(branch) == {"type", "enum"} for branch in branches]
     lists = [strings_in(branch, "enum") for branch, is_bare in zip(branches, bare, strict=True) if is_bare]
     texts: list[JsonValue] = [*dict.fromkeys(text for names in lists for text in names)]
@@ -65,7 +65,7 @@ def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
 
 
 def choose_unions(node: Node) -> list[SchemaUnion]:
-    """Return the unions that are compiled to `anyOf`. The others are recorded as lost."""
+    """Return the unions that are compiled to `anyOf`. Record a loss for each other union."""
     unions: list[SchemaUnion] = []
     for union in node.unions:
         if _only_requires(node, union):
@@ -76,7 +76,9 @@ def choose_unions(node: Node) -> list[SchemaUnion]:
         for union in unions[1:]:
             path = f"{union.source.path}/{union.keyword}"
             node.record_loss(
-                path, union.keyword, "It is not checked, because there are too many combinations with another union."
+                path,
+                union.keyword,
+                "This union is not checked, because there are too many combinations with another union.",
             )
         del unions[1:]
     return unions
@@ -108,7 +110,7 @@ def strings_in(schema: JsonValue, keyword: str) -> list[str]:
 
 
 def is_disjoint_union(union: SchemaUnion, branches: Sequence[JsonObject], untyped: Mapping[int, JsonObject]) -> bool:
-    """Whether types and enums show that no value can satisfy two branches.
+    """Whether the types and enums of the branches exclude that a value satisfies two branches.
 
     `untyped` maps the `id` of a compiled place to the place, if its original schema has no `type` and so accepts values
     of any type.
@@ -142,7 +144,7 @@ def properties_of(schema: JsonObject) -> dict[str, JsonObject]:
 
 
 def add_description(node: Node, body: JsonObject) -> JsonObject:
-    """Return the compiled schema `body` with the description and `nullable` of `node`. Its keys have a fixed order."""
+    """Add the description and `nullable` of `node` to the compiled schema `body`. The keys get a fixed order."""
     inner = body.get("description")
     texts = [*node.descriptions, *([inner] if isinstance(inner, str) else [])]
     text = ""
@@ -166,7 +168,7 @@ def _append(text: str, more: str) -> str:
 
 
 def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], losses: list[Loss]) -> JsonObject:
-    """Merge a union of objects into one object. Its `required` lists what all these objects require."""
+    """Merge a union of objects into one object. It requires only the properties that all these objects require."""
     branches = _flatten(compiled)
     if "anyOf" not in compiled:
         return compiled
@@ -201,8 +203,8 @@ def _flatten(compiled: JsonObject) -> list[JsonObject]:
 def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
     """Describe the values of a map to the model, and return a phrase that says how much was described.
 
-    The description has the whole schema of the values if it is short enough. Otherwise it has the schema without
-    descriptions, or only the names and types of the properties.
+    The description contains the whole schema of the values. A long schema is shortened: first its descriptions are left
+    out, then everything except the names and types of the properties.
     """
     bare = _drop_descriptions(compiled)
     for form, phrase in (
@@ -238,5 +240,5 @@ def _outline(bare: JsonObject) -> JsonObject:
 
 
 def describe_value(compiled: JsonObject) -> str:
-    """Return a compiled schema as text: only the type if the schema has no other keyword, otherwise JSON."""
+    """Return a compiled schema as text: the name of the type if `type` is the only keyword, otherwise JSON."""
     return str(compiled["type"]) if set(compiled) == {"type"} else as_text(compiled)

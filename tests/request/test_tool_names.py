@@ -120,7 +120,10 @@ def test_tool_call_and_result_have_one_name(surface):
     _, asked, answered = made.payload["messages"]
     assert asked["tool_calls"][0]["function"]["name"] == "Create_Volume"
     assert answered["name"] == "Create_Volume"
-    said = "The name of tool 'Create Volume' was sent as 'Create_Volume': Gemini refuses it. Replies have the original name."
+    said = (
+        "The name of tool 'Create Volume' was sent as 'Create_Volume': Gemini refuses the original name. "
+        "Replies contain the original name."
+    )
     assert notes(made, "adjusted") == [said]
 
 

@@ -50,7 +50,7 @@ def shape(messages):
         pytest.param(
             [USER, ask("1", "2"), result("2"), HumanMessage("Stop.")],
             [("user", "Hi."), ("assistant", "1+2"), ("tool", "1"), ("tool", "2"), ("user", "Stop.")],
-            "Call 'f' has no result in the history: a result that says so was added.", id="interrupted",
+            "Call 'f' has no result in the history: a placeholder result was added.", id="interrupted",
         ),
         pytest.param(
             [USER, ask("1"), HumanMessage("Well?"), result("1")],
