@@ -1,4 +1,4 @@
-"""HTTP: clients, request bodies, replies as JSON, deadlines, retries, server errors and network errors.
+"""Sends requests over HTTP, reads the replies, enforces time limits, retries calls, and translates errors.
 
 This package may import _catalog, errors and _wire.
 """

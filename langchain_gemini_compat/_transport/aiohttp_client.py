@@ -30,7 +30,7 @@ _MAX_HEADER = 2**16
 _LARGE_BODY = 2**20
 
 
-#: The module of httpx-aiohttp with the transport for the HTTP library in use, httpx or httpx2.
+#: The module of httpx-aiohttp whose transport works with the installed HTTP library (httpx or httpx2).
 _adapter = import_module("httpx_aiohttp.httpx2" if library_name() == "httpx2" else "httpx_aiohttp")
 _Transport = cast("type[AiohttpTransport]", _adapter.AiohttpTransport)
 
@@ -52,7 +52,7 @@ def _open_session(context: ssl.SSLContext, limits: httpx2.Limits) -> aiohttp.Cli
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that sends a large body in pieces. Otherwise, aiohttp warns that the body blocks the event loop."""
+    """A request that sends a large body in pieces, because aiohttp warns about a body that blocks the event loop."""
 
     def update_body_from_data(self, body: object, _stacklevel: int = 3) -> None:
         """Set the body.
@@ -67,7 +67,7 @@ class _Request(aiohttp.ClientRequest):
 class _Connector(aiohttp.TCPConnector):
     """A connector that counts as closed if its event loop can no longer close it.
 
-    Otherwise, aiohttp logs the error "Unclosed client session" after a program that closes its event loop itself.
+    If a program closes its event loop itself, a usual connector would log aiohttp's error "Unclosed client session".
     """
 
     def __init__(self, *, ssl: ssl.SSLContext, limit: int, keepalive_timeout: float | None) -> None:

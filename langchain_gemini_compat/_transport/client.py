@@ -61,7 +61,7 @@ class TransportConfig:
     Args:
         surface: The kind of endpoint, which selects the advice in error messages.
         base_url: The URL without `path`. The URL may contain the placeholder for the project.
-        tokens: Where bearer tokens come from.
+        tokens: The source of bearer tokens.
         limits: The time limits of a call.
         max_retries: Maximum number of retries after the first try of a call. With 0 the rate gate is skipped.
         account: A digest of the key. Transports with different values do not share a rate gate.
@@ -100,7 +100,7 @@ class TransportOptions(TypedDict):
 class Transport:
     """Sends payloads. A reply is whole or streamed, and a call is blocking or async.
 
-    The first call gets a share of an HTTP client, see `Clients`.
+    Transports with equal connections share one HTTP client (see `Clients`), which the first call opens.
     """
 
     def __init__(self, config: TransportConfig) -> None:
@@ -156,7 +156,7 @@ class Transport:
         return self._aexchange(payload, tries, stream=True)
 
     def fetch(self, request: ResourceRequest, sink: Callable[[bytes], object]) -> Mapping[str, str]:
-        """Send a request for a file or a batch. Pass the body of the response to `sink` and return its headers."""
+        """Send a request for a file or a batch. Pass the response body to `sink` and return the response headers."""
         config = self._config
         if request.credential != "none":
             given = {name.lower(): value for name, value in config.headers.items()}
@@ -189,7 +189,7 @@ class Transport:
                     yield wire
 
     def _send(self, payload: JsonObject, tries: Tries) -> Exchange:
-        """Send `payload` and return the response with its body unread. Replace a rejected token once."""
+        """Send `payload` and return the response without reading its body. Replace a rejected token once."""
         body, tokens, limits = encode_body(payload), self._current_tokens(), self._config.limits
         with tries.waiting_for_token() as by:
             token = tokens.token(by)
@@ -268,7 +268,7 @@ class Transport:
 
 
 def _digest_origin(base_url: str) -> str:
-    """Return a digest of scheme, host and port, and of a user name and password, if the URL has them."""
+    """Return a digest of the URL's scheme, host, port, user name and password."""
     parts = urlsplit(base_url)
     return sha256(f"{parts.scheme}://{parts.netloc.lower()}".encode(errors="replace")).hexdigest()
 

@@ -1,6 +1,6 @@
 """Builds HTTP clients, and describes what the HTTP library reads from the environment while it builds one.
 
-Models can share these clients, because a client has no credentials, no cookies and only headers that all models send.
+Models can share these clients: a client has no credentials and no cookies, and its headers are the same for all models.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: The environment variables with the path of a file or directory of certificates.
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-#: The keys of `getproxies` for the proxies that an HTTP client uses.
+#: The keys in the result of `getproxies` that an HTTP client uses. The key `no` is not one of them.
 _PROXIES = frozenset({"http", "https", "all"})
 #: The environment variable with the path of a file to which TLS keys are logged.
 _KEY_LOG = "SSLKEYLOGFILE"
@@ -41,16 +41,16 @@ FIXED_HEADERS = {
     "user-agent": "langchain-gemini-compat",
 }
 _MOST_CONTEXTS = 8
-#: Platforms on which `getproxies` also reads settings of the system.
+#: Platforms on which `getproxies` reads proxies not only from environment variables, but also from system settings.
 _SYSTEM_PROXIES = ("darwin", "win32", "cygwin")
 
 
 def digest_environment() -> str:
     """Return a digest of the settings that an HTTP client reads from the environment.
 
-    The digest covers the environment variables, and the metadata of the file or directory of certificates that they
-    point to. It does not cover the files in that directory. Only a digest is kept, because a proxy's URL may contain a
-    password.
+    The digest covers SSLKEYLOGFILE, the variables for proxies, SSL_CERT_FILE and SSL_CERT_DIR. For the last two, the
+    digest also covers the metadata of the file and of the directory, but not the files in the directory. Only a digest
+    is kept, because a proxy's URL may contain a password.
     """
     return _digest((_read_proxies(), _describe_certificates()))
 
@@ -84,14 +84,14 @@ _built: WeakSet[httpx2.Client | httpx2.AsyncClient] = WeakSet()
 
 
 def has_fixed_headers(client: httpx2.Client | httpx2.AsyncClient) -> bool:
-    """Return whether `client` adds `FIXED_HEADERS` to all requests. A client of the caller does not."""
+    """Return whether `client` adds `FIXED_HEADERS` to all requests. A client of the caller does not add them."""
     return client in _built
 
 
 def _build_async_client() -> httpx2.AsyncClient:
     context = ssl_context()
-    # With a proxy, the HTTP library's own transport is used: aiohttp does not support SOCKS proxies, and checks the
-    # certificate of a proxy with other settings.
+    # With a proxy, the HTTP library's own transport is used, because aiohttp does not support SOCKS proxies. Also,
+    # aiohttp checks the certificate of a proxy with other settings than the HTTP library.
     module = None if _PROXIES & getproxies().keys() else find_aiohttp_client()
     transport = None if module is None else module.build_transport(context, build_limits())
     return build_async_client(verify=context, cookies=_refuse_cookies(), headers=FIXED_HEADERS, transport=transport)
@@ -118,8 +118,7 @@ def ssl_context() -> ssl.SSLContext:
     """Return the SSL context that all clients with the same certificates share, since building one takes 20 ms.
 
     A new context is built if the file in SSL_CERT_FILE changes, or if a file is added to or removed from SSL_CERT_DIR.
-    Other changes are noticed only by a new process: a file in SSL_CERT_DIR is rewritten, or the system's certificates
-    change.
+    If a file in SSL_CERT_DIR is rewritten, or the system's certificates change, restart the process to use the change.
     """
     key = _digest(_describe_certificates())
     with singleton_lock():
@@ -135,7 +134,7 @@ _contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
 
 
 def _refuse_cookies() -> CookieJar:
-    """Return a cookie jar that stays empty. Otherwise, cookies of one caller would be sent for other callers."""
+    """Return a cookie jar that stays empty, so that cookies of one caller are not sent for other callers."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
@@ -146,7 +145,7 @@ def _read_proxies() -> tuple[object, ...]:
     `getproxies`. Each new model calls this function, and `getproxies` would take a tenth of a call's time.
     """
     found = [(name, os.environ[name]) for name in os.environ if name.lower().endswith("_proxy")]
-    # In a CGI script, which has REQUEST_METHOD, `getproxies` ignores HTTP_PROXY.
+    # If REQUEST_METHOD is set, as in a CGI script, `getproxies` ignores HTTP_PROXY.
     return sorted(found), os.environ.get("REQUEST_METHOD"), getproxies() if sys.platform in _SYSTEM_PROXIES else None
 
 

@@ -103,8 +103,8 @@ class Deadline:
             if self.interrupt is None:
                 self._socket = _socket_of(response)
         if self._socket is not None:
-            # From here on this object enforces the limits, so switch off the read timeout. httpx documents the
-            # extension `timeout`; httpcore reads the extension again for the body.
+            # Now this object enforces the limits, so switch off the read timeout. This works for the body, because
+            # httpcore reads the extension `timeout` (documented by httpx) again before it reads the body.
             self._limit_reading(None)
 
     def note_chunk(self) -> None:
@@ -186,10 +186,10 @@ class _Task(Protocol):
 
 
 class TaskDeadline(Deadline):
-    """A deadline that cancels the waiting task. It is for async clients that hide their sockets, such as aiohttp's.
+    """A deadline that cancels the waiting task, for async clients that hide their sockets, such as aiohttp's.
 
-    It works like `asyncio.timeout`, but sets one timer for a whole reply. A new timer for each chunk would take longer
-    than the decoding of the chunk. All methods run in the thread of the event loop.
+    `TaskDeadline` works like `asyncio.timeout`, but sets one timer for a whole reply. A new timer for each chunk would
+    take longer than the decoding of the chunk. All methods run in the thread of the event loop.
     """
 
     def __init__(
@@ -259,7 +259,7 @@ class TaskDeadline(Deadline):
         self._timer, self._timer_at = None, math.inf
 
     def _check(self) -> None:
-        """Expire if the deadline has passed. Chunks that came since the timer was set have moved the deadline."""
+        """Expire if the deadline has passed. If chunks came since the timer was set, the deadline is now later."""
         self._stop_timer()
         if self.due <= time.monotonic():
             self.expire()
@@ -275,7 +275,8 @@ class _Monitor:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = 0
-        #: Other checks of this thread. Each gets the time and returns when to call it again.
+        #: Functions that this thread calls whenever it checks the deadlines. Each function gets the time, and returns
+        #: when its next call is due.
         self.checks: list[Callable[[float], float]] = []
         #: When the next check is due, by the monotonic clock.
         self.next_check = math.inf
@@ -314,7 +315,7 @@ class _Monitor:
     def _run(self) -> None:
         idle = 0
         while True:
-            # A deadline that is added after this line wakes the thread, or is in the copy below.
+            # If another thread now adds a deadline, the deadline is in the copy below, or wakes this thread.
             self.next_check = math.inf
             self._wake.clear()
             deadlines = list(self._deadlines)
@@ -345,7 +346,10 @@ def check_regularly(check: Callable[[float], float]) -> None:
 
 
 def wake_checks() -> None:
-    """Make the deadline thread call the registered checks now, if it runs. It may sleep if no call has a time limit."""
+    """Make the deadline thread call the registered checks now, if the thread runs.
+
+    Without open requests, the thread sleeps after a while, so it may have to be woken.
+    """
     # In a forked child, `_wake` is the parent's event until the thread starts. The lock of that event may be held
     # forever.
     if _monitor.runs_here():

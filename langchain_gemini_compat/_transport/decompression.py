@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The request header `Accept-Encoding`. It omits brotli and zstd, because only new releases of their decompressors can
-#: limit the size of a step.
+#: The request header `Accept-Encoding`. brotli and zstd are omitted, because old releases of their decompressors cannot
+#: limit how much data one step returns.
 ACCEPTED = "gzip, deflate"
 #: Maximum number of bytes that one step of a decompressor returns.
 STEP = 2**18
@@ -56,7 +56,7 @@ class Decompressor:
         self._inflate = zlib.decompressobj(window)
         #: The first bytes of deflate data, kept until it is clear whether they are a zlib header.
         self._start: bytes | None = b"" if window == zlib.MAX_WBITS else None
-        #: The byte after a gzip member, if it may be the start of the next member.
+        #: The byte after a gzip member, if this byte may be the start of the next member.
         self._rest = b""
         #: Whether padding or garbage followed the last member.
         self._is_over = False
@@ -86,9 +86,9 @@ class Decompressor:
             raise BrokenEncodingError("the compressed data ends too early")
 
     def _begin_member(self, data: bytes) -> bytes:
-        """Start the next gzip member and return `data`, or return no bytes for padding and garbage.
+        """Start the next gzip member and return `data`. If `data` does not begin a member, return no bytes.
 
-        A gzip file may have several members (RFC 1952, 2.2). The gzip program ignores bytes after the last one.
+        A gzip file may have several members (RFC 1952, 2.2). The gzip program ignores bytes after the last member.
         """
         self._rest = b""
         if self._window == _GZIP and not self._is_over and data.startswith(_MAGIC):

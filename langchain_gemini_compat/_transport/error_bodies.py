@@ -42,7 +42,8 @@ _WRAPPINGS = (
     "error_message", "original_error", "upstream_error", "provider_error", "innererror", "inner_error",
     "provider_response", "error_details", "fault",
 )  # fmt: skip
-#: Keys of the message in an error object, and keys of its code or type. An error object has one of each.
+#: Keys under which an error object may have its message, and keys under which it may have its code or type. An error
+#: object has at least one key of each group.
 _MESSAGE_KEYS, _CODE_KEYS = (
     ("message", "msg", "detail", "details"),
     ("code", "status", "type", "error_type", "statusCode"),
@@ -54,7 +55,7 @@ _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
-#: Statuses that do not show the cause.
+#: HTTP statuses that do not show the cause of an error.
 _VAGUE_STATUSES = (500, 502)
 #: Statuses of requests that the server refused because of their content. The error text may repeat the request.
 _REFUSALS = (400, 413, 422)
@@ -72,7 +73,7 @@ class _Budget:
 class _Search:
     """The error objects found so far, from the outermost to the innermost."""
 
-    #: The status code of the innermost error object that has one, else the HTTP status.
+    #: The status code in the innermost error object that has a status code. Without such an object, the HTTP status.
     code: int = 0
     budget: _Budget = field(default_factory=_Budget)
     layers: list[JsonObject] = field(default_factory=list)
@@ -135,7 +136,7 @@ def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
         elif not search.text:
             search.text = value.strip()
     elif isinstance(value, list):
-        # Only the first item is unwrapped. `_read_reason` joins the texts of all items.
+        # Only the first error of the list is unwrapped. `_read_reason` joins the texts of all errors.
         for item in value[:1]:
             _unwrap(item, search, depth - 1)
     elif isinstance(value, dict):
@@ -284,7 +285,7 @@ def _read_literal(text: str) -> JsonValue:
         value: object = ast.literal_eval(text)
         if isinstance(value, bytes):
             value = value.decode(errors="replace")
-        # This raises an error for values that JSON does not have, such as sets and complex numbers.
+        # `json.dumps` raises an error for values that JSON does not have, such as sets and complex numbers.
         return cast("JsonValue", json.loads(json.dumps(value)))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
@@ -345,8 +346,8 @@ def _status_of(layers: list[JsonObject]) -> str | None:
 def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code: int) -> int:
     """Return the status of an error.
 
-    The innermost number in the error objects decides. Without a number, the HTTP status decides if it shows the cause
-    of the error. Otherwise, the words of the error decide.
+    The innermost number in the error objects decides. Without a number, an HTTP status that shows the cause of the
+    error decides. If the HTTP status does not show the cause, the words of the error decide.
     """
     number = next((code for layer in layers for code in _codes_of(layer)), None)
     if number is not None:

@@ -86,7 +86,7 @@ def parts_of(choice: JsonObject) -> Iterator[JsonObject]:
 
 
 def _says_error(body: JsonObject) -> bool:
-    """Return whether `body` is an error. Its `choices` and its `error` are missing or empty."""
+    """Return whether `body` is an error. Call this if the `choices` and the `error` of `body` are missing or empty."""
     if isinstance(body.get("error"), dict) or any(is_error_name(body.get(key)) for key in _KINDS):
         return True
     if any(_reports_error(body.get(key)) for key in _FAULTS) or any(
@@ -96,7 +96,7 @@ def _says_error(body: JsonObject) -> bool:
     if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
         return False
     if len(body) == 1:
-        # The `detail` of FastAPI, or a list that a gateway turned into an object with numbers as keys.
+        # The only key may be FastAPI's `detail`. It may be a number, if a gateway turned a list into an object.
         ((key, inner),) = body.items()
         return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_bare_message(body)
     has_reason = any(body.get(key) for key in ("message", "detail", "details", "msg"))

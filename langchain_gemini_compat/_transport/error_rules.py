@@ -52,7 +52,7 @@ def classify(error: ParsedError, surface: Surface, wait: float | None) -> tuple[
         named = " ".join(dict.fromkeys(flags))
         return (
             kind,
-            f"Start the server with `{named}` (see its documentation), or leave out the parameter that needs it.",
+            f"Start the server with the option `{named}`, or leave out the parameter that needs this option.",
         )
     return kind, remedy if isinstance(remedy, str) else remedy[surface]
 
@@ -149,7 +149,7 @@ _COLD = (
 #: inference. Please wait while model completes scale-up from zero, then try your request again." A deployment takes up
 #: to 15 minutes (https://googlecloudplatform.github.io/dgem/deploy/vertex/).
 _COLD_REMEDY = (
-    "The server is starting the model: a cold start takes minutes, with large weights up to 15. Wait for it with "
+    "The server is starting the model. A cold start takes minutes, up to 15 with large weights. Wait for it with "
     '`max_retries=150, timeout={"retry_wait": 900}`, or keep one replica running (`min_replica_count=1`).'
 )
 Remedy: TypeAlias = "str | dict[Surface, str]"
@@ -281,7 +281,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidRequestError,
         _BAD,
         r"penalty is not enabled for",
-        "Leave out `presence_penalty` and `frequency_penalty`: the model takes neither.",
+        "Leave out `presence_penalty` and `frequency_penalty`: the model accepts neither.",
     ),
     (
         errors.ModelNotFoundError,
@@ -351,7 +351,7 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
     503: (errors.ServerError, "Retry later, or use another model."),
 }
-#: Maps a word of an error to its class and advice. These words decide alone, regardless of the status.
+#: Maps a word of an error to the exception class and the advice. Such a word decides, whatever the status.
 _FIRST_WORDS: dict[str, _Rule] = {
     "access_token_type_unsupported": (errors.AuthenticationError, _WRONG_TOKEN),
     **dict.fromkeys(

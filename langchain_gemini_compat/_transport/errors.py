@@ -73,7 +73,7 @@ def _build_header_error() -> errors.APIConnectionError:
 
 
 def open_client(client: Callable[[], _Client]) -> _Client:
-    """Return the HTTP client that `client` builds, with the proxies of the environment.
+    """Call `client`, which builds an HTTP client with the proxies of the environment, and return the HTTP client.
 
     The HTTP library's error is not chained, since its text contains the proxy's URL and perhaps a password.
 
@@ -143,7 +143,7 @@ def _translate_timeout(err: Exception, limits: TimeLimits, deadline: float | Non
 def _build_pool_timeout(first_byte: float, pool: float) -> errors.RequestTimeoutError:
     error = errors.RequestTimeoutError(
         f"No free connection within {min(first_byte, pool):g} seconds: other calls use all connections of the HTTP "
-        "client. Increase `max_connections` in its `Limits`, or `timeout={'first_byte': …}`."
+        "client. Increase `max_connections` in the client's `Limits`, or `timeout={'first_byte': …}`."
     )
     error.limit = "connect" if pool < first_byte else "first_byte"
     return error

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 class Clients:
     """The HTTP clients of one model.
 
-    This object contains the model's shares. A reply that is being read refers to this object, so its connection stays
-    open.
+    While this object exists, the clients of the model stay open. A reply that is being read refers to this object, so
+    the connection of the reply stays open.
 
     Args:
         client: The caller's client for blocking calls, or `None`. The caller closes it.
         async_client: The caller's client for async calls, or `None`. The caller closes it.
-        place: The server and the account. Models share a client only if these and the network settings of the
-            environment are equal.
+        place: The server and the account. Models share a client only if they have the same server, the same account,
+            and the same network settings in the environment.
     """
 
     def __init__(self, client: httpx2.Client | None, async_client: httpx2.AsyncClient | None, place: Hashable) -> None:
@@ -41,21 +41,24 @@ class Clients:
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Share[httpx2.AsyncClient]] = WeakKeyDictionary()
 
     def sync_client(self) -> httpx2.Client:
-        """Return the client for blocking calls. The first call gets a share of it. A replay has its own client."""
+        """Return the client for blocking calls. The first call opens a client, or shares one that is already open.
+
+        A replay has its own client.
+        """
         player = current_player()
         if player is not None:
             return player.client
         if self._given is not None:
             return self._given
         share = self._share
-        # At the end of the process, the clients are closed. Functions that were registered with `atexit` earlier run
-        # after this, and get a new client here.
+        # At the end of the process, a function of `atexit` closes the clients. `atexit` functions that were registered
+        # before it run later. If such a function makes a call, the call gets a new client.
         if share is None or share.pid != os.getpid() or share.client.is_closed:
             share = self._share = take_client((self._place, digest_environment()))
         return share.client
 
     async def async_client(self) -> httpx2.AsyncClient:
-        """Return the client of the running event loop. The first call on a loop gets a share of the client.
+        """Return the client of the running event loop. The first call on a loop opens a client, or shares an open one.
 
         A replay has its own client.
         """

@@ -1,8 +1,8 @@
 """Finds the HTTP library of the openai SDK, and builds HTTP clients with the SDK's defaults.
 
-Unlike the SDK's connections, unused connections stay open for `KEEPALIVE_SECONDS`.
+Unlike with the SDK's clients, unused connections stay open for `KEEPALIVE_SECONDS`.
 
-openai is not imported, since that takes half a second. So its defaults are repeated here: those of
+openai is not imported, since the import takes half a second. So openai's defaults are repeated in this module: those of
 `DefaultHttpxClient` and `DefaultAsyncHttpxClient` (`openai/_base_client.py` and `openai/_constants.py` of openai 2.16
 and 3.52). `tests/transport/test_http_library.py` compares them with the installed version.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         headers: Mapping[str, str]
 
 
-#: Maximum number of open connections in a pool, and of those that stay open without a request.
+#: Maximum number of connections in a pool, and maximum number of unused connections that stay open in the pool.
 _MAX_CONNECTIONS, _MAX_KEEPALIVE_CONNECTIONS = 1000, 100
 #: Seconds that an unused connection stays open. An unused client stays open equally long. The HTTP library's default
 #: for connections is 5.
@@ -59,7 +59,7 @@ class HttpLibrary(Protocol):
 
 
 def http_library() -> HttpLibrary:
-    """Return the HTTP library of the installed openai SDK, which this function imports."""
+    """Import and return the HTTP library that the installed openai SDK uses."""
     return cast("HttpLibrary", import_module(library_name()))
 
 

@@ -38,8 +38,8 @@ class HttpErrorKind(Enum):
     OTHER = "another error"
 
 
-#: Maps the name of an exception to its kind. Exceptions without an entry are `OTHER`, and error messages quote their
-#: texts.
+#: Maps the name of an exception to its kind. An exception without an entry has the kind `OTHER`, and the error message
+#: quotes the text of the exception.
 KINDS = {
     "ConnectTimeout": HttpErrorKind.CONNECT_TIMEOUT,
     "PoolTimeout": HttpErrorKind.POOL_TIMEOUT,

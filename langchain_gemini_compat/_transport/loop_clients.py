@@ -29,7 +29,7 @@ _Value = TypeVar("_Value")
 
 def drop_closed_loops(by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Value]) -> None:
     """Remove the entries of closed event loops. A value may refer to its loop, and would then keep the loop alive."""
-    # Threads with event loops of their own may run this at the same time, so each step must be atomic.
+    # Several threads with their own event loops may run this function at the same time, so each step must be atomic.
     for reference in by_loop.keyrefs():
         loop = reference()
         if loop is not None and loop.is_closed():
@@ -68,7 +68,8 @@ class LoopClients:
                 if is_first or not _has_failed(task):
                     return task.result()
             finally:
-                # The traceback of an exception refers to this frame, which must not refer to the exception or a share.
+                # The traceback of an exception refers to this frame. So this frame must not refer to the task, which
+                # has the exception or a share.
                 del task
 
     async def _open_pool(self, key: Hashable, loop: asyncio.AbstractEventLoop) -> _Share:
@@ -76,7 +77,8 @@ class LoopClients:
         self._open.add(pool)
         await pool.hold_open()
         self._by_loop.setdefault(loop, _OfLoop()).pools[key] = pool
-        # If all callers are cancelled, nobody keeps this share. Then its end starts the idle time.
+        # If all callers are cancelled, no object refers to this share. The garbage collector then deletes the share,
+        # which starts the idle time of the client.
         return pool.share()
 
     def withhold(self, pool: _LoopPool) -> None:
@@ -116,7 +118,7 @@ class _OfLoop:
         self.opening: dict[Hashable, asyncio.Task[_Share]] = {}
 
     def start_opening(self, key: Hashable, opening: Coroutine[object, object, _Share]) -> asyncio.Task[_Share]:
-        """Start a task that runs `opening`, and return the task. It is removed from `opening` when it is done."""
+        """Start and return a task that runs `opening`. `self.opening` contains the task until it is done."""
         task = self.opening[key] = _start_task(asyncio.get_running_loop(), opening)
         task.add_done_callback(partial(self._end_opening, key))
         return task
@@ -211,14 +213,15 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
 
 def _start_task(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, _Value]) -> asyncio.Task[_Value]:
     """Start a task in an empty context. A copy of the caller's context would stay in memory as long as the client."""
-    # The argument `context` of `create_task` is new in Python 3.11.
+    # Python 3.10 has no argument `context` of `create_task`.
     return Context().run(loop.create_task, work)
 
 
 async def _wait_for(task: asyncio.Task[_Share]) -> None:
     """Wait until `task` is done. If the caller is cancelled, the task goes on, since other callers wait for it.
 
-    With `asyncio.wait`, the traceback of a cancelled caller would refer to the task, and so to its share.
+    This function does not use `asyncio.wait`: the traceback of a cancelled caller would refer to the task, and so to
+    the share that the task returns.
     """
     is_done = asyncio.Event()
     task.add_done_callback(lambda _: is_done.set())

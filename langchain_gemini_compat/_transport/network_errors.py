@@ -72,8 +72,8 @@ def build_upload_error(size: int) -> errors.APIConnectionError:
     """Return the error for an upload of `size` bytes during which the server closed a new connection."""
     error = errors.APIConnectionError(
         f"The server closed the connection in the middle of the request ({size / 1e6:.1f} MB). Likely cause: the "
-        "request is larger than the server or a proxy accepts (413). Send less, for instance smaller images or a URL "
-        "instead of the file, or increase the limit of that server."
+        "request is larger than the server or a proxy accepts (status 413). Send less, for instance smaller images or "
+        "a URL instead of the file, or increase the limit of the server or proxy."
     )
     error.is_retryable = False
     return error

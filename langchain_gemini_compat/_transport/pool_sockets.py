@@ -106,5 +106,5 @@ def _requests_of(pool: object) -> list[PoolRequest]:
 
 
 def _find(pool: object, request: httpx2.Request) -> PoolRequest | None:
-    """Return the pool's entry for `request`. It has the same `extensions` object, which httpx passes on unchanged."""
+    """Return the entry of `pool` with the `extensions` object of `request`, which httpx passes on unchanged."""
     return next((held for held in _requests_of(pool) if held.request.extensions is request.extensions), None)

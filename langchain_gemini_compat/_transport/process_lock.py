@@ -16,7 +16,10 @@ class _Lock:
         self.renew()
 
     def renew(self) -> None:
-        """Replace the lock. In a forked child, a held lock would stay held, since its thread does not exist there."""
+        """Replace the lock. Call this in a forked child.
+
+        If another thread held the lock during the fork, no thread of the child could release it.
+        """
         self.held = threading.RLock()
 
 

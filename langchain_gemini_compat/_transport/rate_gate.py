@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two probes. A refusal of a probe usually arrives within this time; another answer may take longer.
 _PROBE_SECONDS = 1.0
-#: Seconds between two checks of a waiting caller for the answer to a probe.
+#: While a probe is under way, a waiting caller checks at this interval, in seconds, whether the probe was answered.
 _LOOK_SECONDS = 0.1
 
 
@@ -38,7 +38,7 @@ class Gate:
         self._half_open_at = 0.0
         self._refused_until = 0.0
         self._probed_at = -_PROBE_SECONDS
-        #: The last 429, or `None` while the gate lets calls pass.
+        #: The last error with status 429, or `None` while the gate lets calls pass.
         self.refusal: Refusal | None = None
         #: Number of calls of `block`. The answer to a request that was sent before the last `block` has no effect.
         self.blocks = 0
@@ -59,7 +59,7 @@ class Gate:
         return 0.0
 
     def try_probe(self) -> bool:
-        """Return whether a caller that cannot wait may send a probe. One such caller per second may do so."""
+        """Allow one probe per second for callers that cannot wait. Return whether this caller may send the probe."""
         now = self._clock()
         if now < self._probed_at + _PROBE_SECONDS:
             return False
@@ -71,7 +71,10 @@ class Gate:
         return self._is_blocking and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:
-        """Return how many seconds are left of the wait that the server asked for. The gate may block for less time."""
+        """Return how many seconds are left of the wait that the server asked for.
+
+        The gate may let calls pass earlier, because `block` limits the time.
+        """
         return max(0.0, self._refused_until - self._clock()) if self._is_blocking else 0.0
 
     def block(self, seconds: float, refusal: Refusal | None = None, *, limit: float = float("inf")) -> None:
@@ -79,7 +82,7 @@ class Gate:
 
         Args:
             seconds: The wait in seconds.
-            refusal: The 429. Callers that cannot wait raise a copy of it.
+            refusal: The error with status 429. Callers that cannot wait raise a copy of this error.
             limit: Maximum number of seconds to block. Pass the longest wait that the refused caller accepts. Without a
                 limit, a wrong number from the server could block all callers for hours.
         """

@@ -46,8 +46,8 @@ else:
 
 #: Maximum size of an error body. The rest is not read.
 MAX_ERROR_BYTES = 2**20
-#: Every reply of this API has at least one of these keys. So does every JSON object that Google sends instead of a
-#: reply.
+#: Every reply of this API has at least one of these keys. Every JSON object that Google sends instead of a reply
+#: also has one of them.
 _REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
 
 
@@ -121,7 +121,7 @@ class ReplyReader(ABC):
 
     def finish(self) -> Iterator[WireChunk]:
         """Yield the chunks that the end of the body completes. If the body is an error, raise the exception for it."""
-        # Stop the deadline first, because the connection is back in the pool and may serve another call.
+        # Stop the deadline first. The connection is back in the pool, so the deadline could end another call.
         self._deadline.close()
         if self._deadline.exceeded:
             self._stop()
@@ -129,7 +129,7 @@ class ReplyReader(ABC):
 
     @abstractmethod
     def _take(self, data: bytes) -> Iterable[WireChunk]:
-        """Return the chunks that `data` completes. `data` is decompressed. Raise an error if a limit is exceeded."""
+        """Return the chunks that the decompressed `data` completes. Raise an error if a limit is exceeded."""
 
     @abstractmethod
     def _finish(self) -> Iterator[WireChunk]:
@@ -151,8 +151,8 @@ class ReplyReader(ABC):
         raise self._build_too_long()
 
     def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
-        # Each received piece reduces the room, even if its decompressed size is 0. A gzip file may have any number of
-        # empty members.
+        # Each received piece counts towards the size limit, even if it decompresses to no bytes, because a gzip file
+        # may have any number of empty members.
         self._room -= OBJECT_BYTES
         if self._room < 0:
             self._stop()
@@ -284,7 +284,7 @@ class WholeReader(_BodyReader):
     def _translate_detail(self, value: JsonValue, content: bytes) -> GeminiCompatError:
         """Return the exception for `{"detail": "…"}`.
 
-        If the text does not show the cause of an error, the answer most likely comes from a server without this API.
+        If the text does not show the cause of an error, the server most likely does not have this API.
         """
         error = self._translate(value)
         return self._build_no_reply(content) if isinstance(error, errors.ServerError) else error
@@ -313,7 +313,7 @@ class ErrorReader(_BodyReader):
 
     def _build_unreadable(self, text: str) -> Exception:
         if self._decompressor is None:
-            # The server's own text cannot be read, because its encoding is not supported. So `text` takes its place.
+            # The server's text cannot be read, because its encoding is not supported. The error quotes `text`.
             self._pieces = [text.encode()]
         return self._build_error()
 

@@ -76,7 +76,7 @@ def forget_secrets(error: BaseException | None) -> None:
     secrets = [secret for request in requests for secret in secrets_of(request)]
     for one in chain:
         if isinstance(one, UnicodeEncodeError):
-            # This error contains the whole text that could not be encoded.
+            # A `UnicodeEncodeError` contains the whole text that could not be encoded.
             one.object, one.args = "", ()
         one.args = tuple(_hide_in(secrets, part) for part in one.args)
     for request in requests:

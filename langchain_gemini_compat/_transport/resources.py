@@ -40,9 +40,9 @@ class ResourceRequest:
         url: The whole URL.
         content: The body.
         headers: Further headers.
-        credential: How the request is authenticated. `"bearer"` sends a bearer token. `"native"` sends API keys in the
-            header of Google's native API. `"none"` sends nothing, because the URL for the parts of an upload is itself
-            a credential.
+        credential: How the request is authenticated. `"bearer"` sends a bearer token. `"native"` sends an API key in
+            the header of Google's native API, or else a bearer token. `"none"` sends no credential. Use `"none"` for
+            the parts of an upload, whose URL is itself a credential.
     """
 
     method: str
@@ -78,7 +78,7 @@ class _SinkReader(ReplyReader):
 
 
 def add_query(url: str, query: Mapping[str, str]) -> str:
-    """Return `url` with the parameters of `query` added that `url` does not have yet.
+    """Add to `url` the parameters of `query` that `url` does not have yet. Return the new URL.
 
     >>> add_query("https://a.example/b?alt=media", {"alt": "json", "team": "moon"})
     'https://a.example/b?alt=media&team=moon'
@@ -97,11 +97,11 @@ def fetch(
     surface: Surface,
     limits: TimeLimits,
 ) -> Mapping[str, str]:
-    """Send `request`, pass the body of the response to `sink`, and return its headers.
+    """Send `request`, pass the body of the response to `sink`, and return the headers of the response.
 
     Raises:
-        GeminiCompatError: The server refused the request, or did not answer in time. In this case, `sink` may have
-            received a part of the body.
+        GeminiCompatError: The server refused the request, or did not answer in time. `sink` may have received a part of
+            the body before the error.
     """
     token = "" if request.credential == "none" else tokens.token()
     headers = {"accept-encoding": ACCEPTED, "user-agent": "langchain-gemini-compat", **request.headers}

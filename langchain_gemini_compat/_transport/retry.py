@@ -147,7 +147,10 @@ class Tries:
             self.headers = read_headers(response)
 
     def try_renew_token(self) -> bool:
-        """Return whether a refused token may be replaced. Each call may do so once. This does not count as a retry."""
+        """Return whether a refused token may be replaced.
+
+        Each call may replace its token once. The replacement does not count as a retry.
+        """
         is_first, self._token_renewed = not self._token_renewed, True
         return is_first
 
@@ -202,7 +205,8 @@ class Tries:
     def _extending_deadline(self) -> Generator[None]:
         """Extend the time limit of the call by the time in the `with` block, which waits for the rate limiter.
 
-        LangChain waits for the rate limiter before the call starts. So no wait for the rate limiter counts.
+        Before the first try, LangChain waits for the rate limiter, and the time limit does not include that wait. So
+        the time limit does not include the waits before retries either.
         """
         start = time.monotonic()
         yield
@@ -210,7 +214,7 @@ class Tries:
             self.deadline += time.monotonic() - start
 
     def _delay_left(self) -> float:
-        """Return how many seconds are left of the delay before a retry, and count them as waited."""
+        """Return how many seconds are left of the delay before a retry. Add the next sleep to `waited`."""
         seconds = max(0.0, self._resume_at - time.monotonic())
         self.waited += min(seconds, _LONGEST_SLEEP)
         return seconds
@@ -235,8 +239,8 @@ class Tries:
         """
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()
-        # If this call cannot wait as long as the server asked, it does not wait at all, even if the gate blocks for
-        # less time.
+        # A call that cannot wait as long as the server asked does not wait at all, even if the gate blocks for less
+        # time than the server asked.
         seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
         if seconds <= 0:
             return 0.0
@@ -257,11 +261,11 @@ class Tries:
         """
         if isinstance(error, errors.RateLimitError):
             if error.is_retryable:
-                # An error that was rebuilt from its arguments, by the caller's own client, has no response.
+                # The caller's own HTTP client may rebuild an error from its arguments. Such an error has no response.
                 refusal = errors.Refusal.of(error) if hasattr(error, "response") else None
                 self._gate.block(seconds, refusal, limit=self._longest_wait)
         elif isinstance(error, (errors.APIStatusError, errors.UnusableReplyError)):
-            # Any other answer, even a 503, shows that the quota is no longer exceeded.
+            # An answer with any status but 429, even 503, shows that the quota is no longer exceeded.
             self._gate.release(self._blocks)
 
     def _back_off(self, error: GeminiCompatError) -> float:

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.tape import Take
 
 _T = TypeVar("_T")
-#: Maximum length of the queue between the reading thread and the caller, and seconds between two checks whether the
-#: other side has stopped.
+#: Maximum length of the queue between the reading thread and the caller. Seconds after which the side
+#: that waits checks whether the other side has stopped.
 _QUEUE_SIZE, _CHECK_SECONDS = 16, 1.0
 
 
@@ -382,7 +382,7 @@ def _raising_upload_error(request: httpx2.Request, upload: UploadTrace | None) -
             raise UploadError(len(request.content)) from err
         raise
     finally:
-        # The extension `trace` would keep the body in memory as long as the request.
+        # If `trace` stayed in the extensions of the request, the body would stay in memory as long as the request.
         request.extensions.pop("trace", None)
 
 
@@ -393,6 +393,6 @@ def _remove_read_timeout(request: httpx2.Request) -> SharedTimeouts:
 
 
 def _set_from_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Future[None]) -> None:
-    # A closed event loop raises `RuntimeError`.
+    # `call_soon_threadsafe` of a closed event loop raises `RuntimeError`.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(lambda: None if event.done() else event.set_result(None))

@@ -35,7 +35,7 @@ _RETRY_IN = re.compile(
 )
 #: Finds the wait of `RetryInfo` in a text that is not valid JSON.
 _DELAY_IN_TEXT = re.compile(rf"retryDelay[\"'\\]{{1,8}}: ?[\"'\\]{{1,8}}{_SECONDS}s")
-#: Headers that describe the body as sent. They would be wrong for the decompressed body.
+#: Headers that describe the body as the server sent it. For the decompressed body, these headers would be wrong.
 _OF_THE_TRANSFER = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 #: Headers of a response that may contain a secret of the server.
 _OF_THE_SERVER = frozenset({b"set-cookie", b"set-cookie2"})
@@ -47,7 +47,7 @@ _TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 def translate_response(response: Response, content: bytes, surface: Surface) -> errors.APIStatusError:
     """Return the exception for a `response` with an error status and the body `content`.
 
-    The body in the exception does not contain secrets of the request, which some servers repeat.
+    Some servers repeat secrets of the request. These secrets are removed from the body in the exception.
     """
     content = hide_secret(response.request, content)
     kept = _keep(response, content)
@@ -116,10 +116,10 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # The likely cause is the gateway: most gateways drop signatures, while most callers keep messages unchanged.
+        # Most gateways drop signatures, and most callers keep messages unchanged. So the gateway is the likely cause.
         remedy = (
-            f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting of "
-            "that gateway that keeps signatures, or use Google's own endpoint."
+            f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting "
+            "with which the gateway keeps signatures, or use Google's own endpoint."
         )
     word = f"{error.status} {error.code}" if error.status else str(error.code)
     built = kind(

@@ -75,7 +75,7 @@ class Pool(Generic[_Client]):
 
 
 def surplus_of(pools: Iterable[_AnyPool]) -> list[_AnyPool]:
-    """Return the pools to close so that at most `MOST_UNUSED` unused pools are left. The longest unused come first."""
+    """Return the pools to close so that at most `MOST_UNUSED` unused pools stay open. The longest unused are closed."""
     unused = sorted((pool for pool in pools if pool.is_unused()), key=lambda pool: pool.unused_since)
     return unused[: max(0, len(unused) - MOST_UNUSED)]
 
@@ -97,13 +97,13 @@ class _SyncClients:
             if pool is None:
                 self._close_surplus(time.monotonic())
                 pool = self._pools[key] = Pool(key, open_sync_client())
-                # Wake the thread that closes unused clients.
+                # Wake the deadline thread, which closes unused clients.
                 wake_checks()
             return pool.share()
 
     def close_unused(self, now: float) -> float:
         """Close the clients that are unused for `IDLE_SECONDS` or exceed `MOST_UNUSED`. Return when to check again."""
-        # The deadline thread must not wait for a thread that builds a client.
+        # The deadline thread runs this method. It must not wait while another thread holds the lock to build a client.
         if not self._lock.acquire(blocking=False):
             return now + 1.0
         try:
@@ -128,7 +128,7 @@ class _SyncClients:
         self._pools, self._lock = {}, RLock()
 
     def _close_surplus(self, now: float) -> None:
-        """Note which clients are unused, and close those that exceed `MOST_UNUSED`."""
+        """Set `unused_since` of clients that became unused, and close the unused clients that exceed `MOST_UNUSED`."""
         for pool in self._pools.values():
             if pool.unused_since == math.inf and pool.is_unused():
                 pool.unused_since = now

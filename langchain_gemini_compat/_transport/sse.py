@@ -52,8 +52,8 @@ class SseDecoder:
         self._stray = _Pieces(limit)
         #: The name of the current event if the name marks an error, else an empty string.
         self._error_name = ""
-        #: Joins a character that the server split between two events. Once `joiner.began` is true, pass all values
-        #: through `joiner.join`.
+        #: Joins the two halves of a character that the server split between two events. If `joiner.began` is true, the
+        #: reader must pass each value to `joiner.join`.
         self.joiner = SurrogateJoiner()
 
     def feed(self, data: bytes) -> Iterator[JsonValue]:
@@ -113,7 +113,7 @@ class SseDecoder:
         return lines
 
     def _take_error(self) -> JsonValue:
-        """Return the error of an event with the name of an error."""
+        """Return the error in an event whose name marks an error, such as `event: error`."""
         name, data = self._error_name, b"\n".join(self._data.take() or self._stray.take())
         self._error_name = ""
         try:

@@ -48,7 +48,7 @@ class Take(Protocol):
         ...
 
     def save(self, exceeded: Limit | None = None) -> None:
-        """Write the exchange to the file. `exceeded` is the time limit that ended it."""
+        """Write the exchange to the file. `exceeded` is the time limit that ended the exchange, or `None`."""
         ...
 
 
@@ -73,7 +73,7 @@ class Player(Protocol):
 
     client: httpx2.Client
     async_client: httpx2.AsyncClient
-    #: Replaces the credentials of the models.
+    #: The source of tokens that is used in place of the models' credentials.
     tokens: TokenSource
 
 
@@ -125,7 +125,7 @@ def playing_here(player: Player) -> Generator[None]:
 
 
 def is_playing_here() -> bool:
-    """Return whether a player of `playing_here` answers. It has one reply, so a retry would get the same reply."""
+    """Return whether a player of `playing_here` answers. Such a player gives every retry the same reply."""
     return _player_here.get() is not None
 
 

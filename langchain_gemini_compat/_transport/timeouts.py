@@ -102,7 +102,7 @@ def _check_count(given: Sequence[object]) -> Sequence[object]:
 
 
 def _read_parts(given: Mapping[str, object]) -> TimeLimits:
-    """Return the time limits for the limits of an HTTP library. If `write` or `pool` is missing, `read` is used."""
+    """Convert the timeouts of an HTTP library to time limits. If `write` or `pool` is missing, `read` is used."""
     parts = {name: None if value is None else _check(name, value) for name, value in given.items()}
     read = parts["read"]
     return TimeLimits(parts["connect"], read, read, write=parts.get("write", read), pool=parts.get("pool", read))

@@ -30,7 +30,7 @@ class TokenSource(Protocol):
 
     @property
     def account(self) -> Hashable:
-        """A digest of the key or the identity of the credentials. Different digests do not share connections."""
+        """A digest of the key or of the credentials' identity. Models with different digests share no connection."""
         ...
 
     def token(self, deadline: float | None = None) -> str:
