@@ -109,20 +109,21 @@ _THINKING = f"""
 {{thinking}}
 ### What `reasoning_effort` becomes
 
-The header row has the values that you can set. The cells have the value that is sent: the nearest value that the model
-accepts. If the value that is sent is not your value, `preview()` has a note.
+The header row has the values that you can set. Each cell has the value that the package sends: the nearest value that
+the family accepts. If this is not your value, `preview()` has a note.
 
 {{efforts}}
 - `max` is treated like `xhigh`.
-- `thinking_level` accepts the same values. For models with budgets, it is sent as a budget, with a note.
+- `thinking_level` accepts the same values. For models with budgets, the package sends `thinking_level` as a budget, with
+  a note.
 - On Vertex AI, `none` and `minimal` are sent as a level or a budget. With `include_thoughts`, every value is sent as a
   level or a budget, on both surfaces.
-- For models with budgets, the values stand for these numbers of tokens:
+- For models with budgets, the package sends these numbers of tokens:
   {", ".join(f"`{word}` {tokens:,}" for word, tokens in EFFORT_BUDGETS.items())}.
 
 ### What `thinking_budget` becomes
 
-The header row has examples of budgets in tokens. The cells have the value that is sent.
+The header row has examples of budgets in tokens. Each cell has the value that the package sends to this family.
 
 {{budgets}}"""
 _RULES = """
@@ -198,7 +199,8 @@ _LANDINGS = """
 This table shows where each parameter is in the requests for `gemini-3.5-flash`. Some models accept fewer parameters: see
 [model families](families.md#rules-that-differ). `google.x` means the key `extra_body.google.x` of the body. The body has a
 literal key `extra_body`. *left out* means that the surface does not accept the parameter. *not sent* means that the parameter
-does not change the request. *applied to the reply* means that only the package uses the parameter, for the reply.
+does not change the request. *applied to the reply* means that the parameter is not sent: the package applies it to the
+reply.
 
 Sources: Google's pages on OpenAI compatibility for
 [Vertex AI](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview), which
@@ -208,8 +210,8 @@ ignores keys that it does not know, and for [AI Studio](https://ai.google.dev/ge
 _KEYS = """
 ## Keys of the body
 
-Other keys from `model_kwargs` or a call are sent to Google only if they are in this table. They are always sent to
-compatible servers. The content of `extra_body` is added last and sent unchanged.
+Other keys from `model_kwargs` or a call are sent to Google only if this table lists them. Compatible servers always get
+these keys. The content of `extra_body` is added last and sent unchanged.
 
 """
 _EMBEDDINGS = """

@@ -32,12 +32,12 @@ Gemini accepts a subset of JSON Schema. This page shows what the package does wi
 
 `preview()` and `response_metadata` list the losses. A keyword that is not on this page is dropped.
 
-- Each example is the schema of one argument. `#/$defs/D` is `{{"type": "string"}}`. The test suite compiles all of them,
+- Each example is the schema of one argument. `#/$defs/D` is `{{"type": "string"}}`. The test suite compiles all examples,
   and `{COMMAND}` writes this page.
 - In the schema of an answer (`response_format`), `additionalProperties` is kept and objects may be empty. All
   other keywords are treated in the same way.
-- At the top of a tool's arguments, `anyOf` and `oneOf` become one object with the properties of all alternatives. This is
-  listed as a loss.
+- At the top of a tool's arguments, `anyOf` and `oneOf` become one object with the properties of all alternatives.
+  `preview()` lists this change as a loss.
 - A tool without arguments is sent without `parameters`.
 """
 
