@@ -45,12 +45,12 @@ class Failure:
     is_retryable: bool = False
     #: Whether the refresh was stopped because no caller waits for it any longer.
     is_timeout: bool = False
-    #: If set, `text` and `is_retryable` are read from the error that this function builds. The function may import
-    #: openai.
+    #: A function that builds an error, or `None`. `_build_error` reads the text and `is_retryable` from that error
+    #: instead of from this object. The function may import openai.
     build: Callable[[], GeminiCompatError] | None = None
 
     def make_error(self) -> GeminiCompatError:
-        """Return a new `CredentialsError`, or a placeholder for it as the function `make_error` does."""
+        """Return a new `CredentialsError`. In an event loop without openai, return a placeholder (see `make_error`)."""
         return make_error(self._build_error)
 
     def _build_error(self) -> errors.CredentialsError:
@@ -90,7 +90,7 @@ _WORDINGS = {
     ),
     CredentialKind.WORKLOAD_IDENTITY: _Wording(
         "workload identity federation",
-        "Check the credential configuration file, the subject token that it names, and the provider: `gcloud iam "
+        "Check the credential configuration file, the subject token named in the file, and the provider: `gcloud iam "
         "workload-identity-pools providers describe PROVIDER --workload-identity-pool=POOL --location=global`.",
     ),
     CredentialKind.WORKFORCE_IDENTITY: _Wording(
@@ -269,5 +269,5 @@ def _build_error(message: str, *, is_retryable: bool) -> errors.CredentialsError
 def build_async_callable_error() -> GeminiCompatError:
     """Return the error for an async `api_key` function in a sync call, which cannot await the function."""
     return build_error(
-        "`api_key` is an async callable, so only `ainvoke` and `astream` can use it. Pass a sync one for sync calls."
+        "`api_key` is an async callable. Only `ainvoke` and `astream` can use it. For sync calls, pass a sync callable."
     )

@@ -96,7 +96,7 @@ def _share_source(
     state, key = share_state(credentials, quota_project_id, client)
     return share_source(
         _shared_sources,
-        # The token source keeps these objects alive, so no other object can get the same `id`.
+        # The token source keeps the state and the client alive, so no new object can get the same `id`.
         (*key, id(state), quota_project_id, id(client)),
         lambda: GoogleTokens(credentials, quota_project_id, state, client, _now),
     )
@@ -151,7 +151,7 @@ class GoogleTokens:
 
     @property
     def account(self) -> Hashable:
-        """The identity of the credentials, which all models with the same credentials share."""
+        """An object that identifies the credentials. All models with the same credentials have the same object."""
         return self._state.account
 
     @property
@@ -281,7 +281,7 @@ class GoogleTokens:
             expiry = self._renew(credentials)
         value = cast("str | None", credentials.token)
         if not value and not state.is_static:
-            raise build_error(f"No token for {self.info.source}: their `refresh` gave no token. Check that method.")
+            raise build_error(f"No token for {self.info.source}: `refresh` returned no token. Check that method.")
         return self._build_token(clean_header(value or "", f"token of {self.info.source}"), expiry)
 
     def _renew(self, credentials: Credentials) -> datetime | None:
@@ -346,7 +346,7 @@ class GoogleTokens:
         return bool(credentials.token) and left > (timedelta(0) if is_static else _WINDOW)
 
     def _fetch_project(self) -> str | None:
-        """Return the project of an external account, requested from the server, or `None` for other credentials."""
+        """Request the project of an external account and return it. Return `None` for other credentials."""
         request_project = getattr(self._credentials, "get_project_id", None)
         if not callable(request_project):
             return None
@@ -379,7 +379,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _snapshot(credentials: Credentials) -> tuple[object, object]:
-    """Return the token and the expiry. A later comparison shows whether other code has changed them."""
+    """Return the token and the expiry. If they differ later, other code has replaced the token."""
     return getattr(credentials, "token", None), getattr(credentials, "expiry", None)
 
 

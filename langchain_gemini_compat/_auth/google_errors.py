@@ -1,8 +1,8 @@
 """Classification of google-auth's exceptions: which kind of credentials failed, and why.
 
 google-auth does not have error codes. One class covers missing and broken default credentials, and another covers every
-refusal of a server. So this module compares modules, class names and message texts of google-auth. No other module
-does. If a release changes a text, the error message gives less specific advice.
+refusal of a server. So this module compares modules, class names and message texts of google-auth. No other module of
+this package compares them. If a release changes a text, the error message gives less specific advice.
 
 Checked with google-auth 2.29 and 2.62. `tests/auth/test_google_errors.py` raises each of these errors in the installed
 release and fails if a name or a text has changed.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CredentialKind(Enum):
-    """The kinds of Google credentials. Each value is the module that defines their class."""
+    """The kinds of Google credentials. Each value is the name of the module that defines the credentials' class."""
 
     USER = "google.oauth2.credentials"
     SERVICE_ACCOUNT = "google.oauth2.service_account"
@@ -68,8 +68,9 @@ NETWORK_ERRORS = frozenset({"TransportError", "TimeoutError", "ConnectionError"}
 #: The attribute of impersonated credentials that contains the credentials of the caller.
 CALLER = "_source_credentials"
 
-#: Matches error texts of Google's servers that concern the quota project, and those for an API that is not enabled.
+#: Matches error texts of Google's servers about the quota project.
 _QUOTA_PROJECT = re.compile(r"quota project|USER_PROJECT_DENIED|serviceusage\.services\.use", re.IGNORECASE)
+#: Matches error texts of Google's servers about an API that is not enabled.
 _API_DISABLED = re.compile(r"SERVICE_DISABLED|has not been used in project", re.IGNORECASE)
 #: HTTP status codes of temporary failures.
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})

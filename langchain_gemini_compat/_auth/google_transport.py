@@ -54,9 +54,9 @@ class _Adapter(Protocol):
 
 
 class Mounts:
-    """A replacement for `requests.Session`. google-auth mounts the certificates for metadata servers on it.
+    """A replacement for `requests.Session`, on which google-auth mounts the certificates for metadata servers.
 
-    google-auth 2.45 to 2.49 always mounts certificates. Later versions do so if GCE_METADATA_MTLS_MODE is set.
+    google-auth 2.45 to 2.49 always mounts certificates. Later versions mount them if GCE_METADATA_MTLS_MODE is set.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Mounts:
 
     def find(self, url: str) -> ssl.SSLContext | None:
         """Return the certificates that were mounted for `url`."""
-        # google-auth requests the server's root without a trailing slash, but mounts the certificates with one.
+        # google-auth mounts the certificates for a URL with a trailing slash, but requests the root without the slash.
         found = (context for prefix, context in self._contexts.items() if f"{url}/".startswith(prefix))
         return next(found, None)
 
@@ -134,7 +134,7 @@ class TokenRequest(Request):
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A request. Its deadline is `end`, or the time when the last waiting caller stops waiting if that is earlier."""
+    """A request. Its deadline is the earlier of `end` and the time at which the last waiting caller stops waiting."""
 
     method: str
     url: str
@@ -183,7 +183,7 @@ class TokenResponse(Response):
 
 
 def use_with_gdch(request: TokenRequest) -> TokenRequest:
-    """Return `request` as an instance of `requests.Request`, which credentials of Google Distributed Cloud require."""
+    """Copy `request` to an instance of `requests.Request`. Google Distributed Cloud's credentials need that class."""
     from google.auth.transport import requests
 
     adapted = type("GdchTokenRequest", (TokenRequest, requests.Request), {"__init__": TokenRequest.__init__})()
@@ -253,7 +253,7 @@ def _convert_errors(message: _Message) -> Generator[None]:
         reason = f"{type(err).__name__}: {err}"
     else:
         return
-    # If the time is over, `timeout` raises an error that says so. Otherwise, the HTTP error is raised.
+    # If the time is over, `timeout` raises an error about the time. If not, the next line raises the HTTP error.
     message.timeout()
     raise TransportError(reason)
 

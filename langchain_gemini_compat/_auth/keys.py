@@ -93,8 +93,8 @@ class CallableToken(_KeySource):
             return self._check(answer)
         if inspect.iscoroutine(answer):
             answer.close()
-        # The function is not run in a new event loop, because it may use objects of the caller's loop, such as HTTP
-        # sessions.
+        # The caller's async function is not run in a new event loop, because the function may use objects of the
+        # caller's loop, such as HTTP sessions.
         raise build_async_callable_error()
 
     async def atoken(self, deadline: float | None = None) -> str:
@@ -154,7 +154,7 @@ def wait_until(future: Future[_T], deadline: float | None, source: str) -> _T:
 
 
 async def await_until(future: asyncio.Future[_T], deadline: float | None, source: str) -> _T:
-    """Async version of `wait_until`. At the `deadline`, this also cancels `future`."""
+    """Async version of `wait_until`. At the `deadline`, `future` is cancelled."""
     try:
         done, _ = await asyncio.wait([future], timeout=_remaining(deadline))
     finally:

@@ -40,7 +40,7 @@ _PROXY_SUFFIX = "_PROXY"
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token and the time at which it is replaced."""
+    """A bearer token, its expiry, and the time from which a new token is requested."""
 
     value: str = field(repr=False)
     expiry: datetime | None
@@ -96,7 +96,7 @@ class CredentialState:
 def share_state(
     credentials: Credentials | None, quota_project_id: str | None, client: object
 ) -> tuple[CredentialState, Key]:
-    """Return the shared state of `credentials` and its cache key. Create the state if it does not exist.
+    """Return the shared state of `credentials` and the cache key of the state. Create the state if it does not exist.
 
     `None` means the default credentials. Their state depends on the quota project, the environment, and the caller's
     `client`.

@@ -1,4 +1,4 @@
-"""Reads files of facts about models: `models.json` beside this module, and files of users that correct it.
+"""Reads files of facts about models: `models.json` beside this module, and files of users with corrections.
 
 A file has two tables:
 
@@ -9,7 +9,7 @@ A file has two tables:
 In a file of a user, a fact may consist of its value alone. A fact without a grade counts as documented. A source may be
 any string.
 
-Each key and value is checked, so a mistake raises an error that names the file and the place in it.
+Each key and value is checked. The error for a mistake names the file and the wrong entry.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-#: The environment variable with the path of a file that corrects facts, for all models without `catalog`.
+#: The environment variable with the path of a file that corrects facts. It applies to models without the argument
+#: `catalog`.
 CATALOG_VARIABLE = "GEMINI_COMPAT_CATALOG"
-#: Grades of facts: `documented` on a page of Google's, `observed` in a published reply of the service, or `reported` by
-#: somebody else.
+#: Grades of facts. `documented`: on a page of Google. `observed`: in a published reply of the service. `reported`: by
+#: any other source.
 GRADES = ("documented", "observed", "reported")
 #: All thinking levels, from the lowest to the highest.
 LEVELS = ("minimal", "low", "medium", "high", "xhigh")
@@ -38,7 +39,7 @@ LEVELS = ("minimal", "low", "medium", "high", "xhigh")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A page or package in which somebody read a fact."""
+    """A page or package that contains a fact."""
 
     url: str
     #: The date on which somebody read the page or package, in ISO form.
@@ -51,9 +52,10 @@ class End:
 
     #: The last day of the service; `None` if no source contains it.
     date: date | None
-    #: The model that Google recommends as a replacement, or that answers in its place; empty if no source names one.
+    #: Name of the model that Google recommends as a replacement, or that answers requests for the old model. Empty if
+    #: no source names a replacement.
     successor: str
-    #: The grade of the end: one of `GRADES`.
+    #: The grade of the fact: one of `GRADES`.
     grade: str
 
 
@@ -69,16 +71,17 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A type of values.
+    """The type of a fact's value.
 
-    `read` converts a value to the type in `ModelFamily`, or returns `None` if it is not allowed.
+    `allowed` describes the valid values for error messages. `read` converts the value in a file to the value in
+    `ModelFamily`, or returns `None` if the value is not valid.
     """
 
     allowed: str
     read: Callable[[object], object]
 
 
-#: The facts of each family, by the beginning of the names of its models.
+#: Maps the beginning of a family's model names to the facts of the family.
 FamilyFacts = Mapping[str, Mapping[str, Fact]]
 
 
@@ -86,7 +89,7 @@ def parse_catalog(text: str, file: str) -> FamilyFacts:
     """Return the facts in the JSON document `text`, in which each fact must have a source and a grade.
 
     Raises:
-        ValueError: The document is not valid. The message names `file` and the place in it.
+        ValueError: The document is not valid. The message names `file` and the wrong entry.
     """
     return _Reader(file, is_own=True).read_document(_parse_json(text, file))
 
@@ -95,7 +98,7 @@ def read_catalog(path: str) -> FamilyFacts:
     """Return the facts in a JSON or TOML file of a user.
 
     Raises:
-        ValueError: The file cannot be read, or is not valid. The message names it and the place in it.
+        ValueError: The file cannot be read, or is not valid. The message names the file and the wrong entry.
     """
     file = Path(path)
     try:
@@ -133,7 +136,10 @@ def _parse_toml(text: str, file: str) -> object:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads a parsed file. In the file of this package, each fact has a listed source and a grade."""
+    """Reads a parsed file.
+
+    With `is_own`, the file is that of this package: each fact must have a grade, and a source from the table `sources`.
+    """
 
     file: str
     is_own: bool
@@ -151,7 +157,7 @@ class _Reader:
         return {name.lower(): self._read_family(name, entry, sources) for name, entry in families.items()}
 
     def _check_family_name(self, name: str, names: Collection[str]) -> None:
-        """Raise an error if the name has a prefix or occurs twice, since its facts would have no effect."""
+        """Raise an error if the name has a prefix or occurs twice, since the facts under it would have no effect."""
         bare = name.rpartition("/")[2]
         if bare != name:
             raise ValueError(f"{self.file}: `families.{name}` has a prefix. Write `families.{bare}`.")
@@ -163,8 +169,8 @@ class _Reader:
         return {key: self._read_fact(key, given, sources, f"`families.{name}.{key}`") for key, given in facts.items()}
 
     def _read_fact(self, key: str, given: object, sources: Mapping[str, Source], place: str) -> Fact:
-        # In a file of a user, a table is either a fact with its source, or only the value of a fact: the end of a
-        # service.
+        # In a file of a user, a table is either a whole fact (value, source, grade) or only a value. The only values
+        # that are tables are ends of a service, with `date` or `successor`.
         is_table = self.is_own or (isinstance(given, dict) and not given.keys() & {"date", "successor"})
         whole = given if is_table else {"value": given}
         entry = _read_table(whole, self.file, place, ("value", "source", "grade", "note"))
@@ -191,7 +197,7 @@ class _Reader:
 
 
 def _read_table(given: object, file: str, place: str, known: Collection[str] = ()) -> dict[str, object]:
-    """Return `given`. Raise an error if it is not a table, or if it has a key that is not in a non-empty `known`."""
+    """Return `given`. Raise an error if it is not a table or has an unknown key. An empty `known` allows all keys."""
     if not isinstance(given, dict):
         raise _wrong(file, place, given, f"a table with {_list(known) or 'entries'}")
     table = cast("dict[str, object]", given)
@@ -246,7 +252,7 @@ def _read_range(value: object) -> tuple[int, int] | None:
 
 
 def _read_date(value: object) -> str | None:
-    """Return a date in ISO form. A TOML parser returns a `date`, and a JSON parser a string."""
+    """Return the date as a string in ISO form. `value` is a `date` from a TOML file, or a string from a JSON file."""
     try:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError:
@@ -254,10 +260,10 @@ def _read_date(value: object) -> str | None:
 
 
 def _read_end(value: object) -> End | None:
-    """Return the end with an empty grade, because the grade is not part of the value."""
+    """Convert a table to an `End`, with an empty grade. The grade is not part of this table, so the caller sets it."""
     if not isinstance(value, dict) or not value or not value.keys() <= {"date", "successor"}:
         return None
-    # A TOML parser returns a `date`, and a JSON parser a string.
+    # The value of `date` is a `date` from a TOML file, or a string from a JSON file.
     last, successor = str(value.get("date", "")), value.get("successor", "")
     if not isinstance(value.get("date", ""), (str, date)) or not isinstance(successor, str):
         return None
@@ -272,7 +278,7 @@ def _one_of(*words: str) -> _Kind:
 
 
 def _some_of(*words: str) -> _Kind:
-    """Return the type for a list that contains some of `words`, in the order of `words`."""
+    """Return the `_Kind` of lists that contain one or more of `words`, in the order of `words`."""
 
     def read(value: object) -> tuple[str, ...] | None:
         found = _read_words(value)
@@ -287,7 +293,8 @@ _TEXT = _Kind("a string", _read_text)
 _TEXT_OR_NOTHING = _Kind("a string, which may be empty", lambda value: value if isinstance(value, str) else None)
 _DATE = _Kind("a date, such as `2027-05-19`", _read_date)
 _END = _Kind("a table with `date` (such as `2027-05-19`), `successor` (the name of a model), or both", _read_end)
-#: The facts that a family may have, with their types. They are fields of `ModelFamily`, which explains them.
+#: Maps the name of each fact to the type of its value. The names are fields of `ModelFamily`, whose comments explain
+#: the facts.
 FACTS: Mapping[str, _Kind] = {
     "title": _TEXT,
     "status": _TEXT,

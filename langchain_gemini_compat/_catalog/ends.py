@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 #: The current day. Tests replace it.
 clock: Callable[[], date] = date.today
-#: The warning starts this long before the end of the service.
+#: How long before the end of the service the warning starts.
 _NOTICE = timedelta(days=30)
 _NAMES = {"vertex": "Vertex AI", "ai_studio": "AI Studio"}
-#: Families that this process has already checked, by catalog, surface and name.
+#: Model families that this process has already checked, each as a tuple of catalog, surface and family name.
 _seen: set[tuple[str | None, str, str]] = set()
 
 
 def take_end_warning(endpoint: Endpoint) -> str | None:
-    """Return the warning that the service of the endpoint's model ends soon or has ended, or `None`.
+    """Return a warning if the service of the endpoint's model ends soon or has ended, else `None`.
 
-    Each process checks a model family once, at the first request. Return `None` for compatible servers, and if Google
-    documents no end of the service.
+    Only the first call in a process for a catalog, surface and model family can return the warning. For
+    compatible servers, and for an end that Google does not document, return `None`.
     """
     if not endpoint.speaks_gemini:
         return None

@@ -1,13 +1,13 @@
 """Builds LangChain's `ModelProfile` from the facts about a model family.
 
-A profile has only keys that langchain-core 1.6 knows, or that the caller passes, because langchain-core warns of other
-keys. A key whose fact is unknown is left out.
+A profile has the keys that langchain-core 1.6 knows, and later keys only if the caller lists them in `keys`.
+langchain-core warns about keys that it does not know. A key is left out if its value is not known.
 
 LangChain's agents read two keys in particular:
 
-- `structured_output`: if it is true, `create_agent` sends the schema as `response_format`. If the agent has tools,
-  `create_agent` does so only for model names that contain `gemini-3`. Other models, such as `gemini-flash-latest`, get
-  the schema as a tool.
+- `structured_output`: if its value is true, `create_agent` sends the schema as `response_format`. An exception is an
+  agent with tools whose model name does not contain `gemini-3`, such as `gemini-flash-latest`. This model gets the
+  schema as a tool.
 - `max_input_tokens`: `SummarizationMiddleware` starts to summarize at a fraction of this number.
 """
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class KnownProfile(dict[str, object]):
-    """A profile built from the catalog. It keeps its original facts, so that changes by other code can be found."""
+    """A profile built from the catalog. Its attribute `facts` keeps the original values, to detect later changes."""
 
     def __init__(self, facts: dict[str, object]) -> None:
-        """Copy the facts, and the list in them, since callers may change the profile."""
+        """Copy `facts` and the lists among its values, because callers may change the profile."""
         super().__init__((key, value.copy() if isinstance(value, list) else value) for key, value in facts.items())
         self.facts = facts
 
     def __reduce__(
         self,
     ) -> tuple[type[KnownProfile], tuple[dict[str, object]], None, None, Iterator[tuple[str, object]]]:
-        """Copy and pickle the profile with its changes."""
+        """Return the state for copies and pickles: the original facts, and the current entries of the profile."""
         return KnownProfile, (self.facts,), None, None, iter(self.items())
 
 
@@ -44,9 +44,9 @@ def build_profile(family: ModelFamily, model: str = "", keys: Collection[str] = 
 
     Args:
         family: The facts.
-        model: Name of the model. The profile has Google's name and dates of the model only if the family has the same
-            name.
-        keys: The keys of profiles in the installed langchain-core. Version 1.6 has no keys for names and dates.
+        model: Name of the model. The family's title, status and dates are in the profile only if `family` is named
+            after this model.
+        keys: The keys of profiles in the installed langchain-core. Version 1.6 has no keys for title, status and dates.
     """
     if not family.generation:
         return None
@@ -56,7 +56,7 @@ def build_profile(family: ModelFamily, model: str = "", keys: Collection[str] = 
 
 
 def is_from_catalog(profile: object) -> bool:
-    """Return whether `profile` was built from the catalog and not changed, so that a new model gets a new profile."""
+    """Return whether `profile` was built from the catalog and not changed. A new model replaces such a profile."""
     return isinstance(profile, KnownProfile) and profile == profile.facts
 
 
@@ -66,8 +66,8 @@ def _facts(family: ModelFamily) -> dict[str, object]:
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
-        # These keys say whether a `ToolMessage` may contain media. If a surface accepts no media in tool results, this
-        # package sends the media in a user message after the tool result.
+        # The next two keys say whether a `ToolMessage` may contain media. If a surface accepts no media in tool
+        # results, this package sends the media in a user message after the tool result.
         "image_tool_message": family.calls_tools and "image" in family.inputs,
         "pdf_tool_message": family.calls_tools and "pdf" in family.inputs,
         "text_outputs": True,

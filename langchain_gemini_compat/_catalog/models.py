@@ -1,7 +1,7 @@
 """Facts about model families: what a request or a LangChain profile needs to know about a model.
 
-The facts and their sources are in `models.json`, which `catalog_file` reads. A fact without a source is not in the
-file. It has the default of `ModelFamily`, with which the package changes requests least.
+The facts and their sources are in `models.json`, which `catalog_file` reads. If no source is known for a fact, the fact
+is not in the file, and the default in `ModelFamily` applies. The defaults change requests as little as possible.
 """
 
 from __future__ import annotations
@@ -33,17 +33,19 @@ _TEXT = _FILE.read_text(encoding="utf-8")
 class ModelFamily:
     """The facts about one family of models. Limits are in tokens."""
 
-    #: The beginning of the names of the family's models.
+    #: The text with which the names of all models of the family begin.
     name: str
-    #: Four facts for the LangChain profile of the model whose name is `name`: Google's name for the model, the state of
-    #: its service, and two dates.
+    #: `title`, `status` and two dates are for the LangChain profile of the model that has the name of the family.
+    #: `title` is Google's name of the model. `status` is the state of its service.
     title: str | None = None
     status: str | None = None
     release_date: str | None = None
     last_updated: str | None = None
-    #: The Gemini generation whose rules apply; `gemini-3` for Gemini 4 and later. Empty for models other than Gemini.
+    #: The Gemini generation whose rules apply to the model. Gemini 4 and later have `gemini-3` here. Empty for models
+    #: other than Gemini.
     generation: str = ""
-    #: How thinking is set: by a budget of tokens (Gemini 2.5), by a level (Gemini 3 and later), or not at all.
+    #: How a request sets the amount of thinking: `budget` in tokens (Gemini 2.5), `level` (Gemini 3 and later), or
+    #: `none` for models that do not think.
     thinking: Literal["budget", "level", "none"] = "level"
     levels: tuple[str, ...] = ("minimal", "low", "medium", "high")
     #: How much the model thinks by default: a level, or `dynamic` if the model chooses a budget itself.
@@ -56,7 +58,7 @@ class ModelFamily:
     may_stop_thinking_on_vertex: bool = False
     #: Whether AI Studio accepts `reasoning_effort` for the model. If not, the server answers 400 to every value.
     takes_effort_on_ai_studio: bool = True
-    #: Whether the model answers 400 to a function call of the current turn without its thought signature.
+    #: Whether the model answers 400 if a function call of the current turn has no thought signature.
     signatures_demanded: bool = False
     #: Whether Vertex AI accepts an assistant message with both text and tool calls.
     text_beside_calls: bool = True
@@ -78,18 +80,18 @@ class ModelFamily:
     #: MIME types of media that a tool result on Vertex AI may contain. For other types, the server probably answers
     #: 400.
     result_types: tuple[str, ...] = ("image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain")
-    #: Locations on Vertex AI, `None` if unknown. `regions` stands for all single regions, such as `us-central1`.
-    #: AI Studio has no locations.
+    #: Locations of Vertex AI that serve the model, `None` if unknown. The word `regions` means all single regions, such
+    #: as `us-central1`. AI Studio has no locations.
     locations: tuple[str, ...] | None = None
     #: Whether Google serves the models on its own Chat Completions endpoint; `None` if no source shows that it does.
     on_chat_completions: bool | None = None
-    #: The API that serves the models, if Chat Completions does not; empty for chat models.
+    #: The API that serves the models, if it is not Chat Completions. Empty for chat models.
     other_api: str = ""
     #: When the service of the models ends on each surface; `None` if no end is known.
     end_on_vertex: End | None = None
     end_on_ai_studio: End | None = None
-    #: Whether the family is in a file of facts. `False` for `LATER_GEMINI` and `_OTHER`, which apply to all other
-    #: models.
+    #: Whether a file of facts lists the family. `False` for `LATER_GEMINI` and `_OTHER`, the families of models that no
+    #: file lists.
     known: bool = True
 
     def is_name_of(self, model: str) -> bool:
@@ -124,7 +126,8 @@ class ModelFamily:
         return self.generation == other.generation
 
 
-#: The facts for later versions and for aliases such as `gemini-flash-latest`: those common to newer text models.
+#: The facts that newer text models of Gemini have in common. They apply to versions that no file lists, and to aliases
+#: such as `gemini-flash-latest`.
 LATER_GEMINI = ModelFamily(
     "gemini",
     generation=_GEMINI_3,
@@ -195,16 +198,17 @@ def _longest(bare: str, families: Iterable[ModelFamily]) -> ModelFamily:
 
 @lru_cache(maxsize=32)
 def _load_families(catalog: str) -> tuple[ModelFamily, ...]:
-    """Return all families, corrected by the file `catalog` unless the path is empty.
+    """Return all families, with the corrections in the file `catalog` unless the path is empty.
 
     Each file is read once per process.
 
-    A family that the file adds starts with the facts that models of this name have without the file.
+    The file may also add a family. The facts that the file does not set are those of the family to which the models
+    belonged before.
     """
     rows = {family.name: family for family in (*known_families(), LATER_GEMINI, _OTHER)}
     corrections = read_catalog(catalog) if catalog else {}
     change = cast("Callable[..., ModelFamily]", replace)
-    # Shorter names come first, so that a new family can start with the facts of another new family.
+    # Shorter names are added first, because a new family may start with the facts of another new family.
     for name in sorted(corrections, key=len):
         base = rows.get(name) or replace(_longest(name, rows.values()), name=name, known=True)
         rows[name] = change(base, **{key: fact.value for key, fact in corrections[name].items()})

@@ -1,7 +1,7 @@
 """Defines surfaces and endpoints: their URLs, their spelling of model names, and what they accept in a request.
 
-Nothing here does I/O. Sources: Google's OpenAI-compatibility pages for Vertex AI and for the Gemini API. Vertex AI
-ignores unknown body keys. AI Studio answers 400 to them (seen for `store`, `seed`, `frequency_penalty` and others).
+This module does no I/O. Sources: Google's OpenAI-compatibility pages for Vertex AI and for the Gemini API. Vertex AI
+ignores unknown body keys. AI Studio answers 400 to unknown body keys (seen for `store`, `seed` and others).
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ DEFAULT_LOCATION = "global"
 #: Placeholder in a base URL until google-auth has found the project.
 PROJECT_PLACEHOLDER = "{project}"
 
-#: For each argument that becomes a URL segment: the pattern of valid values, and a description for error messages.
+#: Maps each argument that becomes a URL segment to the pattern of valid values, and to their description for errors.
 _SEGMENTS = {
     "project": (
         re.compile(r"(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+:)?[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        "a project ID or number: letters, digits and hyphens, with a domain before it for `example.com:my-project`",
+        "a project ID or number: letters, digits and hyphens. A domain may precede the ID: `example.com:my-project`",
     ),
     "location": (
         re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"),
@@ -43,8 +43,8 @@ _SEGMENTS = {
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 #: Domains of all Google APIs, and of the dedicated endpoints of Vertex AI.
 _GOOGLE_DOMAINS = (".googleapis.com", ".prediction.vertexai.goog")
-#: Matches hosts of Vertex AI, with their location: public hosts, hosts for client certificates, and hosts for Private
-#: Service Connect.
+#: Matches hosts of Vertex AI: public hosts, hosts for client certificates, and hosts for Private Service Connect. The
+#: groups contain the location.
 _VERTEX_HOST = re.compile(
     r"(?:(?P<region>[a-z]+-[a-z]+[0-9]+)-|(?:[a-z0-9-]+-)?)?aiplatform(?:\.(?P<multi_region>[a-z]+)\.rep)?"
     r"(?:\.mtls)?(?:-[a-z0-9-]+)?(?:\.p)?\.googleapis\.com"
@@ -60,7 +60,7 @@ _PATH_BEGINNING = re.compile(
     r"(?P<root>(?:/v[0-9][a-z0-9]{0,30})?)"
     r"(?:/projects(?:/(?P<project>[\w.:-]+)(?:/locations(?:/(?P<location>[\w-]+)(?:/endpoints)?)?)?)?)?"
 )
-#: Matches the part of a path that names your own endpoint.
+#: Matches `/endpoints/ID` in a path if the ID is that of your own endpoint.
 _OWN_ENDPOINT = re.compile(r"/endpoints/(?!openapi(?:/|$))(?P<endpoint>[^/]+)")
 _RESOURCE = re.compile(
     r"(?:/v[0-9][a-z0-9]{0,30})?/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)(?:/endpoints/(?P<endpoint_id>[^/]+))?"
@@ -98,10 +98,11 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
     "ai_studio": frozenset({"none", "minimal", "low", "medium", "high"}),
     "openai_compatible": None,
 }
-#: Values that Vertex AI's page maps to a thinking budget. They apply to models that limit thinking by tokens.
+#: Values of `reasoning_effort` that Vertex AI's page maps to a thinking budget. For models that limit thinking by a
+#: number of tokens, only these values are sent.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
-#: On Vertex AI, `service_tier="priority"` is sent as this header. No source shows other tiers on the compatible
-#: endpoint. https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
+#: Header that replaces `service_tier="priority"` on Vertex AI. No source shows other tiers on the compatible endpoint.
+#: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
 TIER_HEADER = "X-Vertex-AI-LLM-Shared-Request-Type"
 #: Prefixes of the MIME types of Office and OpenDocument files.
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -116,7 +117,7 @@ OFFICE_TYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The address to which requests are sent, and what they may contain."""
+    """The address to which requests are sent, and what a request to this address may contain."""
 
     surface: Surface
     base_url: str
@@ -159,7 +160,7 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """The model's name. Without it, `endpoints/ID` for your own endpoint, else the host."""
+        """The model's name. For an endpoint without a model name: `endpoints/ID`, or the host if there is no ID."""
         if self.model:
             return self.model
         endpoint = _own_endpoint(self.base_url)
@@ -182,7 +183,7 @@ class Endpoint:
 
     @property
     def key_variable(self) -> str:
-        """The environment variable from which LangChain's `load` reads the API key: Google's or a gateway's."""
+        """The environment variable from which LangChain's `load` reads the API key of Google or of a gateway."""
         return "GOOGLE_API_KEY" if self.surface == "ai_studio" else "GEMINI_COMPAT_API_KEY"
 
     @property
@@ -202,7 +203,7 @@ class Endpoint:
 
     @property
     def takes_files_by_url(self) -> bool:
-        """Whether `https:` and `gs:` URLs are read for audio, video and documents, and `gs:` URLs for images.
+        """Whether the server reads audio, video and documents from `https:` and `gs:` URLs, and images from `gs:` URLs.
 
         This property is read only for Google's surfaces, because it is not known what a gateway accepts.
         """
@@ -238,7 +239,7 @@ class Endpoint:
         return self.dialect != "ai_studio" or family.takes_effort_on_ai_studio
 
     def takes_effort(self, effort: str, family: ModelFamily) -> bool:
-        """Whether the surface accepts this value of `reasoning_effort`, if the Gemini model itself accepts it."""
+        """Whether the surface accepts this value of `reasoning_effort`. The model's own rules are not checked here."""
         if not self.takes_efforts(family):
             return False
         counts_tokens = self.dialect == "vertex" and family.thinking == "budget"
@@ -274,28 +275,28 @@ class Endpoint:
         return self.takes_media_in_results(family) and mime_type in family.result_types
 
     def may_be_reached_as(self, surface: object) -> bool:
-        """Whether the same server can also be configured as `surface`.
+        """Whether the argument `surface` may have this value for the same server.
 
-        A gateway works with different values of `surface`.
+        A gateway works as a compatible server and as one of Google's surfaces.
         """
         return surface == self.surface or "openai_compatible" in (surface, self.surface)
 
     @property
     def is_google(self) -> bool:
-        """Whether the host is Google's and the model is not your own deployment. Google refuses unknown keys."""
+        """Whether the host is Google's and the model is not your own deployment. Such servers refuse unknown keys."""
         return not self.self_deployed and _is_in_google_domain(self.base_url)
 
     @property
     def host(self) -> str:
-        """The host and port that identify the server. For your own deployment, the path is included.
+        """The host and port that identify the server. For your own deployment, the path follows.
 
-        The path is needed because one Vertex AI host serves many endpoints.
+        One Vertex AI host serves many deployments, so the host alone does not identify a deployment.
         """
         url = urlsplit(self.base_url)
         return f"{url.netloc}{url.path}" if self.self_deployed else url.netloc
 
     def with_model(self, model: str) -> Endpoint:
-        """Return the same endpoint for another model, whose name may have any of Google's prefixes, or be empty."""
+        """Return a copy of the endpoint for the model `model`. The name may be empty or have a prefix of Google."""
         name = model if self.self_deployed or not model else _spell_model(self.surface, model)
         return replace(self, model=name)
 
@@ -313,7 +314,7 @@ def build_endpoint(
 ) -> Endpoint:
     """Return the endpoint for these arguments.
 
-    With `keeps_path`, `base_url` is used unchanged. Otherwise, the path of an endpoint is added to a bare host.
+    On Vertex AI, the path of the endpoint is added to a `base_url` without a path, unless `keeps_path` is true.
 
     Raises:
         ValueError: An argument is not valid, `base_url` is missing, or `model` is missing and the endpoint needs it.
@@ -445,20 +446,20 @@ def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
 
 
 def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
-    """Whether the host belongs to Vertex AI. With `takes_shared`, a host that serves all Google APIs counts too."""
+    """Whether the host is one of Vertex AI. If `takes_shared` is true, so is a host that serves all Google APIs."""
     host = urlsplit(base_url).hostname or ""
     hosts = (_VERTEX_HOST, _DEDICATED_HOST, *([_SHARED_HOST] if takes_shared else []))
     return any(pattern.fullmatch(host) for pattern in hosts)
 
 
 def _lacks_vertex_path(base_url: str) -> bool:
-    """Whether the path of an endpoint must be added, because `base_url` is only a host (of Google or of others)."""
+    """Whether `base_url` lacks the path of an endpoint. Outside Google, any path counts as complete."""
     url = urlsplit(_trim(base_url))
     return not url.path or (is_google_host(base_url) and _is_bare(base_url))
 
 
 def find_location(base_url: str) -> str | None:
-    """Return the location in the path or the Vertex AI host of `base_url`; `None` if there is no location."""
+    """Return the location in the path of `base_url`, else in its Vertex AI host; `None` if neither contains one."""
     url = urlsplit(_trim(base_url))
     path = _PATH_BEGINNING.fullmatch(url.path)
     if path and path["location"]:
@@ -471,7 +472,7 @@ def find_location(base_url: str) -> str | None:
 
 
 def find_project(base_url: str) -> str | None:
-    """Return the project in the path or the dedicated host of `base_url`; `None` if there is no project."""
+    """Return the project in the path of `base_url`, else in its dedicated host; `None` if neither contains one."""
     url = urlsplit(_trim(base_url))
     path = _PATH_BEGINNING.fullmatch(url.path)
     if path and path["project"]:
@@ -488,7 +489,7 @@ def read_place(base_url: str) -> dict[str, str]:
 
 
 def _cut_resource(base_url: str) -> str:
-    """Return `base_url` up to its API version."""
+    """Return `base_url` without the part after the API version."""
     url = urlsplit(base_url)
     path = _PATH_BEGINNING.fullmatch(url.path)
     return f"{base_url[: len(base_url) - len(url.path)]}{path['root']}" if path else base_url
@@ -526,7 +527,8 @@ def _vertex_url(
 ) -> str:
     """Return the base URL of an endpoint on Vertex AI.
 
-    `base_url` is a host, with or without a version, or empty for the public host of the location.
+    `base_url` is an address without a path, or with an API version as its path. If `base_url` is empty, the public
+    host of the location is used.
     """
     place = location or find_location(base_url) or DEFAULT_LOCATION
     path = f"projects/{project or PROJECT_PLACEHOLDER}/locations/{place}/endpoints/{endpoint_id or 'openapi'}"
@@ -540,7 +542,7 @@ def _names_own_endpoint(base_url: str) -> bool:
 
 
 def _own_endpoint(base_url: str) -> str:
-    """Return the ID of your own endpoint on Vertex AI in the path or the dedicated host, or an empty string."""
+    """Return the ID of your own Vertex AI endpoint in the path of `base_url`, else in its dedicated host, else `""`."""
     url = urlsplit(base_url)
     found = _OWN_ENDPOINT.search(url.path)
     if found:
