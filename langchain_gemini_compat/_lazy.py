@@ -1,7 +1,8 @@
-"""Delays imports until first use: placeholders for modules, and packages that import their public names late.
+"""Delays imports until first use, with placeholders for modules and with lazy packages.
 
-LangChain evaluates the annotations of a model's methods (`RunnableWithFallbacks.__getattr__` calls
-`typing.get_type_hints`). So each name in a public annotation must exist at run time.
+Placeholders are needed because LangChain evaluates the annotations of a model's methods
+(`RunnableWithFallbacks.__getattr__` calls `typing.get_type_hints`). So each name in a public annotation must exist at
+run time.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def library_name() -> str:
 def _openai_version() -> str:
     """Return the version of openai.
 
-    It is read from the installation's metadata, because an import takes half a second.
+    The version is read from the installation's metadata, because importing openai takes half a second.
     """
     if "openai" not in sys.modules:
         try:

@@ -998,8 +998,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         model has the profile of that model, unless you set one.
 
         Args:
-            update: New values by the name of the parameter, or by another of its names. They are not validated. A plain
-                `api_key` becomes a secret.
+            update: Maps the name or an alias of a parameter to the new value. The values are not validated. An
+                `api_key` that is a string becomes a secret.
             deep: Whether to copy the values of the fields too. HTTP clients and credentials are always shared.
 
         Returns:

@@ -1,4 +1,4 @@
-"""The exception classes of `errors`. Only `api` imports openai, and `pending` imports `api` with the first error.
+"""The exception classes of `errors`. Only `api` imports openai. `pending` imports `api` when the first error is built.
 
 This package may import _lazy and _wire.
 """

@@ -1,9 +1,9 @@
 """Builds errors, and keeps event loops running while the first error imports openai.
 
 The import takes half a second. Code without an event loop imports openai when it builds the first error. In the thread
-of a running event loop, `make_error` returns a `PendingError`. `_model.call` catches it, imports openai in another
-thread, and raises the error itself. Other code passes the result of `make_error` to `complete_error` before it raises
-the error. Callers of the package never see a `PendingError`, not even as the context of another error.
+of a running event loop, `make_error` returns a `PendingError`. `_model.call` catches the `PendingError`, imports openai
+in another thread, and raises the final error. Other code passes the result of `make_error` to `complete_error`, and
+raises the result. Callers of the package never see a `PendingError`, not even as the context of another error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PendingError(GeminiCompatError):
-    """A placeholder for an error, until openai is imported.
+    """A placeholder for an error whose class cannot be used before openai is imported.
 
     Args:
         build: Returns a new error. This function may import openai.
@@ -35,7 +35,7 @@ class PendingError(GeminiCompatError):
         self.build = build
 
     def replace(self) -> GeminiCompatError:
-        """Return the error, with the cause, the context, the traceback and the partial text of this placeholder."""
+        """Build the final error. Copy the cause, context, traceback and partial text of this placeholder to it."""
         error = self.build()
         error.__cause__, error.__context__ = self.__cause__, self.__context__
         error.__suppress_context__ = self.__suppress_context__
@@ -49,14 +49,14 @@ class _Import:
     """State of the import of the exception classes."""
 
     def __init__(self) -> None:
-        #: Whether the classes exist. The module `api` sets this when it is imported.
+        #: Whether the module `api` with the exception classes is imported. The module itself sets this.
         self.is_done = False
         #: Seconds that the import took, or 0.
         self.seconds = 0.0
         self.lock = threading.RLock()
 
     def run(self) -> ModuleType:
-        """Import the classes, unless they are imported. Return their module."""
+        """Return the module `api`. Import the module if it is not imported yet."""
         start, is_first = time.monotonic(), not self.is_done
         with self.lock:
             module = import_module("langchain_gemini_compat._errors.api")
@@ -81,22 +81,22 @@ if hasattr(os, "register_at_fork"):
 
 
 def are_classes_imported() -> bool:
-    """Return whether openai and the classes of `api` are imported. If not, no error can be an instance of them."""
+    """Return whether openai and `api` are imported. If not, no error can be an instance of a class of `api`."""
     return _import.is_done
 
 
 def note_classes_imported() -> None:
-    """Record that the classes exist. The module `api` calls this."""
+    """Record that the module `api` is imported. The module itself calls this function."""
     _import.is_done = True
 
 
 def import_classes() -> ModuleType:
-    """Import openai and the classes of `api`, unless they are imported. Return the module `api`."""
+    """Return the module `api`. Import openai and the module if they are not imported yet."""
     return _import.run()
 
 
 async def aimport_classes() -> None:
-    """Import openai and the classes of `api` in another thread, unless they are imported."""
+    """Import openai and the module `api` in another thread, if they are not imported yet."""
     if _import.is_done:
         return
     try:
@@ -107,7 +107,7 @@ async def aimport_classes() -> None:
 
 
 def import_seconds() -> float:
-    """Return how many seconds the import of openai took, or 0 before the import. Time limits leave this time out."""
+    """Return how many seconds the import of openai took, or 0 before the import. Time limits do not count this time."""
     return _import.seconds
 
 
@@ -125,10 +125,10 @@ def deferring_errors() -> Generator[None]:
 
 
 def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
-    """Return the error that `build` returns.
+    """Return the error that `build` returns, or a placeholder if openai is not imported yet.
 
-    In the thread of a running event loop, and within `deferring_errors`, return a `PendingError` if openai is not
-    imported yet.
+    The placeholder is a `PendingError`. It is returned in the thread of a running event loop, and within
+    `deferring_errors`. Other threads import openai now.
 
     Values that may change must be read before this call and not in `build`, because `build` may run half a second
     later.
@@ -141,7 +141,7 @@ def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
 
 
 def complete_error(error: GeminiCompatError) -> GeminiCompatError:
-    """Return `error`, or the error that a `PendingError` replaces."""
+    """Return the final error for a `PendingError`, after importing openai. Return any other error unchanged."""
     if not isinstance(error, PendingError):
         return error
     import_classes()

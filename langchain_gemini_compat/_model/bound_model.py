@@ -1,8 +1,8 @@
-"""Runnables that `bind`, `bind_tools` and `with_structured_output` return: LangChain's, with a `preview` method.
+"""Runnables that `bind`, `bind_tools` and `with_structured_output` return: LangChain's runnables plus `preview`.
 
-LangChain's own `RunnableBinding` passes an unknown method on to the model and drops the bound options. So its `preview`
-would show a request without these options. The classes are serialized and traced under the names of their base classes.
-After `langchain_core.load.load`, a binding has LangChain's own class.
+On LangChain's own `RunnableBinding`, `preview` would be a call of the model's method without the bound options. The
+classes here are serialized and traced under the names of LangChain's classes. After `langchain_core.load.load`, a
+binding is an instance of LangChain's class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import ConfigDict
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
 
-#: Options of `bind_tools`. `with_structured_output` drops them if they are bound.
+#: Options that `bind_tools` sets. `with_structured_output` of a bound model leaves them out.
 _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format"})
 _Runnable = TypeVar("_Runnable", bound="RunnableSerializable[Any, Any]")
 
@@ -31,7 +31,7 @@ class _Previewing(Protocol):
     """A runnable with the method `preview`."""
 
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
-        """Return the request, and the notes about it."""
+        """Return the body of the request, and notes about changes of the request."""
         ...
 
 
@@ -51,8 +51,8 @@ class PreviewedRunnable:
     """Overrides the methods with which LangChain builds a runnable around a model, so that the result has `preview`."""
 
     if not TYPE_CHECKING:
-        # These methods are hidden from type checkers, because their parameters differ between versions of
-        # langchain-core.
+        # The methods of this class are hidden from type checkers, because the parameters of LangChain's methods differ
+        # between versions of langchain-core.
         def bind(self, **kwargs: Any) -> PreviewedRunnable:
             """Return a runnable with options of a request bound to it, as LangChain does."""
             return adopt_runnable(super().bind(**kwargs))
@@ -104,9 +104,9 @@ class TracedAsLangChain(PreviewedRunnable):
 
 
 class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessage]):
-    """A chat model with bound options. This is LangChain's `RunnableBinding`, with `preview`."""
+    """A chat model with bound options: LangChain's `RunnableBinding` with the method `preview`."""
 
-    # The validators are built with the first binding, so that the import stays fast.
+    # Pydantic builds the validators when the first binding is created, so that the import stays fast.
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
 
     @classmethod
@@ -152,7 +152,7 @@ class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessag
         bound = cast("_Model", self.bound).bind_tools(tools, **{**options, **kwargs})
         if isinstance(bound, BoundModel):
             return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
-        # `self.bound` is a model with fallbacks, whose `bind_tools` has bound the options to each of its models.
+        # `self.bound` is a model with fallbacks. Its `bind_tools` has bound the options to each of the models.
         return self.model_copy(update={"bound": bound, "kwargs": {}})
 
     def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:
@@ -177,7 +177,7 @@ class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessag
 
 
 class StructuredModel(TracedAsLangChain, RunnableSequence[LanguageModelInput, Any]):
-    """A chat model whose answers are objects. This is LangChain's `RunnableSequence`, with `preview`."""
+    """A chat model whose answers are objects: LangChain's `RunnableSequence` with the method `preview`."""
 
     langchain_name: ClassVar[str] = RunnableSequence.__name__
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True, defer_build=True)
@@ -201,13 +201,13 @@ class StructuredModel(TracedAsLangChain, RunnableSequence[LanguageModelInput, An
 
 
 def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """Return a runnable that is equal to LangChain's `runnable`, and has the method `preview`."""
+    """Convert LangChain's `runnable` to this package's class, which adds the method `preview`."""
     if isinstance(runnable, PreviewedRunnable):
         return runnable
     if isinstance(runnable, RunnableBinding):
         return _copy_fields(runnable, BoundModel)
     if isinstance(runnable, RunnableBindingBase):
-        # This is LangChain's runnable for retries.
+        # `runnable` is a `RunnableRetry` of LangChain.
         return BoundModel(bound=runnable)
     if isinstance(runnable, DynamicRunnable):
         from langchain_gemini_compat._model.configurable_model import choose_class
@@ -219,22 +219,22 @@ def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
 
 
 def _copy_fields(runnable: Runnable[Any, Any], cls: type[_Runnable]) -> _Runnable:
-    """Return a runnable of the class `cls` with the fields of `runnable`. `cls` extends the class of `runnable`."""
+    """Return a runnable of the class `cls` with the fields of `runnable`. `cls` is a subclass of `type(runnable)`."""
     return cls(**{name: getattr(runnable, name) for name in cls.model_fields})
 
 
 def find_model(runnable: object, *, before_fallbacks: bool = False) -> tuple[object, Mapping[str, Any]]:
     """Return the model inside `runnable` that a call would use, and the bound options of the call.
 
-    The config of a binding may set parameters of a configurable model. If two bindings set the same, the outer binding
-    applies.
+    The config of a binding may set parameters of a configurable model. If two bindings set the same option or
+    parameter, the value of the outer binding is used.
 
     Args:
         runnable: A model, or a runnable around one.
-        before_fallbacks: Whether to return the first model of a model with fallbacks, instead of the model with
-            fallbacks.
+        before_fallbacks: If `True` and the model has fallbacks, return the first model. If `False`, return the
+            runnable with the model and its fallbacks.
     """
-    # The class is imported here, because LangChain itself imports it only when it is used.
+    # The class is imported here to keep the import of the package fast. LangChain imports the class on first use too.
     from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 
     options: Mapping[str, Any] = {}

@@ -3,8 +3,8 @@
 `Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
 
 Errors are handled after the `except` block, because inside the block, a `PendingError` would become the `__context__`
-of the error that replaces it. The list `caught` passes the error out of the block. `pop` empties the list. Without
-that, the error's traceback would refer to the list, and the list to the error.
+of the error that replaces the `PendingError`. The list `caught` passes the error out of the block. `pop` empties the
+list, because the list and the error's traceback would refer to each other.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Decoder(Protocol[_Piece_co]):
         ...
 
     def finish(self) -> Iterable[_Piece_co]:
-        """Return the last pieces of the reply. Raises an error if the reply is not usable."""
+        """Return the last pieces of the reply. Raise an error if the reply is not usable."""
         ...
 
     def keeping_partial(self) -> AbstractContextManager[None]:
@@ -72,9 +72,9 @@ def ask(
 
     Args:
         model: Name of the model, for its rate gate.
-        repair: Body of the request, and its repair if the server refuses an optional part.
+        repair: Contains the body of the request, and changes the body if the server refuses an optional part.
         transport: Sends the request.
-        decode: Decodes the reply. An error that it raises can lead to a retry.
+        decode: Function that decodes the reply. If the function raises a retryable error, the request is sent again.
         deadline: Time at which the call ends, in seconds of the monotonic clock. Set it if the request is part of a
             larger call. Default: the `total` limit of the transport.
         keeps_headers: Whether the headers of the response are kept for `decode`.
@@ -200,7 +200,7 @@ async def astream(
     open_decoder: Callable[[Request, Tries], Decoder[_Piece]],
     rate_limiter: BaseRateLimiter | None,
 ) -> AsyncGenerator[_Piece]:
-    """Async version of `stream`. It opens the transport itself, because its caller is not a coroutine."""
+    """Async version of `stream`. `open_transport` is awaited here, because the calling function is not async."""
     transport = await open_transport()
     tries = transport.begin(
         request.endpoint.name,
@@ -236,7 +236,7 @@ def _build_repair(request: Request) -> Repair:
 
 
 def _repaired(request: Request, repair: Repair) -> Request:
-    """Return the request as it was sent last."""
+    """Return the last request that was sent: `request`, or a copy with the changes of `repair`."""
     return request.with_changes(repair.payload, repair.headers, repair.notes) if repair.notes else request
 
 
@@ -252,7 +252,7 @@ def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> Non
 
 
 def _decode_reply(request: Request, repair: Repair, wire: WireChunk, tries: Tries) -> ChatResult:
-    """Return the requested choices of the reply. A reply without choices is decoded, too, which raises an error."""
+    """Decode the choices of the reply, at most as many as requested. A reply without choices raises an error."""
     request = _repaired(request, repair)
     asked = request.payload.get("n")
     count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))

@@ -1,4 +1,4 @@
-"""Runnables that `configurable_fields` and `configurable_alternatives` return: LangChain's, with a `preview` method."""
+"""LangChain's runnables of `configurable_fields` and `configurable_alternatives`, with the method `preview`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from langchain_gemini_compat._model.bound_model import TracedAsLangChain
 class ConfigurableModel(TracedAsLangChain, RunnableConfigurableFields[Input, Output]):
     """A chat model whose parameters are set in the config of a call.
 
-    The type variables are LangChain's own. With others, pydantic would not accept a chat model as the field `default`.
+    This class uses LangChain's own type variables. If it defined new ones, pydantic would refuse a chat model as the
+    value of the field named `default`.
     """
 
     langchain_name: ClassVar[str] = RunnableConfigurableFields.__name__
@@ -26,12 +27,12 @@ class ConfigurableModel(TracedAsLangChain, RunnableConfigurableFields[Input, Out
 
 
 class ModelChoice(TracedAsLangChain, RunnableConfigurableAlternatives[Input, Output]):
-    """A chat model, and the runnables that the config of a call can choose instead of it."""
+    """A chat model with alternatives. The config of a call chooses the model or one of the alternatives."""
 
     langchain_name: ClassVar[str] = RunnableConfigurableAlternatives.__name__
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 
 
 def choose_class(runnable: DynamicRunnable[Input, Output]) -> type[DynamicRunnable[Input, Output]]:
-    """Return the class of this module that extends the class of `runnable`."""
+    """Return the class of this module that is a subclass of the class of `runnable`."""
     return ConfigurableModel if isinstance(runnable, RunnableConfigurableFields) else ModelChoice

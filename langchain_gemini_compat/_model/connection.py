@@ -59,28 +59,28 @@ _read_connection: Callable[[object], tuple[object, ...]] = attrgetter(
 
 @dataclass(slots=True)
 class _Link:
-    """The connection that `fields` select, and its transport, which is `None` until a call opens it."""
+    """The connection that `fields` select, and its transport. Until the first call, the transport is `None`."""
 
     fields: tuple[object, ...]
     connection: Connection
     transport: Transport | None = None
 
     def __deepcopy__(self, memo: object) -> _Link:
-        """Return a copy without the transport, since sockets and locks cannot be copied. The copy opens its own."""
+        """Return a copy without the transport, since sockets and locks cannot be copied."""
         return _Link(self.fields, self.connection)
 
     def __reduce__(self) -> tuple[type[_Link], tuple[tuple[()], Connection]]:
-        """Pickle only the connection, since `fields` may contain clients.
+        """Pickle only the connection, since `fields` may contain HTTP clients.
 
-        `ConnectedModel.__setstate__` reads the fields again.
+        `ConnectedModel.__setstate__` then sets `fields` again.
         """
         return _Link, ((), self.connection)
 
 
 class ConnectedModel(ConnectionFields):
-    """Base class of the models: `ConnectionFields`, the connection that they select, and its transport."""
+    """Base class of the models: the fields of a connection, the resolved connection, and its transport."""
 
-    # No object of this base class is created, so pydantic does not have to build its validators at import.
+    # No object of this base class is created, so pydantic need not build the validators of the class at import.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True,
         arbitrary_types_allowed=True,
@@ -89,7 +89,7 @@ class ConnectedModel(ConnectionFields):
         defer_build=True,
     )
 
-    #: Path of the endpoint after the base URL.
+    #: The path that is appended to the base URL of each request.
     _path: ClassVar[str] = "/chat/completions"
     _link: _Link | None = PrivateAttr(default=None)
 
@@ -126,7 +126,7 @@ class ConnectedModel(ConnectionFields):
         return self
 
     def _warn_of_unknown(self, advice: Mapping[str, str]) -> None:
-        """Warn about unknown arguments: once for those that are sent, and once for those that are left out."""
+        """Give one warning about unknown arguments that are sent, and one about arguments that are left out."""
         sent = [name for name in advice if name not in IGNORED and self._sends_body_key(name)]
         left_out = [name for name in advice if name not in sent]
         for names, fate in ((sent, "is sent as a body key"), (left_out, "is left out of requests")):
@@ -136,7 +136,7 @@ class ConnectedModel(ConnectionFields):
                 warnings.warn(text, GeminiCompatWarning, stacklevel=5)
 
     def _sends_body_key(self, name: str) -> bool:
-        """Return whether requests contain the key `name` of `model_kwargs`."""
+        """Return whether requests contain `name`, a key of `model_kwargs`. Subclasses override this method."""
         del name
         return True
 
@@ -144,7 +144,7 @@ class ConnectedModel(ConnectionFields):
     def _resolve_gemini_compat_connection(self) -> Self:
         link = self._resolved_link()
         if link.connection.endpoint.surface != "openai_compatible":
-            # Compatible servers are not checked, because some accept such keys: LiteLLM's proxy accepts
+            # Some compatible servers accept keys that choose the server. For example, LiteLLM's proxy accepts
             # `vertex_project` in the body.
             check_body_keys(self.model_kwargs)
         resolve_timeouts(self.timeout)
@@ -160,15 +160,15 @@ class ConnectedModel(ConnectionFields):
         link.fields = _read_connection(self)
 
     if not TYPE_CHECKING:
-        # Type checkers must not see this method, because with it they would accept attributes that do not exist.
+        # Type checkers must not see `__setattr__`. If they did, they would accept attributes that do not exist.
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute. A plain `api_key` becomes a secret, since pydantic does not validate assignments."""
             super().__setattr__(name, _as_secret(value) if name == "api_key" else value)
 
         def copy(self, *, update: Mapping[str, Any] | None = None, **options: Any) -> Self:
-            """Return a copy, as pydantic's deprecated method does.
+            """Return a copy of the model, as pydantic's deprecated method `copy` does.
 
-            `update` accepts the same names as in `model_copy`.
+            `update` accepts the same names as the argument `update` of `model_copy`.
             """
             return super().copy(update=_read_changes(type(self), update), **options)
 
@@ -178,8 +178,8 @@ class ConnectedModel(ConnectionFields):
         The copy and the model share connections as long as they have the same server and account.
 
         Args:
-            update: New values by the name of the parameter, or by another of its names. They are not validated. A plain
-                `api_key` becomes a secret.
+            update: Maps the name or an alias of a parameter to the new value. The values are not validated. An
+                `api_key` that is a string becomes a secret.
             deep: Whether to copy the values of the fields too. HTTP clients and credentials are always shared.
 
         Returns:
@@ -194,11 +194,11 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def _connection(self) -> Connection:
-        """The endpoint and the credential that the fields select now."""
+        """The endpoint and the credential that the current values of the fields select."""
         return self._resolved_link().connection
 
     def _resolved_link(self) -> _Link:
-        """Return the cached link, or a new link if a field that affects the connection has changed."""
+        """Return the stored `_Link`. Replace it if a field of `ConnectionFields` has changed."""
         fields, link = _read_connection(self), self._link
         if link is None or fields != link.fields:
             # A changed timeout or client needs a new transport, but not a new connection.
@@ -221,7 +221,7 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def model_name(self) -> str:
-        """Other name of `model`."""
+        """Another name of the field `model`."""
         return self.model
 
     @model_name.setter
@@ -229,7 +229,7 @@ class ConnectedModel(ConnectionFields):
         self.model = name
 
     def _rename_fields(self, given: Mapping[str, object]) -> dict[str, object]:
-        """Return the values of `given` under the names of the fields. `given` may use aliases.
+        """Return `given` with the names of the fields as keys, instead of aliases.
 
         Raises `ValueError` for a name that belongs to no field, and for two names of the same field.
         """
@@ -246,7 +246,7 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """The environment variables from which a deserialized model reads its secrets.
+        """Maps each secret field to the environment variable from which LangChain's `load` reads its value.
 
         The key of a compatible server has its own variable, so that Google's key never goes to another server.
         """
@@ -259,7 +259,7 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def lc_attributes(self) -> dict[str, object]:
-        """The values that LangChain's `dumps` writes for the fields with body keys: without the secrets in them."""
+        """The fields with body keys, without secrets. LangChain's `dumps` writes these values."""
         return self.redacted_fields()
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
@@ -283,9 +283,9 @@ class ConnectedModel(ConnectionFields):
         return {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Restore the pickled state, including the resolved connection, which names the source of the key.
+        """Restore the pickled state. The restored connection still says where the key came from.
 
-        In older pickles, the field `model` has the name `model_name`.
+        Older pickles contain the field `model` under the name `model_name`.
         """
         state = _rename_model(state)
         super().__setstate__(state)
@@ -295,8 +295,8 @@ class ConnectedModel(ConnectionFields):
     def close(self) -> None:
         """Release the connections that this model uses.
 
-        Models with the same server and credentials share connections. When no model uses them any longer, they stay
-        open for 30 seconds for the next model, and are then closed. So a web service can build a model for each
+        Models with the same server and credentials share connections. When no model uses the connections any longer,
+        they stay open for 30 seconds, so that the next model can use them. So a web service can build a model for each
         request. A model that is garbage collected releases its connections, too.
 
         Streams that are being read continue. You can call the model again after `close`. Your own `http_client` and
@@ -313,7 +313,7 @@ class ConnectedModel(ConnectionFields):
             self._link.transport = None
 
     async def aclose(self) -> None:
-        """Async version of `close`, for `async with`. It does not wait for anything.
+        """Async version of `close`, for `async with`. Like `close`, it returns at once.
 
         Examples:
             ```python
@@ -446,12 +446,12 @@ def open_transport(
 
 
 def _as_secret(key: Any) -> Any:
-    """Return a plain key as a `SecretStr`. Return secrets, callables and `None` unchanged."""
+    """Convert a string to a `SecretStr`. Return secrets, callables and `None` unchanged."""
     return SecretStr(key) if isinstance(key, str) else key
 
 
 def _account_of(key: SecretStr | object) -> str:
-    """Return a digest of the key that does not reveal the key, or an empty string without a fixed key."""
+    """Return a digest that does not reveal the key. If `key` is a function or `None`, return an empty string."""
     return sha256(key.get_secret_value().encode()).hexdigest()[:16] if isinstance(key, SecretStr) else ""
 
 
@@ -468,12 +468,12 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 @cache
 def _unsplit_composites(cls: type[BaseModel]) -> frozenset[str]:
-    """Return the composite arguments that are not split. For embeddings, these are the arguments for chat options."""
+    """Return the composite arguments that `cls` does not split into fields. Embeddings do not split chat options."""
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 
 
 def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, object]:
-    """Return the arguments under the names of the fields. Unknown arguments keep their names."""
+    """Return `values` with the names of the fields as keys, instead of aliases. Unknown names stay unchanged."""
     given = normalize_arguments(values, _aliases_of(cls), whole=_unsplit_composites(cls))
     if "vertexai" in given:
         replace_vertexai(given)
@@ -490,7 +490,7 @@ def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, obj
 
 
 def _read_changes(cls: type[BaseModel], update: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the changes for a copy of a model under the names of the fields. A plain `api_key` becomes a secret.
+    """Return `update` with the names of the fields as keys, instead of aliases. A string `api_key` becomes a secret.
 
     Raises `ValueError` for an argument of other chat models that sets several fields.
     """
@@ -504,13 +504,13 @@ def _read_changes(cls: type[BaseModel], update: Mapping[str, Any] | None) -> dic
 
 
 def _name_parts(cls: type[BaseModel], name: str) -> str:
-    """Return a sentence that lists the fields that a composite argument sets; empty for other arguments."""
+    """Return advice that lists the fields that a composite argument sets. Return `""` for other arguments."""
     parts = [f"`{part}`" for part in COMPOSITES.get(name, ()) if part in cls.model_fields]
     return f"`{name}` sets {', '.join(parts)}. Pass these arguments instead." if parts else ""
 
 
 def _rename_model(state: dict[Any, Any]) -> dict[Any, Any]:
-    """Return the state of a pickle with the field `model_name` renamed to `model`."""
+    """Return the state of a pickle, in which the field `model_name` of older versions is renamed to `model`."""
     values = cast("dict[str, object]", state["__dict__"])
     if "model_name" not in values:
         return state

@@ -1,4 +1,4 @@
-"""The runnable that `with_fallbacks` returns: LangChain's, with a `preview` method."""
+"""LangChain's runnable of `with_fallbacks`, with the method `preview`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from langchain_gemini_compat._wire.notes import Note
 class FallbackModel(TracedAsLangChain, RunnableWithFallbacks[Input, Output]):
     """A chat model with fallbacks.
 
-    The type variables are LangChain's own. With others, pydantic would not accept a chat model as the field `runnable`.
+    This class uses LangChain's own type variables. If it defined new ones, pydantic would refuse a chat model as the
+    value of the field named `runnable`.
     """
 
     langchain_name: ClassVar[str] = RunnableWithFallbacks.__name__
@@ -28,9 +29,9 @@ class FallbackModel(TracedAsLangChain, RunnableWithFallbacks[Input, Output]):
         return preview_runnable(self, messages, kwargs)
 
     if not TYPE_CHECKING:
-        # This method is hidden from type checkers, because with it they would accept any attribute.
+        # Type checkers must not see this method. If they did, they would accept attributes that do not exist.
         def __getattr__(self, name: str) -> Any:
-            """Return an attribute of the first model. A method that returns a runnable is applied to all models."""
+            """Return an attribute of the first model. Methods that return a runnable are applied to all models."""
             try:
                 return super().__getattr__(name)
             except (NameError, TypeError):

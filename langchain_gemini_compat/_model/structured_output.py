@@ -1,7 +1,7 @@
 """Implements `with_structured_output`: binds the schema to the model, and parses the answers.
 
-Like a call, a stream ends with the whole object, or with an error that says why there is none. The parser never returns
-`None` for a missing answer. It raises an error.
+Calls and streams end with the whole object, or with an error that says why there is no object. For a missing answer,
+the parser raises an error and never returns `None`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.tools import NamedSchema
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Exceptions that validators of the caller's schema may raise. Connection errors are not among them.
+#: Exceptions that count as parsing errors. Validators of the caller's class may raise them. Connection errors do not
+#: count as parsing errors.
 _PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
-#: Maximum depth at which references of a schema are moved.
+#: Maximum depth at which `_move_references` changes the references of a schema.
 _MAX_DEPTH = 200
-#: Name of the function's only argument if the answer is not an object with named members.
+#: Argument name of a function with one argument. It is used if the answer is not an object with named members.
 _ANSWER = "answer"
 #: Characters of generic class names, such as `Box[int]`, that are not allowed in function names.
 _UNUSUAL = re.compile(r"[\[\], ]")
@@ -69,7 +70,7 @@ def build_structured_output(
     options: Mapping[str, Any],
     catalog: str | None = None,
 ) -> StructuredModel:
-    """Return the model and its parser as one runnable.
+    """Return one runnable that consists of the model and the parser of its answers.
 
     Models before Gemini 3 answer 400 to `response_format` together with functions
     (https://github.com/googleapis/python-genai/issues/867). If `tools` are set, these models get the schema as an
@@ -92,14 +93,14 @@ def build_structured_output(
     if beside:
         bound["tools"] = [*bound.get("tools", ()), *beside]
     if beside and method == "function_calling":
-        # A choice by name would declare only the function for the schema, without the tools.
+        # For Google, a choice by name would leave the caller's tools out and declare only the function for the schema.
         bound["tool_choice"] = "any"
     llm = model.bind(**bound, **options)
     return StructuredModel(first=llm, last=_parse_beside_raw(parser) if include_raw else parser)
 
 
 def _describe(named: NamedSchema) -> JsonObject:
-    """Return the JSON schema of `named`, with the name as its `title`, and with the description."""
+    """Return the JSON schema of `named`, with the name as the schema's `title`, and with the description."""
     description: JsonObject = {"description": named.description} if named.description else {}
     return {"title": named.name, **description, **named.schema}
 
@@ -151,10 +152,10 @@ def _wrap(schema: JsonObject) -> JsonObject:
 
 
 def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | None = None, depth: int = 0) -> JsonValue:
-    """Return a copy of a schema whose local references start at the JSON pointer `to` instead of the root.
+    """Return a copy of a schema in which the JSON pointer `to` is the new beginning of each local reference.
 
-    `moved` maps the `id` of each copied part to its copy, because a schema may contain itself. Parts deeper than
-    `_MAX_DEPTH` are not changed.
+    `moved` maps the `id` of each copied part to the copy of the part, because a schema may contain itself. Parts deeper
+    than `_MAX_DEPTH` are not changed.
     """
     moved = {} if moved is None else moved
     if not isinstance(value, (dict, list)) or depth > _MAX_DEPTH:
@@ -175,24 +176,24 @@ def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | No
 
 
 def _repair(schema: JsonObject, answer: JsonValue) -> JsonValue:
-    """Return the answer with mistakes repaired, where only one repair is possible."""
+    """Return the answer without the mistakes that can be repaired in only one way."""
     return repair_arguments(_wrap(schema), {_ANSWER: answer})[0][_ANSWER]
 
 
 class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
-    """Base class of the parsers. It first checks the finish reason, refusals and missing calls.
+    """Base class of the parsers. Before parsing, it checks the finish reason, refusals and missing calls.
 
-    LangChain's parsers do not check them: they complete truncated JSON, and return `None` for a missing call.
+    LangChain's parsers have no such checks: they complete truncated JSON, and return `None` for a missing call.
     """
 
     expected_call: str = ""
-    """Name of the function whose arguments are the answer. Empty if the text is the answer."""
+    """Name of the function whose arguments are the answer. Empty if the text of the reply is the answer."""
     answer_schema: dict[str, Any] | None = None
     """JSON schema of the answer."""
     answer_class: Any = None
     """Pydantic class or dataclass of the answer. If it is set, the class validates the answer instead of the schema."""
     member: str = ""
-    """Name of the only argument, if this argument is the answer. Empty if all arguments together are the answer."""
+    """Name of the argument that is the answer. Empty if all arguments of the function together are the answer."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         message = getattr(result[0], "message", None)
@@ -332,9 +333,9 @@ class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):
 
 
 class StreamUpdate(AddableDict):
-    """One part of a stream with `include_raw`.
+    """One item of a structured-output stream with `include_raw=True`.
 
-    If two parts are added, their messages are added. The later object or error replaces the earlier one.
+    The sum of two items has the sum of their messages. For the object and the error, the later item applies.
     """
 
     def __add__(self, other: AddableDict) -> StreamUpdate:
@@ -377,9 +378,10 @@ class _StreamReader:
         yield from self._parse(self._whole, partial=True)
 
     def finish(self) -> StreamUpdate:
-        """Return the last part of the stream, with the parsing error or `None`.
+        """Return the last item of the stream, with the parsing error or `None`.
 
-        The part contains the object if it has changed, and `None` as the object if there is none.
+        The item contains the object if the object has changed since the last item. If there is no object, the value
+        of `parsed` is `None`.
         """
         update: dict[str, Any] = {}
         if self._whole is not None and "finish_reason" not in self._whole.response_metadata:
