@@ -82,7 +82,7 @@ def _media_message(parts: list[JsonObject]) -> list[Placed]:
 
 
 def _as_tool_message(message: FunctionMessage, context: EncodingContext) -> ToolMessage:
-    """Convert a `FunctionMessage` to a `ToolMessage`. It is a result in OpenAI's older function-calling API.
+    """Convert a `FunctionMessage`, which is OpenAI's older form of a tool result, to a `ToolMessage`.
 
     A `FunctionMessage` has no call id, so the id comes from the first call of the same function.
     """

@@ -111,7 +111,7 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
-#: Maps each possible path of OpenAI's `strict` to the part of the request whose schemas have this key.
+#: Maps each possible path of OpenAI's `strict` to the part of the request that contains this key.
 _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
     ("tools", "strict"): "tools",
     ("tools", "function", "strict"): "tools",
@@ -416,7 +416,7 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Return one refusal for all parts that the text mentions. If one of the parts must stay, it has no changes."""
+    """Return one refusal for all parts that the text mentions, without changes if one of the parts must stay."""
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):

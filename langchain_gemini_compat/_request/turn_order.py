@@ -203,7 +203,7 @@ def _bridge_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
 
 
 def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: list[Note]) -> None:
-    """Put placeholder signatures on the first calls of unsigned steps in the current turn; remove all others.
+    """Set placeholder signatures on the first calls of unsigned steps in the current turn. Remove other placeholders.
 
     The current turn is all messages after the newest user message. Google requires signatures only in the current turn.
     """

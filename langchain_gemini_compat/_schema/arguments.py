@@ -242,7 +242,7 @@ class _Repairer(_Validator):
         return value
 
     def _repair_property(self, name: str, value: JsonValue, schema: JsonObject, depth: int) -> list[JsonValue]:
-        """Return a list with the repaired value. If it is an invalid null of an optional property, return `[]`."""
+        """Return the repaired value in a list; `[]` if the value is an invalid null of an optional property."""
         try:
             return [self.repair(value, _property_schema(schema, name), depth)]
         except _NoRepairError:
@@ -252,7 +252,7 @@ class _Repairer(_Validator):
             raise
 
     def _repair_union(self, value: JsonValue, branches: list[JsonValue], depth: int) -> JsonValue:
-        """Repair a value for a union. Raise `_NoRepairError` unless all branches with a repair agree on it."""
+        """Repair a value for a union. Raise `_NoRepairError` unless exactly one repaired value is possible."""
         if any(self.is_valid(value, branch, depth) for branch in branches):
             return value
         if isinstance(value, str) and any(self.accepts_strings(branch, depth) for branch in branches):

@@ -151,7 +151,7 @@ def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """Return the losses without those for unknown keywords under which references have their targets."""
+    """Return the losses, without each unknown keyword that contains the target of a reference."""
     return [
         loss
         for loss in losses

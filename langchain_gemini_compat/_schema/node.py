@@ -88,7 +88,7 @@ class Source:
     nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
-        """Return a source for `value`, whose path is the path of this schema and then `steps`."""
+        """Return a source for `value`. The path of the source is the path of this schema, extended by `steps`."""
         path = self.path + "".join(f"/{escape(step)}" for step in steps)
         return Source(value, path, self.enclosing)
 
@@ -288,7 +288,8 @@ class Node:
             if keyword in _KNOWN or value is None or (keyword in _ACCESS_SENTENCES and value is False):
                 continue
             if not source.path and isinstance(value, (dict, list)) and keyword not in _DRAFT_3_SCHEMAS:
-                # At the top level, any key may contain schemas for references, so it is not a loss.
+                # At the top level, an unknown key may contain schemas for references, so the key is not recorded as
+                # lost.
                 continue
             self.record_loss(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _ACCESS_SENTENCES.get(keyword, ""))
 

@@ -64,7 +64,7 @@ UNSUPPORTED_BY_TYPE = {
 
 
 def record_unsupported(node: Node, kind: str) -> None:
-    """Record a loss for each keyword of type `kind` that Gemini does not have, and describe the keyword in words."""
+    """Record a loss for each keyword in `UNSUPPORTED_BY_TYPE[kind]`, and describe the keyword in words."""
     for keyword in UNSUPPORTED_BY_TYPE[kind]:
         for check in node.take_checks(keyword):
             neutral = _NEUTRAL.get(keyword)

@@ -52,7 +52,7 @@ def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
 
 
 def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
-    """Merge all branches that have only an enum. The merged branch takes the position of the first of them."""
+    """Merge all branches that have only an enum. The merged branch replaces the first of these branches."""
     bare = [set(branch) == {"type", "enum"} for branch in branches]
     lists = [strings_in(branch, "enum") for branch, is_bare in zip(branches, bare, strict=True) if is_bare]
     texts: list[JsonValue] = [*dict.fromkeys(text for names in lists for text in names)]
@@ -209,7 +209,7 @@ def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
     bare = _drop_descriptions(compiled)
     for form, phrase in (
         (compiled, "the description tells the model their form."),
-        (bare, "the description tells the model their form, without its descriptions."),
+        (bare, "the description tells the model their form, without inner descriptions."),
         (_outline(bare), "the description tells the model only an outline of their form."),
     ):
         if node.add_sentence(f"{start} {describe_value(form)}.", MAX_FORM):

@@ -82,7 +82,7 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     ("fields", "length", "told"),
     [
         (12, 20, "their form."),
-        (20, 200, "without its descriptions."),
+        (20, 200, "without inner descriptions."),
         (60, 200, "only an outline"),
         (400, 20, "too long"),
     ],
