@@ -1,9 +1,9 @@
 """Parses content blocks of every known form into `Text`, `Media`, `Silent` or `Unknown`.
 
 The parser raises no errors and fetches no URLs. The encoder decides what a surface accepts. Known forms are LangChain's
-own blocks (v1, and v0 with `source_type`), OpenAI's (Chat Completions and Responses), Anthropic's with `source`, those
-of MCP (`mimeType`, `resource`, `resource_link`), Google's parts (`inline_data`, `file_data`) and the `media` block of
-Google's own LangChain packages.
+own blocks (v1, and v0 with `source_type`), OpenAI's blocks (Chat Completions and Responses), and Anthropic's blocks
+with `source`. Further known forms are MCP's blocks (`mimeType`, `resource`, `resource_link`), Google's parts
+(`inline_data`, `file_data`), and the `media` block of Google's own LangChain packages.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tupl
     call = context.calls.take_call(call_id)
     if call:
         call_id, name = call.wire_id, call.name
-    # A result without a call is not sent, so a change of its name needs no note.
+    # A result without a call is not sent, so a changed tool name in the result needs no note.
     is_sent = call is not None or context.calls.is_sent(call_id)
     name = context.names.encode(name, context.index) if name and is_sent else name
     found = encode_tool_result(message, context.endpoint, context.family, call_id=call_id, name=name)

@@ -205,7 +205,7 @@ _CONDITION = re.compile(
 
 
 def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Refusal | None:
-    """Return the refusal that `error` reports; `None` if no part of `payload` can be left out or adjusted for it."""
+    """Return the refusal that `error` reports; `None` if no change of `payload` can help."""
     # Subclasses of `InvalidRequestError` have other causes, except `SchemaRejectedError`.
     if not isinstance(error, errors.InvalidRequestError) or error.status_code not in REFUSING_STATUSES:
         return None
@@ -357,7 +357,7 @@ def _find_unwrapped(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_unknown_names(text: str, payload: JsonObject) -> Refusal | None:
-    """Find the keys that Google does not know. One error lists all of them."""
+    """Find the keys that Google does not know. One error lists all such keys."""
     matches = [*_UNKNOWN.finditer(text)]
     if not matches:
         return None
@@ -439,7 +439,7 @@ def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change |
         return None
     value = value_at(payload, found)
     if found[-1] == "store":
-        # `store=false` forbids the server to store the request, so it must stay. `store=true` may be left out.
+        # `store=false` forbids the server to store the request, so `false` must stay. `store=true` may be left out.
         return LeaveOut(found, value=True) if value is True else None
     return LeaveOut(found) if _is_optional(found[-1], value, is_unknown=is_unknown) else None
 

@@ -166,7 +166,7 @@ def _parts_of(message: JsonValue) -> list[JsonValue]:
 
 
 def _read_part(part: JsonValue) -> tuple[str, Media]:
-    """Return the name of a part and its media."""
+    """Return the name and the media of a part."""
     held = part if isinstance(part, dict) else {}
     inline, file = object_at(held, "inline_data"), object_at(held, "file_data")
     inner = inline or file

@@ -77,7 +77,7 @@ class Repair:
         changed = refusal.apply(whole) if refusal else None
         if refusal is None or changed is None or not self._parts.isdisjoint(refusal.parts):
             return False
-        # The server now refuses another part, so it accepted the earlier changes.
+        # The server now refuses another part. So the server has accepted the earlier changes.
         self._remember()
         if not tries.try_at_once():
             return False

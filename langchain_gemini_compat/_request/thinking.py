@@ -41,7 +41,7 @@ EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high
 _DYNAMIC_BUDGET = 8192
 #: OpenAI's efforts in increasing order.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-#: The options that set the amount of thinking. A request may have at most one of them.
+#: The options that set the amount of thinking. A request may set at most one of these options.
 THINKING_OPTIONS = ("reasoning_effort", "thinking_level", "thinking_budget")
 
 
@@ -51,7 +51,7 @@ class ThinkingFields:
 
     body: JsonObject = field(default_factory=dict)
     google: JsonObject = field(default_factory=dict)
-    #: Expected number of tokens for thinking; 0 if it is small or unknown.
+    #: Expected number of tokens for thinking; 0 if the number is small or unknown.
     likely_tokens: int = 0
 
 

@@ -315,7 +315,7 @@ def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
 def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
     """Return whether all media can be parts of the result.
 
-    The endpoint must accept their MIME types, and no media block may have its own `extra_content`.
+    The endpoint must accept all their MIME types in results, and no media block may have its own `extra_content`.
     """
     return all(
         endpoint.takes_in_result(media.known_mime_type, family) and "extra_content" not in keys for media, keys in found

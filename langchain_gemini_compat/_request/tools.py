@@ -36,7 +36,7 @@ GOOGLE_TOOLS = frozenset(
         "enterprise_web_search", "retrieval", "computer_use", "file_search",
     }
 )  # fmt: skip
-#: Maps the names of Google's tools in camel case, the spelling of Google's JSON API, to those in snake case.
+#: Maps the names of Google's tools in camel case, the spelling of Google's JSON API, to the names in snake case.
 _CAMEL_TOOLS = {name.title().replace("_", ""): name for name in GOOGLE_TOOLS}
 #: A dict with one of these keys declares a function, whatever its `type` is.
 _DECLARATION_KEYS = frozenset(

@@ -52,8 +52,8 @@ class _Step:
     """An assistant message with calls, and their results."""
 
     asked: Placed
-    #: Maps the id of each call, in the order of the calls, to the result of the call, or to `None` if the call has no
-    #: result.
+    #: Maps the id of each call to the call's result, or to `None` without a result. The ids are in the order of the
+    #: calls.
     results: dict[str, Placed | None]
 
 
