@@ -255,7 +255,7 @@ CASES = {
     ),
     ("The reply is empty (finish reason 'stop'", "EmptyReplyError"): fail(Fault.empty_reply()),
     ("The model returned an invalid tool call of …", "MalformedToolCallError"): fail(Reply(calls=[Call("add", '{"a')])),
-    ("The model announced a tool call and sent none", "MalformedToolCallError"): fail(
+    ("The model announced a tool call but did not send it", "MalformedToolCallError"): fail(
         Reply("Let me see.", finish_reason="tool_calls")
     ),
     ("The stream broke off before its end", "TruncatedStreamError"): stream_cut,
