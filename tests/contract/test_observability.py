@@ -64,7 +64,7 @@ def post(act=run_agent, anonymizer=None, **options):
     )
     tracer = LangChainTracer(client=client)
     messages = act({"callbacks": [tracer]}, **options)
-    # The state keeps the whole signatures, even if those in the trace are short.
+    # The signatures in the state are complete, even if the signatures in the trace are shortened.
     assert LONG.search(json.dumps(messages[1].additional_kwargs[SIGNATURES_KEY]))
     assert LONG.search(json.dumps(messages[-1].additional_kwargs[RECORDS_KEY]))
     tracer.wait_for_futures()

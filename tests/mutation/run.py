@@ -150,8 +150,8 @@ class Workshop:
         path.write_text(source, encoding="utf-8")
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "not load and not local_server"]
         command = [sys.executable, "-m", "pytest", *options, *tests_of(module)]
-        # With `CI`, property tests are repeatable. No bytecode is written, because Python would use a stale .pyc file if a
-        # module changes twice within a second.
+        # The variable `CI` makes property tests repeatable. No bytecode is written, because Python would use a stale
+        # .pyc file if a module changes twice within a second.
         environment = {**os.environ, "CI": "true", "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             with subprocess.Popen(

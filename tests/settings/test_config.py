@@ -41,7 +41,7 @@ def key_of(connection):
     return None if connection.api_key is None else connection.api_key.get_secret_value()
 
 
-#: Environment and arguments, and the expected surface, base URL, key and source of the key.
+#: Each row has environment variables and arguments, and the expected surface, base URL, key and source of the key.
 TABLE = [
     ({}, {"project": "p"}, "vertex", VERTEX.format("p"), None, ""),
     ({}, {"api_key": "k"}, "ai_studio", STUDIO, "k", "argument `api_key`"),

@@ -12,7 +12,7 @@ from langchain_gemini_compat._settings.fields import aliases_of
 from langchain_gemini_compat.testing import FakeGemini
 
 MODELS = [ChatGeminiCompat, GeminiCompatEmbeddings]
-#: For each parameter that has several names, a value for the constructor and a value for the configuration.
+#: Maps each parameter with several names to two values: one for the constructor, and one for the configuration.
 VALUES = {
     "model": ("gemini-3.8-flash", "gemini-2.5-flash"),
     "base_url": ("http://one.test/v1", "http://two.test/v1"),

@@ -21,7 +21,7 @@ from langchain_gemini_compat.testing import Call, FakeGemini, Reply
 
 TEXT = "The answer is 42."
 OBJECT = '{"value": 42, "unit": "km"}'
-#: The number of characters after which a text or an object is cut.
+#: The number of characters after which the fake cuts a text or an object.
 CUT = 11
 SUMS = ((1, 2), (3, 4))
 EMPTY = "empty message"

@@ -134,7 +134,7 @@ def run_agent(route, questions, *, streams):
 class RouteTests:
     """Tests of one route. A subclass has the fixture `route`, and says what its gateway loses."""
 
-    #: Whether the gateway removes Google's words and details from errors.
+    #: Whether the gateway removes the text and the details of Google's errors.
     loses_reasons = False
     #: Whether the gateway removes the details from quota errors.
     loses_quotas = False

@@ -264,7 +264,7 @@ _TYPES = {
 DESCRIPTION = re.compile(
     r"(?P<what>[A-Z].+\.) (?P<default>Required|Default: `.+`(?:, which .+)?)\. Surfaces: (?P<surfaces>[A-Za-z, ]+)\."
 )
-#: A value of each parameter, with which the page is tested.
+#: Maps each parameter to the value with which the page is tested.
 SAMPLES = {
     "temperature": 0.5,
     "top_p": 0.5,
@@ -301,7 +301,7 @@ SAMPLES = {
 TAKES_ALL = "gemini-3.5-flash"
 #: How pages name the surfaces.
 WORDS_OF_SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
-#: Other parameters that a request needs so that a parameter has an effect.
+#: Maps a parameter to other parameters that a request needs so that the parameter has an effect.
 _ONE_TOOL = {"tools": SAMPLES["tools"][:1]}
 _BESIDE = {
     "tool_choice": _ONE_TOOL,

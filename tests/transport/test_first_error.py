@@ -73,7 +73,7 @@ def lost(kind):
 
 
 INVALID_CALL = {"finish": "tool_calls", "tool_calls": [call(args="{")]}
-#: Each case has the answer of the server to a whole or a streamed call, and the expected class of the error.
+#: Maps a case to the answer of the server to a whole call or a streamed call, and to the expected class of the error.
 WHOLE = {
     "429": (refuse(429, "RESOURCE_EXHAUSTED"), api.RateLimitError),
     "503": (refuse(503, "UNAVAILABLE"), api.ServerError),

@@ -56,7 +56,7 @@ def main():
 
 
 def _measure(report, peers, running, options, *, end):
-    # Measuring processes may take at most half of the time.
+    # The measurements of whole processes may take at most half of the time.
     half = (time.monotonic() + end) / 2
     _measure_processes(report, peers, running.url, half, only=options.only, quick=options.quick)
     _, seconds, least = _QUICK if options.quick else _FULL
@@ -66,7 +66,7 @@ def _measure(report, peers, running, options, *, end):
         if left <= 0:
             report.skip(case.group, case.name, "the time was up")
             continue
-        # A case may take at most four times its equal share of the time that is left.
+        # A case may take at most four times an equal share of the remaining time.
         share = 4 * left / (len(cases) - number)
         samples = measure_case(case, peers, running, seconds=seconds, least=least, most=share)
         report.add(case.group, case.name, samples, case.unit)
