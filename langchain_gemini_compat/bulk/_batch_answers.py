@@ -72,7 +72,7 @@ class LineReader:
 
     Args:
         model: The model that is called for each line.
-        tokens: The model's token source. A call needs one, although no request leaves the process.
+        tokens: The model's token source. A call of the model needs a token, although no request leaves the process.
     """
 
     def __init__(self, model: BulkModel, tokens: TokenSource) -> None:

@@ -51,7 +51,8 @@ class Engine(Protocol):
       `rows` ends early when `run_bulk` stops the run. Then yield the outcomes of the rows in flight and return.
     - If rows are in flight for minutes, wait with `rows.wait(seconds)`, and return when `rows.is_stopped`.
     - Take rows and yield outcomes in the thread that runs the generator, since both use one SQLite connection.
-    - Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next.
+    - Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next
+      list.
     - `read_reply` and `read_error` make outcomes. The body of a request is
       `model.preview(row.question, **row.options)[0]`.
     - `run_bulk` closes the generator on Ctrl-C and on errors. Release resources in a `finally` clause.

@@ -94,7 +94,7 @@ class OutputError(GeminiCompatError):
 
 
 class Journal:
-    """An open journal. Only one process can have it open."""
+    """An open journal. Only one process at a time can open a journal file."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the journal.
@@ -275,7 +275,7 @@ def _is_usable(path: Path) -> bool:
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except OSError:
-        # If the file cannot be read, SQLite fails to open it, too, and its error contains the reason.
+        # If this function cannot read the file, SQLite cannot open it either, and SQLite's error contains the reason.
         return True
     return not header or (header.startswith(b"SQLite format 3\0") and header[_ID_IN_HEADER] == _ID_BYTES)
 

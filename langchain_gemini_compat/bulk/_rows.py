@@ -45,7 +45,7 @@ class BulkModel(Protocol):
     """The model of an engine: a chat model, a model with bound options, or one with structured output."""
 
     def preview(self, messages: LanguageModelInput, **kwargs: object) -> tuple[JsonObject, list[Note]]:
-        """Return the request body, and the notes about it."""
+        """Return the request body, and notes about the changes that the package made to the request."""
         ...
 
     def invoke(self, question: LanguageModelInput, /, **kwargs: object) -> object:
@@ -218,7 +218,7 @@ def _dump_message(value: object) -> JsonObject:
 
 
 def _check_stop(options: Mapping[str, object]) -> None:
-    """Raise an error for a stop sequence that is not a string. LangChain would raise one later, during the run."""
+    """Raise an error for a stop sequence that is not a string. LangChain would raise it only during the run."""
     for name in ("stop", "stop_sequences"):
         stop = options.get(name) or []
         texts = cast("list[object]", stop) if isinstance(stop, list) else [stop]

@@ -61,7 +61,7 @@ def run_bulk(
     The function blocks until the end of the run. In an `async def`, call `await asyncio.to_thread(run_bulk, …)`.
 
     Args:
-        model: A chat model, or one with bound tools or options.
+        model: A chat model, which may have bound tools or options.
         rows: A JSONL file, or an iterable of rows. A row is a prompt, or a dict with `prompt` or `messages`, an
             optional `id`, and options of the call, such as `temperature`. All rows are checked before the first
             request. The rows are copied into the journal and not kept in memory.

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
     Args:
-        argv: The arguments, without the name of the command. Default: those of the process.
+        argv: The arguments, without the name of the command. Default: the arguments of the process.
     """
     parser = build_parser()
     # The error of argparse would repeat the unknown arguments, and an unknown argument may be an API key.

@@ -124,7 +124,10 @@ def check_credentials_file() -> list[Finding]:
         if given:
             text = f"{CREDENTIALS_VARIABLE} is set to a file that does not exist: {given}"
             return [Finding("credentials file", "failed", text, (unset_variable(CREDENTIALS_VARIABLE), LOGIN))]
-        text = "There is no file with application default credentials. Only machines on Google Cloud work without it."
+        text = (
+            "There is no file with application default credentials. Only machines on Google Cloud work without this "
+            "file."
+        )
         return [Finding("credentials file", "warning", text, (LOGIN,))]
     try:
         content = json.loads(path.read_text("utf-8"))

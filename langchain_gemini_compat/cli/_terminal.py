@@ -65,7 +65,7 @@ class Screen:
 
     Attributes:
         live: Whether the stream is a terminal.
-        width: The number of columns: of the terminal, or in the variable `COLUMNS`. `None` if there is neither.
+        width: The width in columns, from the terminal or from the variable `COLUMNS`. `None` if neither has a width.
     """
 
     def __init__(self, stream: TextIO, secrets: Iterable[str] = ()) -> None:
@@ -269,7 +269,7 @@ def tolerate_encodings() -> None:
 
 
 def read_width() -> int:
-    """Return the number of columns: of the terminal, or in the variable `COLUMNS`."""
+    """Return the width in columns, from the terminal or from the variable `COLUMNS`."""
     return max(_NARROWEST, shutil.get_terminal_size().columns)
 
 

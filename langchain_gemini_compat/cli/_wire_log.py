@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COLUMNS = ("", "answer", "signatures sent back", "signatures received", "in", "out", "thoughts")
 _SECONDS = 60.0
 _OK = 200
-#: After this status, the model sends the request again with a new token. This is not counted as a retry.
+#: After this status, the model sends the request again with a new token. This second request does not count as a retry.
 _UNAUTHENTICATED = 401
 #: Longer texts are shortened. AI Studio's call ids have 14 characters: `call_` and nine digits.
 _SHORT = 14

@@ -1,6 +1,6 @@
 """`completion`: prints a script that completes commands, options and values in bash, zsh or fish.
 
-The script is made from the parser, so it knows each option.
+The script is made from the parser, so the script knows every option.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def _clear_bar(screen: Screen) -> None:
 
 
 def _build_recorder(lab: Lab, folder: Path | None) -> Callable[[Probe], AbstractContextManager[object]]:
-    """Return the function that records a probe in `folder`. Without a folder, it records nothing."""
+    """Return the function that records a probe in `folder`. Without a folder, the function records nothing."""
     if folder is None:
         return nullcontext
     from langchain_gemini_compat.cli._verify.recording import record_probe

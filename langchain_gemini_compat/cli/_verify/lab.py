@@ -1,7 +1,7 @@
 """Sends the requests of the probes: through the chat model, or as raw bodies.
 
 Raw bodies do not pass through the code of the chat model, because a probe must not share a mistake with the code that
-it checks. They are sent with the same credentials and the same HTTP client.
+it checks. Raw bodies are sent with the same credentials and the same HTTP client.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Source:
 
     Attributes:
         grade: `documented` by the provider, `observed` in public by others, or `untried`: our own conclusion.
-        place: The URL, or a description if there is none.
+        place: The URL of the source, or a description if the source has no URL.
     """
 
     grade: Grade
@@ -48,7 +48,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """The estimated cost of a probe. Token counts are those of one request; thoughts count as output.
+    """The estimated cost of a probe. The token counts are for one request. Thoughts count as output.
 
     Attributes:
         requests: The number of requests.

@@ -141,7 +141,7 @@ PROBES = (
     ),
     Probe(
         "usage-of-stream",
-        "A stream has token counts: on Vertex AI always, elsewhere if the request asks for them.",
+        "A stream has token counts: always on Vertex AI, and on other surfaces if the request asks for them.",
         "input + output = total",
         "_response/usage.py, and `stream_options` in _request/build.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": STUDIO, "openai_compatible": OPENAI},

@@ -1,4 +1,4 @@
-"""Reads a cassette, and appends exchanges to one. Several threads and processes may append to the same file.
+"""Reads cassettes, and appends exchanges to them. Several threads and processes may append to the same file.
 
 Each writer locks the file, appends whole exchanges, and keeps the head of the file up to date.
 """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: The headers of a response that a cassette contains. These headers decide how the package reads the reply.
 KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "location")
-#: The keys of a body, one for each form. A response has at most one of them.
+#: The keys under which a cassette stores a body, one for each form of a body. A response has at most one of these keys.
 _BODIES = ("events", "json", "chunks", "text", "base64")
 _DONE = "[DONE]"
 _DATA = "data: "

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._model.json_values import JsonObject
     from langchain_gemini_compat.testing._server.difference import Difference
 
-#: Ids that the package generates for calls to which the server gave no id. They differ in each run.
+#: Ids that the package generates for calls to which the server gave no id. These ids differ in each run.
 _OWN_ID = re.compile(r"call_[0-9a-f]{20}")
 _UNAUTHENTICATED = 401
 #: The variables that choose the surface of a model without arguments.
@@ -79,7 +79,7 @@ class Replay:
         return len(self._unused)
 
     def raise_first_error(self) -> None:
-        """Raise the error of the first request without a match. The program may have caught it."""
+        """Raise the error of the first request without a match again, because the program may have caught it."""
         if self._errors:
             raise self._errors[0]
 
@@ -228,8 +228,8 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
         The `Replay`.
 
     Raises:
-        ReplayError: A request is not in the cassette. It is raised from the call, and again at the end of the block if
-            the program caught it.
+        ReplayError: A request is not in the cassette. The call raises the error. If the program catches the error, the
+            end of the block raises it again.
         ValueError: The file is not a cassette.
         OSError: The file cannot be read.
 

@@ -77,7 +77,7 @@ class Fault:
         """Return a 429: the quota of a minute or of a day is used up.
 
         AI Studio sends the delay in the body and not in a header. Only `quotaId` says whether the quota is for a
-        minute or a day. Vertex AI sends neither, so the arguments make no difference there.
+        minute or a day. Vertex AI sends neither the delay nor `quotaId`, so the arguments change nothing there.
         Source: https://github.com/dcdpr/jp/pull/1061
 
         Args:
@@ -127,7 +127,7 @@ class Fault:
 
     @classmethod
     def overloaded(cls) -> Fault:
-        """Return a 503: the model is overloaded. It is frequent on new models.
+        """Return a 503: the model is overloaded. This error is frequent on new models.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -140,7 +140,7 @@ class Fault:
 
     @classmethod
     def bad_key(cls) -> Fault:
-        """Return a 400: the API key is not valid. On Vertex AI it is a 401, because keys are not accepted there.
+        """Return a 400: the API key is not valid. On Vertex AI, return a 401, because Vertex AI accepts no keys.
 
         Source: https://github.com/SillyTavern/SillyTavern/issues/4223
 
@@ -295,7 +295,7 @@ class Fault:
 
     @classmethod
     def redirect(cls, to: str) -> Fault:
-        """Return a 307 to another URL. A client that follows it sends its credential there.
+        """Return a 307 to another URL. A client that follows the redirect sends its credential to that URL.
 
         Args:
             to: The URL of the `location` header.

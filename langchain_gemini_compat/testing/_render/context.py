@@ -81,7 +81,7 @@ class RenderContext:
 
     @property
     def reply_id(self) -> str:
-        """The id of the reply: 22 characters on Google's surfaces, with the prefix `chatcmpl-` on others."""
+        """The id of the reply: 22 characters on Google's surfaces, or `chatcmpl-` and 32 digits on other surfaces."""
         digest = self._digest("reply")
         if self.surface == "openai_compatible":
             return f"chatcmpl-{digest.hex()[:32]}"

@@ -36,7 +36,7 @@ def render_whole(reply: Reply, context: RenderContext, *, choices: bool = True) 
 
 
 def render_frames(reply: Reply, context: RenderContext, *, choices: bool = True, finished: bool = True) -> list[bytes]:
-    """Return the events of a stream. With `finished=False`, it has no finish reason, no usage and no `[DONE]`."""
+    """Return the events of a stream. With `finished=False`, the stream has no finish reason, usage or `[DONE]`."""
     style = resolve_style(reply.style, context)
     deltas = _build_deltas(reply, style, context)
     if finished and _signs_text(reply, style, context):

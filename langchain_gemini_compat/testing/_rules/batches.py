@@ -52,7 +52,7 @@ def check_creation(body: JsonObject) -> Iterator[Violation]:
 
 
 def read_lines(content: bytes) -> list[Line] | Violation:
-    """Return the requests of an input file, or the first rule that it breaks."""
+    """Return the requests of an input file, or the first rule that the file breaks."""
     lines: dict[str, Line] = {}
     for number, text in enumerate(content.splitlines(), 1):
         if not text.strip():

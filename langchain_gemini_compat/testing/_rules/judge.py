@@ -114,7 +114,9 @@ def _check_kind(model: str, rules: ModelRules) -> Iterator[Violation]:
         yield Violation("model-kind", message, "The model answers with speech only. Use it with Google's native API.")
     elif not rules.chats:
         yield _not_found(
-            "model-kind", bare_name(model), "The model is not served over chat completions. Use Google's API for it."
+            "model-kind",
+            bare_name(model),
+            "The model is not served over chat completions. Use Google's native API for this model.",
         )
 
 

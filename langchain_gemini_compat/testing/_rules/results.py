@@ -40,7 +40,7 @@ def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator
                 text = (
                     f"The referenced name `{name}` in function_response.response does not match to a display_name in "
                 )
-                hint = f'`messages[{index}]` contains JSON with `$ref`. Send it as text, `{{"output": "…"}}`.'
+                hint = f'`messages[{index}]` contains JSON with `$ref`. Send this JSON as text: `{{"output": "…"}}`.'
                 yield Violation("result-reference", f"{text}the function_response.parts.", hint)
         for part in inner:
             yield from _check_part(part, index, rules)

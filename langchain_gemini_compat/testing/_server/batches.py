@@ -107,7 +107,7 @@ class FakeBatches(list[FakeBatch]):
 
     Attributes:
         plan: The plan of every batch. Default: the batch is completed at once.
-        rule: A function that gets a new `FakeBatch` and returns its `BatchPlan`. It takes precedence over `plan`.
+        rule: A function that gets a new `FakeBatch` and returns its `BatchPlan`. `rule` takes precedence over `plan`.
         clock: The clock, in seconds since 1970. Replace it to let time pass.
         fault_rule: A function that gets each request for files or batches and returns a `Fault`, or `None` for no
             fault.

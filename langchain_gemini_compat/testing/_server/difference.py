@@ -25,7 +25,7 @@ class Difference:
 
     Attributes:
         position: The number of equal bytes at the start of both bodies.
-        pointer: The JSON pointer of the value that differs. If a key or the length differs, it is the pointer of the
+        pointer: The JSON pointer of the value that differs. If a key or the length differs, the pointer leads to the
             object or list.
         left: The text around the position in the first body. A mark (▶) shows the position.
         right: The text around the position in the second body.

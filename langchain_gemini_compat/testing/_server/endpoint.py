@@ -216,7 +216,7 @@ class FakeGemini:
         """Return embeddings that send their requests to this fake, in process.
 
         The vectors are built from hashes of words and of parts of words. A search finds a passage by the words that the
-        passage shares with the question. It does not find synonyms.
+        passage shares with the question. A search does not find synonyms.
 
         Args:
             model: The name of the model.
@@ -398,7 +398,7 @@ def _echo(request: FakeRequest) -> str:
 
 
 def _check_script(replies: Sequence[AnyReply]) -> Sequence[AnyReply]:
-    """Raise `TypeError` unless `replies` is a list. The replies in it are checked when they are used."""
+    """Raise `TypeError` unless `replies` is a list. The replies in the list are checked when they are used."""
     if not isinstance(cast("object", replies), Iterable):
         build_reply(replies)
     return replies

@@ -37,7 +37,7 @@ def serve(respond: Respond, path: str, port: int, host: str) -> Generator[str]:
     except ImportError as err:
         raise ImportError(
             "FakeGemini.serve() needs uvicorn: run `pip install uvicorn`. In process "
-            "(`fake.chat_model()`, `fake.connection()`) the fake works without it."
+            "(`fake.chat_model()`, `fake.connection()`) the fake works without uvicorn."
         ) from err
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.create_server((host, port), family=family)) as listener:
@@ -66,7 +66,7 @@ def serve(respond: Respond, path: str, port: int, host: str) -> Generator[str]:
 
 
 def _name_host(host: str) -> str:
-    """Return the host for the base URL. For all interfaces, such as 0.0.0.0, it is the loopback address."""
+    """Return the host for the base URL. For all interfaces, such as 0.0.0.0, return the loopback address."""
     try:
         address = ip_address(host)
     except ValueError:

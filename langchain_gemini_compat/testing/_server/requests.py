@@ -22,7 +22,7 @@ class FakeRequest:
         path: The path of the URL.
         query: The query parameters.
         headers: The headers, with lowercase names. Of a credential, only the last 4 characters are kept.
-        body: The JSON object that was sent. It is empty if the body is not a JSON object.
+        body: The JSON object that was sent. If the body is not a JSON object, the dict is empty.
 
     Examples:
         >>> from langchain_gemini_compat.testing import FakeGemini
