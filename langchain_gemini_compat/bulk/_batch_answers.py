@@ -59,9 +59,10 @@ _GRPC = {
 _CAPITAL = re.compile("(?<=[a-z])[A-Z]")
 #: Keys whose values are Google's extra fields. The keys inside these values keep their spelling.
 _EXTRA = frozenset({"extra_content", "extraContent"})
-#: The fields with the inner runnable in LangChain's bindings and retries, sequences and configurable models.
+#: The fields that contain the inner runnable: of LangChain's bindings and retries, of sequences, and of configurable
+#: models.
 _INNER = ("bound", "first", "default")
-#: HTTP status and body of the response that is built from a line of a batch's output.
+#: The HTTP status and the body of a response that `LineReader` builds from a line of a batch's output.
 _Answer: TypeAlias = "tuple[int, bytes]"
 
 
@@ -94,7 +95,7 @@ class LineReader:
         except Exception as error:
             outcome = read_error(error)
         price = None if outcome.price is None else outcome.price * _PRICE_FACTOR
-        # The batch has ended, so the error of a line is no reason to stop the run.
+        # The batch has ended, so an error in one of its lines is no reason to stop the run.
         return replace(outcome, price=price, error_scope="row")
 
     def can_read(self, row: Row) -> bool:
@@ -110,7 +111,7 @@ class LineReader:
 
 
 def _prepare(runnable: object) -> object:
-    """Return a copy of `runnable` without cache, rate limiter and retries. They are for requests, and not for lines."""
+    """Return a copy of `runnable` without cache, rate limiter and retries, which make sense for requests only."""
     if isinstance(runnable, ConnectedModel):
         return runnable.model_copy(update={"cache": False, "rate_limiter": None})
     if not isinstance(runnable, RunnableSerializable):

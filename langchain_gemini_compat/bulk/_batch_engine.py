@@ -123,8 +123,8 @@ def find_batches(path: Path) -> Path:
 class _Draft:
     """The input file of a batch that is being written.
 
-    All rows are for one model: https://platform.openai.com/docs/guides/batch demands it, and Google's native batches
-    have one model. Google does not say what a compatible batch does with a second model.
+    All rows are for one model: https://platform.openai.com/docs/guides/batch demands this, and a native batch of Google
+    has one model. Google does not say what a compatible batch does with a second model.
     """
 
     def __init__(self) -> None:
@@ -132,11 +132,11 @@ class _Draft:
         self.rows: list[Row] = []
 
     def is_full(self, line: bytes, most_requests: int, most_bytes: int) -> bool:
-        """Return whether `line` belongs into the next batch."""
+        """Return whether the batch has no room for `line`."""
         return len(self.rows) >= most_requests or self.content.tell() + len(line) > most_bytes
 
     def add(self, row: Row, line: bytes) -> None:
-        """Add a row. The line gets the position of the row as its `custom_id`."""
+        """Add a row. The position of the row in the file becomes the `custom_id` of the line."""
         self.content.write(line.replace(b"{}", str(len(self.rows)).encode(), 1))
         self.rows.append(row)
 

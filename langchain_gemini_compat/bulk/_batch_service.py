@@ -1,6 +1,6 @@
 """Requests to Google's batches and files of AI Studio.
 
-Batches go through the compatible endpoint, files through Google's native Files API, as Google documents it:
+Batches use the compatible endpoint, and files use Google's native Files API. Google's documentation:
 https://ai.google.dev/gemini-api/docs/openai (batches, `POST /batches` and `GET /batches/{id}`),
 https://ai.google.dev/gemini-api/docs/batch-api (states, download), https://ai.google.dev/gemini-api/docs/files
 (resumable upload), https://ai.google.dev/api/batch-api (the native list). A batch has the fields of
@@ -132,11 +132,11 @@ class BatchService:
         self._try_again(receive)
 
     def find_batch_of(self, file: str, since: float, known: Collection[str]) -> tuple[str | None, bool]:
-        """Look for the batch whose input file is `file`. If it exists, it was created at about `since`.
+        """Look for the batch whose input file is `file`. If such a batch exists, it was created at about `since`.
 
-        The list is Google's native one, because no other list is documented. Google does not say whether it contains
-        the batches of the compatible endpoint. So a missing batch is certain only if the list contains another batch of
-        this endpoint.
+        This method reads Google's native list of batches, because no other list is documented. Google does not say
+        whether this list contains the batches of the compatible endpoint. So a missing batch is certain only if the
+        list contains another batch of this endpoint.
 
         Args:
             file: The name of the input file.
@@ -144,9 +144,9 @@ class BatchService:
             known: The ids of batches that were created by the compatible endpoint.
 
         Returns:
-            The id of the batch or `None`, and whether this is certain. It is uncertain if the list contains no batch of
-            `known`, if the server does not say which input file a batch of that time has, or if there are too many
-            batches to read.
+            The id of the batch or `None`, and whether this result is certain. The result is uncertain if the list
+            contains no batch of `known`, or if there are too many batches to read. It is also uncertain if the list has
+            a batch from that time or later without the name of its input file.
         """
         is_complete, is_certain = False, True
         for operation in self._list_batches():

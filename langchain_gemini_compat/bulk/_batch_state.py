@@ -89,7 +89,7 @@ class BatchState:
                 self.path.unlink()
 
     def want(self, row: Row) -> bool:
-        """Note that this run wants the outcome of `row`. Return whether a batch has or had the row."""
+        """Record that this run wants the outcome of `row`. Return whether a batch contains or contained the row."""
         self._execute("INSERT OR IGNORE INTO wanted VALUES (?)", (row.key,))
         # The journal reads ahead, so it may offer a row whose outcome was recorded a moment ago.
         statement = "SELECT 1 FROM requests WHERE key = ? UNION ALL SELECT 1 FROM settled WHERE key = ?"
@@ -106,7 +106,7 @@ class BatchState:
         return Part(part, file, None, None)
 
     def note_intent(self, part: Part, now: float | None) -> Part:
-        """Record that the batch of `part` is about to be created. With `None` as `now`, record that it was refused."""
+        """Record when the batch of `part` is requested. `None` as `now` means that the server refused the request."""
         self._execute("UPDATE parts SET intended = ? WHERE part = ?", (now, part.number))
         return Part(part.number, part.file, now, None)
 
@@ -188,7 +188,7 @@ class BatchState:
 
 
 def describe_row(row: Row) -> JsonObject:
-    """Return the content of `row` as a row of the input has it."""
+    """Return `row` as the JSON object that a line of the input would contain."""
     question = row.question
     asked = {"prompt": question} if isinstance(question, str) else {"messages": [*map(message_to_dict, question)]}
     return cast("JsonObject", {**asked, **row.options})

@@ -1,4 +1,4 @@
-"""The batches of one run: creates them, polls them and collects their output.
+"""Creates the batches of one run, polls the batches and collects their output.
 
 Before a batch is created, its rows and the name of its input file are stored on the disk (`BatchState`). If the program
 dies before it has received the id of the batch, the next run looks for a batch with this input file. So no batch is
@@ -25,24 +25,24 @@ from langchain_gemini_compat.errors import GeminiCompatError
 if TYPE_CHECKING:
     from langchain_gemini_compat.bulk._rows import Row
 
-#: Seconds after which the server's list of batches is assumed to contain a new batch. Google documents no time.
+#: Assumed number of seconds until the server's list of batches contains a new batch. Google documents no time.
 SETTLE_SECONDS = 60.0
-#: Seconds in which the server may say that a batch or its output does not exist before the run believes it, and in
-#: which the run looks for a batch whose creation is not confirmed. Google documents no time.
+#: Seconds that a run waits if the server says that a batch or its output does not exist. For the same time, a run looks
+#: for a batch whose creation is not confirmed. Google documents no time.
 DOUBT_SECONDS = 600.0
-#: Seconds of an outage after which a run that polls its batches ends with an error.
+#: After an outage of this number of seconds, a run that polls its batches ends with an error.
 OUTAGE_SECONDS = 3600.0
 #: Seconds after which Google deletes a file (https://ai.google.dev/gemini-api/docs/files), and after which a batch
 #: expires (https://ai.google.dev/gemini-api/docs/batch-api).
 _FILE_SECONDS = _BATCH_SECONDS = 48 * 3600.0
-#: The run ends with an error after this number of failed attempts in a row to create a batch. Attempts do not count
-#: while another batch of the run is active.
+#: After this number of consecutive failed attempts to create a batch, the run ends with an error. A failed attempt does
+#: not count while another batch of the run is active.
 _MOST_FAILURES = 8
 _ROWS_PER_LIST = 50
-#: HTTP statuses which show that the server has refused the request and has not created a batch.
+#: HTTP statuses that prove that the server refused the request and created no batch.
 _REFUSALS = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
 _NOT_FOUND = 404
-#: Statuses for an output file that does not exist. Google answers 403 for one: https://discuss.ai.google.dev/t/50428
+#: HTTP statuses for an output file that does not exist. Google sends 403: https://discuss.ai.google.dev/t/50428
 _NO_SUCH_FILE = frozenset({403, _NOT_FOUND})
 
 
@@ -76,16 +76,16 @@ class BatchWork:
         self._open: dict[int, Part] = {}
         #: The ids of batches that were created by this endpoint.
         self._known: set[str] = set()
-        #: Numbers of the parts (the rows of one batch) of which it is not known whether their batch exists.
+        #: Numbers of the parts whose batch may or may not exist. A part consists of the rows of one batch.
         self._doubtful: set[int] = set()
-        #: When the requests for a part began to fail, by its number and the monotonic clock.
+        #: Maps the number of a part to the time, by the monotonic clock, when requests for this part began to fail.
         self._failing_since: dict[int, float] = {}
-        #: Why the rest of a part is left to another run, by its number.
+        #: Maps the number of a part to the reason why this run leaves the rest of the part to another run.
         self._given_up: dict[int, str] = {}
         self._failures = 0
 
     def adopt_parts(self) -> None:
-        """Continue with the batches of earlier runs. Forget those that the server has not created."""
+        """Continue with the batches of earlier runs. Forget each batch that the server has not created."""
         parts = self._state.read_parts()
         self._known.update(part.batch for part in parts if part.batch is not None)
         for part in parts:
@@ -104,7 +104,8 @@ class BatchWork:
         """Wait for the batches with rows of this run, and collect all batches that have ended.
 
         Raises:
-            BatchError: If the server does not know a batch with rows of this run, or not its output.
+            BatchError: If the server does not know a batch with rows of this run, or does not know the output of such a
+                batch.
         """
         yield from self._ask_for_all()
         yield from self._advance(lambda: not any(map(self._is_awaited, self._open.values())))
@@ -113,7 +114,7 @@ class BatchWork:
             raise BatchError(_GIVEN_UP.format(reasons[0], self._state.path))
 
     def _is_settled(self, part: Part) -> bool:
-        """Return whether the next batch can be created before there is news about `part`."""
+        """Return whether this run may create the next batch while it waits for the batch of `part`."""
         return part.batch is not None or part.number in self._doubtful
 
     def _is_awaited(self, part: Part) -> bool:
@@ -121,9 +122,9 @@ class BatchWork:
         return part.number not in self._given_up and self._state.has_wanted_rows(part)
 
     def _advance(self, is_enough: Callable[[], bool]) -> Generator[Outcomes]:
-        """Poll the batches until `is_enough()` is true, and yield the outcomes of those that have ended.
+        """Poll the batches until `is_enough()` is true, and yield the outcomes of each batch that has ended.
 
-        If the run is stopped, this method returns early, and the next run continues with the batches.
+        If the run is stopped, this method returns early. The next run continues with the batches.
         """
         wait = self._first_wait
         while not is_enough() and not self._rows.wait(wait):
@@ -132,7 +133,7 @@ class BatchWork:
             wait = self._first_wait if len(self._open) < count else min(1.5 * wait, self._longest_wait)
 
     def _ask_for_all(self) -> Generator[Outcomes]:
-        """Ask for the status of each batch once, and yield the outcomes of those that have ended."""
+        """Ask once for the status of each batch, and yield the outcomes of each batch that has ended."""
         for part in list(self._open.values()):
             if self._rows.is_stopped:
                 return
@@ -142,7 +143,7 @@ class BatchWork:
                 yield from self._ask_for(part, part.batch)
 
     def _is_polled(self, part: Part) -> bool:
-        """Return whether this run asks for the batch of `part`. Rows of another model are left to a run with it."""
+        """Return whether this run polls the batch of `part`. A batch of another model is left to a run with that model."""
         if part.number in self._given_up:
             return False
         return self._state.has_wanted_rows(part) or all(map(self._reader.can_read, self._state.read_rows(part, 1)))
@@ -198,7 +199,7 @@ class BatchWork:
             self._notify(f"The server's list does not show yet whether it has created a batch of {part.file}.")
 
     def _find_batch(self, part: Part) -> bool:
-        """Look for the batch of an earlier run's part. If it does not exist, forget the part and return `False`."""
+        """Look for the batch of `part` from an earlier run. If there is none, forget `part` and return `False`."""
         intended = part.intended or 0.0
         while (seconds := intended + SETTLE_SECONDS - time.time()) > 0:
             if self._rows.wait(min(seconds, SETTLE_SECONDS)):
@@ -247,11 +248,11 @@ class BatchWork:
     def _endure(
         self, part: Part, subject: str, error: GeminiCompatError, *, is_gone: bool = False
     ) -> Generator[Outcomes]:
-        """Go on after a failed request for `part`, as long as it may succeed later.
+        """After a failed request for `part`, continue the run if the same request may succeed later.
 
         Args:
-            part: The part that was asked for.
-            subject: What the request asked for.
+            part: The part that the request was about.
+            subject: The name of what the request asked for.
             error: The error of the request.
             is_gone: Whether the server says that `subject` does not exist.
         """
@@ -287,7 +288,7 @@ class BatchWork:
             self._state.drop_rows([row for row, _ in found.values()])
 
     def _fail(self, part: Part, reason: str) -> Generator[Outcomes]:
-        """End `part`. Its rows without an outcome get an error with `reason`."""
+        """End `part`. Each of its rows that has no outcome gets an error with `reason`."""
         while rows := self._state.read_rows(part, _ROWS_PER_LIST):
             yield [(row, read_error(BatchError(reason))) for row in rows]
             self._state.drop_rows(rows)
@@ -319,7 +320,7 @@ def _is_refusal(error: GeminiCompatError) -> bool:
 
 
 def _is_unsent(error: GeminiCompatError) -> bool:
-    """Return whether there was no connection to the server, so that it cannot have received the request."""
+    """Return whether the request cannot have reached the server, because there was no connection."""
     library = import_module(library_name())
     return isinstance(error.__cause__, (library.ConnectError, library.ConnectTimeout, library.PoolTimeout))
 

@@ -149,7 +149,7 @@ class Journal:
         return self._execute(statement, (key, _ANSWERED)).fetchone() is not None
 
     def is_open(self, key: str, *, retry_failed: bool) -> bool:
-        """Return whether the row with this key is in the input and is one that `read_open_rows` yields."""
+        """Return whether `read_open_rows` would yield the row with this key."""
         statement = (
             "SELECT 1 FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) WHERE key = ? AND coalesce(status, 2) >= ?"
         )

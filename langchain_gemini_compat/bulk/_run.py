@@ -148,7 +148,7 @@ class _Run:
             rows.stop()
         with closing(self.engine.run(self.model, rows, self.concurrency)) as answers:
             for outcomes in answers:
-                # A batch of an earlier run may have rows that are not in the input now.
+                # A batch of an earlier run may contain rows that the input no longer contains.
                 own = [one for row, one in outcomes if journal.is_open(row.key, retry_failed=self.retry_failed)]
                 journal.record(outcomes)
                 for row, outcome in outcomes:

@@ -241,7 +241,7 @@ class Transcript:
             self.screen.piece(kind.ljust(_LABEL_WIDTH), "bold")
             self._now = (kind, key)
             text = text.lstrip("\n")
-        # A line end is printed only when more text follows, so that no empty line precedes the next label.
+        # The last line end of a text is held back until more text follows. So no empty line precedes the next label.
         if self._after_newline and text:
             self.screen.piece("\n" + " " * _LABEL_WIDTH)
             self._after_newline = False

@@ -44,7 +44,7 @@ class Argument:
 
 
 def read_arguments(parser: Parser) -> dict[str, list[Argument]]:
-    """Return the arguments of each subcommand, and under the empty name the arguments of the command itself."""
+    """Return a dict from the name of a subcommand to its arguments. The empty name stands for the command itself."""
     found = {"": [_read(action) for action in parser.arguments if not isinstance(action.choices, dict)]}
     for action in parser.arguments:
         if isinstance(action.choices, dict):

@@ -178,7 +178,7 @@ class Lab:
         return self.surface == "vertex"
 
     def body(self, content: JsonValue = WORD, **keys: JsonValue) -> JsonObject:
-        """Return a request with one user message, and with further keys."""
+        """Return a request with one user message and the given `keys`."""
         return {"model": self.model, "messages": [{"role": "user", "content": content}], **keys}
 
     def google(self, **keys: JsonValue) -> JsonObject:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
     from langchain_gemini_compat.testing._model.json_values import JsonObject
 
-#: Maps each kind of error to a class of the HTTP library. These classes replace those of aiohttp.
+#: Maps each kind of error to a class of the HTTP library. A cassette contains these classes instead of the classes of
+#: aiohttp.
 _CLASSES = {
     HttpErrorKind.CONNECT_TIMEOUT: "ConnectTimeout",
     HttpErrorKind.POOL_TIMEOUT: "PoolTimeout",

@@ -55,8 +55,8 @@ _PERSONAL = re.compile(
 )
 #: Names of headers and query parameters that contain a secret, in addition to those of `is_secret_name`.
 _SECRET_HEADER = re.compile(r"session|signature|jwt|(?:^|-)(?:auth|sig|code)(?:-|$)")
-#: A value looks like a key if it has at least 16 characters, with at least 10 letters and digits in a row. In names of
-#: models and versions, fewer letters and digits stand in a row.
+#: A value looks like a key if it has at least 16 characters, with at least 10 letters and digits in a row. Names of
+#: models and versions have fewer letters and digits in a row.
 _SHORTEST_KEY, _SHORTEST_RUN = 16, 10
 _ADDRESS = re.compile(rb"[^\s@]+@[^\s@]+\.[^\s@]+")
 #: Keys whose values are words of the protocol, such as a role.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
     JsonObject: TypeAlias = dict[str, JsonValue]
 else:
-    # `typing.get_type_hints` cannot resolve a recursive alias in a module that imports only one of its names.
+    # `typing.get_type_hints` fails for these recursive aliases in a module that imports only one of them.
     JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
     JsonObject = dict[str, object]
 

@@ -147,7 +147,7 @@ class Raw:
     Attributes:
         body: The body. An object or a list is sent as JSON.
         status: The HTTP status.
-        content_type: The `content-type`. With `None` it follows from the body: an event stream, HTML or JSON.
+        content_type: The `content-type`. With `None`, the type follows from the body: an event stream, HTML or JSON.
         headers: More headers of the response.
 
     Examples:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def render_whole(reply: Reply, context: RenderContext, *, choices: bool = True) -> JsonObject:
-    """Return the body of a whole reply. With `choices=False`, the list `choices` is empty."""
+    """Return the body of a reply that is not a stream. With `choices=False`, the list `choices` is empty."""
     style = resolve_style(reply.style, context)
     choice: JsonObject = {"index": 0, "finish_reason": _finish_reason(reply, "tool_calls")}
     # The reply to a blocked prompt has no `message`.

@@ -41,7 +41,7 @@ def write_usage(reply: Reply, context: RenderContext, *, share: float = 1.0) -> 
 
 
 def _estimate(reply: Reply, context: RenderContext) -> Usage:
-    """Return estimated counts: about four characters are a token."""
+    """Return estimated token counts. Four characters count as about one token."""
     said = reply.text + "".join(call.name + arguments_text(call) for call in reply.calls)
     tokens = 1120 if reply.image is not None else -(-len(said) // 4)
     return Usage(context.prompt_tokens, tokens, -(-len(reply.thoughts) // 4))

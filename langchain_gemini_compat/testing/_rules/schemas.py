@@ -1,8 +1,9 @@
 """Check function declarations and schemas.
 
-Google reads `parameters` as an OpenAPI schema. In such a schema, `$ref`, `const`, `additionalProperties` and other
-keywords are unknown names, and `type` is one word. The check accepts only keywords about which all reports agree.
-Sources: https://github.com/zed-industries/zed/issues/44875, https://github.com/openswarm-ai/openswarm/issues/24
+Google reads `parameters` as an OpenAPI schema. Such a schema does not know keywords such as `$ref`, `const` and
+`additionalProperties`, and its `type` is a single word. The check accepts a keyword only if all reports agree that
+Google accepts it. Sources: https://github.com/zed-industries/zed/issues/44875,
+https://github.com/openswarm-ai/openswarm/issues/24
 """
 
 from __future__ import annotations
