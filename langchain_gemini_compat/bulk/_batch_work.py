@@ -143,7 +143,7 @@ class BatchWork:
                 yield from self._ask_for(part, part.batch)
 
     def _is_polled(self, part: Part) -> bool:
-        """Return whether this run polls the batch of `part`. A batch of another model is left to a run with that model."""
+        """Return whether this run polls the batch of `part`. A batch of another model is left to another run."""
         if part.number in self._given_up:
             return False
         return self._state.has_wanted_rows(part) or all(map(self._reader.can_read, self._state.read_rows(part, 1)))

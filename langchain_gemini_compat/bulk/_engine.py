@@ -37,7 +37,7 @@ class OpenRows(Iterator[Row]):
         return self._stopped.wait(seconds)
 
     def stop(self) -> None:
-        """End the iterator and the waits. `run_bulk` calls this, sometimes from another thread."""
+        """End the iterator, and each `wait` that is running. `run_bulk` calls this, sometimes from another thread."""
         self._stopped.set()
 
 

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Answer one prompt, or each line until the input ends.
 
     Returns:
-        0, or 1 if the model refused the prompt, or if the input is not a terminal and a turn failed.
+        1 if the model refused the prompt, or if a turn failed and the input is not a terminal. Otherwise 0.
     """
     target, errors = read_target(args), Screen(sys.stderr, known_secrets(args))
     system: list[BaseMessage] = [SystemMessage(str(args.system))] if args.system else []

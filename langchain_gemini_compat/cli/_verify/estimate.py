@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Requests and price of a run.
+    """The number of requests and the price of a run of `verify`.
 
     Attributes:
         requests: The number of requests, without retries.

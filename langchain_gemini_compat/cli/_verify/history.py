@@ -118,7 +118,7 @@ PROBES = (
     Probe(
         "name-of-result",
         "AI Studio refuses a tool result without `name`. Vertex AI accepts it.",
-        "an answer on Vertex AI, 400 with 'name' on AI Studio",
+        "an answer on Vertex AI, a 400 that names 'name' on AI Studio",
         "_request/tool_results.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _NAME},
         _check_name,

@@ -75,7 +75,7 @@ PROBES = (
     Probe(
         "unknown-key",
         "AI Studio refuses an unknown key. Vertex AI ignores it.",
-        "an answer on Vertex AI, 400 with the key on AI Studio",
+        "an answer on Vertex AI, a 400 that names the key on AI Studio",
         _KEYS,
         {"vertex": VERTEX_OVERVIEW, "ai_studio": _UNKNOWN_NAME},
         partial(_check_vertex_only, key="store", value=False),
@@ -83,7 +83,7 @@ PROBES = (
     Probe(
         "seed",
         "Vertex AI accepts `seed`. AI Studio refuses it.",
-        "an answer on Vertex AI, 400 with the key on AI Studio",
+        "an answer on Vertex AI, a 400 that names the key on AI Studio",
         _KEYS,
         {"vertex": VERTEX_OVERVIEW, "ai_studio": observed("https://github.com/Vali-98/ChatterUI/issues/227")},
         partial(_check_vertex_only, key="seed", value=7),
@@ -91,7 +91,7 @@ PROBES = (
     Probe(
         "logprobs",
         "Vertex AI ignores `logprobs`. AI Studio refuses it.",
-        "an answer on Vertex AI, 400 with the key on AI Studio",
+        "an answer on Vertex AI, a 400 that names the key on AI Studio",
         _KEYS,
         {"vertex": VERTEX_OVERVIEW, "ai_studio": UNTRIED},
         partial(_check_vertex_only, key="logprobs", value=True),

@@ -27,7 +27,7 @@ _DATA_LINE = re.compile(r"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
 
 
 def hide_split_secrets(events: Sequence[JsonValue], clean: Change) -> bool:
-    """Hide secrets that are split among several `events`, and return whether there were any. Changes the events.
+    """Hide secrets that are split among several `events`, in place. Return whether there were such secrets.
 
     A secret within a single text is not hidden here, because the caller cleans each text.
 

@@ -282,7 +282,7 @@ class Fault:
 
     @classmethod
     def html_404(cls) -> Fault:
-        """Return a 404 with an HTML page instead of JSON, as Google answers a wrong URL.
+        """Return a 404 with an HTML page instead of JSON, like Google's answer to a wrong URL.
 
         Returns:
             A fault for the replies of `FakeGemini`.

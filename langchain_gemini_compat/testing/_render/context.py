@@ -115,7 +115,7 @@ class RenderContext:
 def build_context(
     body: JsonObject, surface: Surface, number: int, headers: Mapping[str, str] | None = None
 ) -> RenderContext:
-    """Return the context for the reply to `body`, which is the fake's reply number `number`.
+    """Return the context in which to render the reply to `body`, the fake's reply number `number`.
 
     `headers` are those of the request, with lowercase names.
     """

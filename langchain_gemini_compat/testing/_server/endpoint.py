@@ -213,7 +213,7 @@ class FakeGemini:
         return ChatGeminiCompat.model_validate({"model": model, **self.connection(), **kwargs})
 
     def embeddings(self, model: str = "gemini-embedding-001", **kwargs: object) -> GeminiCompatEmbeddings:
-        """Return embeddings that send their requests to this fake, in process.
+        """Return an embeddings model that sends its requests to this fake, in process.
 
         The vectors are built from hashes of words and of parts of words. A search finds a passage by the words that the
         passage shares with the question. A search does not find synonyms.
@@ -223,7 +223,7 @@ class FakeGemini:
             **kwargs: Any other parameter of `GeminiCompatEmbeddings`.
 
         Returns:
-            The embeddings.
+            The embeddings model.
 
         Raises:
             ValueError: A parameter is not valid (pydantic's `ValidationError`).
