@@ -97,7 +97,7 @@ class StreamAssembler:
                 gateways put text and calls into separate choices (langchain4j issue 4931, gptel issue 1284).
             tags: The names of the tags around thoughts.
             expects_thoughts: Whether text between these tags is a thought even if the server does not flag it.
-            seed: Text from which missing call ids are derived if the reply has no id. The same seed gives the same ids.
+            seed: If the reply has no id, missing call ids are derived from this text. Equal seeds give equal call ids.
             call_limit: Maximum number of tool calls to emit; `None` for no limit.
             tool_names: The wire names of the bound tools; `None` if they are not known.
             schemas: The parameters of each tool, by its wire name.
@@ -419,7 +419,7 @@ class StreamAssembler:
         for item in (*typed, *_items(delta.get("images")), *_items(delta.get("image"))):
             image = read_image(item)
             if image is None:
-                self._losses["An image of the reply was left out: it is neither base64 nor a web URL."] = None
+                self._losses["An image of the reply was left out, because it is neither base64 nor a web URL."] = None
             # LiteLLM has sent one image as both `image` and `images`, and gateways repeat images in the last chunk.
             if image is not None and image not in self._images:
                 self._images.add(image)
@@ -497,7 +497,7 @@ def _describe_replaced(key: str) -> str:
 
 
 def _items(value: JsonValue) -> list[JsonValue]:
-    """Return the non-empty items of `value`. If `value` is not a list, it counts as the only item."""
+    """Return the non-empty items of the list `value`. A value that is not a list is treated as a list of one item."""
     if isinstance(value, list):
         return [item for item in value if item]
     return [value] if value else []

@@ -79,7 +79,8 @@ class ToolCallTracker:
     | repetition | The entry repeats a call, and is ignored. |
     | error | The call is ambiguous and must not run. |
 
-    Table 1, all entries. "The call" is the call with the id of the entry, or the last call if that id is not known.
+    Table 1 applies to all entries. "The call" is the call with the id of the entry. If no call has that id, "the call"
+    is the last call. A result in italics means that table 2 decides.
 
     | id of the entry | name of the entry | result |
     |---|---|---|
@@ -98,9 +99,9 @@ class ToolCallTracker:
     | none | none, and the call at the index has equal arguments | repetition |
     | new or none | none | *no name* |
 
-    Table 2, the cases.
+    Table 2 decides for the results of table 1 that are in italics.
 
-    | case | state of the call | arguments of the entry | result |
+    | result of table 1 | state of the call | arguments of the entry | result |
     |---|---|---|---|
     | *same name* | partial | any | continues |
     | | empty, and a bound tool's name begins with the name twice | any | continues the name, or error |

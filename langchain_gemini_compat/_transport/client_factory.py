@@ -79,7 +79,7 @@ def open_async_client() -> httpx2.AsyncClient:
     return client
 
 
-#: The clients that this module has built, as long as they are in use.
+#: The clients that this module has built. A client that is no longer in use disappears from the set.
 _built: WeakSet[httpx2.Client | httpx2.AsyncClient] = WeakSet()
 
 

@@ -85,7 +85,7 @@ class Deadline:
         #: When this deadline expires, by the monotonic clock; infinity while the caller does not wait for the server.
         self.due = math.inf
         self._is_monitored = False
-        #: The limit that has passed; `None` before that.
+        #: The limit that has passed; `None` while no limit has passed.
         self.exceeded: Limit | None = None
         #: Whether `expire` ended the wait. If it did not, the HTTP library's own timeouts have to end the wait.
         self.has_ended_wait = False

@@ -36,7 +36,7 @@ _REASONS = (
     "description", "reason", "error_message", "errorMessage", "error_msg", "errorMsg", "err_msg", "errmsg", "exception",
     "err", "title", "raw",
 )  # fmt: skip
-#: Keys under which a gateway puts the error of the server behind it.
+#: Keys under which a gateway puts the error of the server to which it passed the request.
 _WRAPPINGS = (
     "error", "metadata", "raw", "message", "detail", "details", "msg", "errors", "body", "response", "cause", "data",
     "error_message", "original_error", "upstream_error", "provider_error", "innererror", "inner_error",
@@ -170,7 +170,7 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
 
 
 def _is_error(value: JsonValue) -> bool:
-    """Return whether `value` is certainly an error, and not a repeated part of the request, such as a schema."""
+    """Return whether `value` is certainly an error. Some errors also repeat parts of the request, such as a schema."""
     if isinstance(value, list):
         return bool(value) and _is_error(value[0])
     if not isinstance(value, dict):

@@ -69,9 +69,9 @@ def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | Tr
 
 
 class AbandonedError(BaseException):
-    """Ends a request whose caller has left.
+    """Ends a request whose caller no longer waits for the response.
 
-    This is a `BaseException`, because httpcore closes the whole connection if an `Exception` is raised.
+    This class is a `BaseException`, because httpcore closes the whole connection if an `Exception` is raised.
     """
 
 

@@ -133,7 +133,7 @@ class _SharedExchange(Exchange):
                 self._put(err)
 
     def _put(self, item: object) -> None:
-        """Pass `item` from the thread to the caller. Raise `AbandonedError` if the caller has left."""
+        """Pass `item` from the thread to the caller. Raise `AbandonedError` if the caller no longer waits."""
         while not self._timeouts.is_abandoned:
             with suppress(Full):
                 self._queue.put(item, timeout=_CHECK_SECONDS)
@@ -367,7 +367,7 @@ def _raising_deadline(deadline: Deadline) -> Generator[None]:
 def _trace_upload(request: httpx2.Request) -> UploadTrace | None:
     """Return a trace if the body is large, else `None`.
 
-    A small body is in the network's buffers before the server can close the connection.
+    A small body needs no trace: it is completely in the network's buffers before the server can close the connection.
     """
     return UploadTrace() if len(request.content) >= LARGE_BODY else None
 

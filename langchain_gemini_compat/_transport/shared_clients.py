@@ -37,7 +37,7 @@ MOST_UNUSED = 64
 
 
 class Share(Generic[_Client]):
-    """The right to use an open client. The client stays open while an object refers to the share."""
+    """A reference that keeps a client open. The client stays open while any object refers to its share."""
 
     __slots__ = ("__weakref__", "client", "pid")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonValue
 
-#: Length of `data:`, and number of line feeds in an event of one line.
+#: Length of `data:`, and number of line feeds in an event with one `data:` line.
 _PREFIX, _LINE_FEEDS = 5, 2
 _FIELDS = (b"event:", b"id:", b"retry:", b":")
 #: Maximum length of the text of an error event whose data is not JSON.

@@ -29,7 +29,7 @@ RECORD_VARIABLE = "GEMINI_COMPAT_RECORD"
 
 
 class Take(Protocol):
-    """The record of one exchange, while the exchange goes on."""
+    """Records one exchange, from the request to the end of the response."""
 
     def note_response(self, response: httpx2.Response, *, is_raw: bool) -> None:
         """Record status and headers. If `is_raw` is true, the pieces are the bytes as sent, which may be compressed."""
