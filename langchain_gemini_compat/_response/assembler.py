@@ -142,7 +142,7 @@ class StreamAssembler:
         self._empty = True
         #: White space at the start of the text, held back because white space alone is not an answer.
         self._blank: list[str] = []
-        #: The next five attributes describe the reply. Each has the first non-empty value that a chunk contains.
+        #: The next five attributes describe the reply. Each has the first non-empty value that came in a chunk.
         self.reply_id = ""
         self.model = ""
         self.system_fingerprint = ""
@@ -189,7 +189,7 @@ class StreamAssembler:
         )
 
     def finish(self) -> Iterator[Event]:
-        """Yield the text and calls that were held back, and `Finished`."""
+        """Yield the text and calls that were held back, and then the event `Finished`."""
         yield from self._hold_leading_space(self._splitter.finish())
         invalid: tuple[InvalidCall, ...] = ()
         called, is_call_announced = False, self._ending == "calls" or "function_call" in self._seen_keys
@@ -230,7 +230,7 @@ class StreamAssembler:
                 f"The finish reason {self._native_reason[:200]!r} is unknown, so the call may be incomplete."
             )
         if self._has_late_calls:
-            tracker.invalidate_all("A call came after the end of the stream (`[DONE]`).")
+            tracker.invalidate_all("A tool call came after the end of the stream (`[DONE]`).")
         if self._split_calls or source in self._alternatives:
             tracker.invalidate_all("The server sent several choices, and it is unclear which one is the answer.")
 

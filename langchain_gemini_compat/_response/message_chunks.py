@@ -1,7 +1,7 @@
 """Turns the events of a reply into LangChain chunks and messages, and raises an error for an unusable reply.
 
 LangChain adds chunks: it concatenates strings and sums numbers. A name, a signature or a token count in two chunks
-would come out doubled, so each fact goes into exactly one chunk. Usage and metadata go into the last chunk.
+would come out doubled, so exactly one chunk gets each of these values. The last chunk gets usage and metadata.
 
 - `ReplyDecoder` decodes one choice: `feed` and `finish` for a stream, `decode_whole` for a whole reply.
 - `Parts` collects the events of one wire chunk. `v3_events` also uses `Parts`.
@@ -323,7 +323,7 @@ class ReplyDecoder:
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
     def _list_invalid_call_errors(self, end: Finished) -> dict[str, str]:
-        """Return a dict from the id of each kept invalid call to its error. Chunks have no field for these errors."""
+        """Map the id of each invalid call that is kept to the call's error. Chunks have no field for these errors."""
         return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
 
     def _raise_for_unusable_reply(self, end: Finished, chunk: ChatGenerationChunk) -> None:

@@ -91,7 +91,8 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` does not call this method, because the reply ends after `finish`, or `feed` calls this method.
+        # `finish` does not call this method. Either the reply ends after `finish`, or `feed` has called `finish` and
+        # calls this method later.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:

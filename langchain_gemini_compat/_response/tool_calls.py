@@ -333,7 +333,7 @@ class ToolCallTracker:
         usable = _is_usable_id(call.wire_id) and call.wire_id not in self._ids
         call.id = call.wire_id if usable else self._make_id(call.position)
         if call.wire_id.strip() and not usable and call.wire_id not in self._by_id and len(call.wire_id) <= MAX_KEPT:
-            # LangChain gets the generated id. The next request sends the server's own id back.
+            # LangChain gets the generated id. The server's own id is kept here for the next request to the server.
             call.extras["server_id"] = call.wire_id
         self._calls.append(call)
         self._ids.add(call.id)

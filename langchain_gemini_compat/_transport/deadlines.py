@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     Socket: TypeAlias = socket.socket | TransportSocket
     FindSocket: TypeAlias = Callable[[], Socket | None]
 
-#: Seconds between two checks if no deadline is due earlier, and the number of checks without any deadline after which
-#: the thread sleeps. The thread does not sleep at once, because waking it takes a tenth of a call's time.
-_CHECK_SECONDS, _IDLE_CHECKS = 1.0, 10
+#: Seconds between two checks if no deadline is due earlier.
+_CHECK_SECONDS = 1.0
+#: The thread sleeps after this number of checks without any deadline. It does not sleep earlier, because waking the
+#: thread takes a tenth of a call's time.
+_IDLE_CHECKS = 10
 #: Seconds until the next check of an expired deadline whose request has no socket yet.
 _SOCKET_CHECK_SECONDS = 0.05
 

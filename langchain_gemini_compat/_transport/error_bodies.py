@@ -170,7 +170,10 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
 
 
 def _is_error(value: JsonValue) -> bool:
-    """Return whether `value` is certainly an error. Some errors also repeat parts of the request, such as a schema."""
+    """Return whether `value` is certainly an error.
+
+    A value that only resembles an error may be a part of the request that the server repeats, such as a schema.
+    """
     if isinstance(value, list):
         return bool(value) and _is_error(value[0])
     if not isinstance(value, dict):

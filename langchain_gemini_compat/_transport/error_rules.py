@@ -156,7 +156,7 @@ Remedy: TypeAlias = "str | dict[Surface, str]"
 _Rule: TypeAlias = "tuple[type[errors.APIStatusError], Remedy]"
 _NEW_KEY = "Pass a valid key as `api_key`; make one at https://aistudio.google.com/apikey."
 _BAD_KEY: dict[Surface, str] = {
-    "vertex": "Vertex AI takes OAuth tokens. Leave `api_key` out and run `gcloud auth application-default login`.",
+    "vertex": "Vertex AI expects an OAuth token. Leave `api_key` out and run `gcloud auth application-default login`.",
     "ai_studio": _NEW_KEY,
     "openai_compatible": "Pass a key of this server as `api_key`.",
 }
@@ -218,7 +218,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.AuthenticationError,
         (401,),
         r"api keys are not supported",
-        "Vertex AI takes OAuth tokens. Leave `api_key` out and run `gcloud auth application-default login`.",
+        "Vertex AI expects an OAuth token. Leave `api_key` out and run `gcloud auth application-default login`.",
     ),
     (
         errors.MissingSignatureError,
@@ -261,7 +261,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         _BAD,
         r"malformed publisher model",
         (
-            "Vertex AI takes names of the form `publisher/model`, such as `google/gemini-3.8-flash`. With "
+            "Vertex AI expects a name of the form `publisher/model`, such as `google/gemini-3.8-flash`. With "
             '`surface="vertex"`, the package adds `google/`.'
         ),
     ),
@@ -305,7 +305,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidRequestError,
         _BAD,
         r"unknown name",
-        "Remove the field that the server's message mentions from `model_kwargs` or `extra_body`.",
+        "Remove the field from `model_kwargs` or `extra_body`. The server's message mentions its name.",
     ),
     (
         errors.QuotaExhaustedError,

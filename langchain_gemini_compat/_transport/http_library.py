@@ -34,12 +34,14 @@ if TYPE_CHECKING:
         headers: Mapping[str, str]
 
 
-#: Maximum number of connections in a pool, and maximum number of unused connections that stay open in the pool.
-_MAX_CONNECTIONS, _MAX_KEEPALIVE_CONNECTIONS = 1000, 100
+#: Maximum number of connections in a pool.
+_MAX_CONNECTIONS = 1000
+#: Maximum number of unused connections that stay open in a pool.
+_MAX_KEEPALIVE_CONNECTIONS = 100
 #: Seconds that an unused connection stays open, and that an unused client stays open. The HTTP library's default for
 #: connections is 5 seconds.
 KEEPALIVE_SECONDS = 30.0
-#: Timeouts in seconds of requests that set no timeouts. The requests of this package set their own.
+#: Timeouts in seconds of requests that set no timeouts. The requests of this package set their own timeouts.
 _TIMEOUT, _CONNECT_TIMEOUT = 600.0, 5.0
 
 

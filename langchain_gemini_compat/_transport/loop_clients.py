@@ -213,7 +213,7 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
 
 def _start_task(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, _Value]) -> asyncio.Task[_Value]:
     """Start a task in an empty context. A copy of the caller's context would stay in memory as long as the client."""
-    # Python 3.10 has no argument `context` of `create_task`.
+    # In Python 3.10, `create_task` has no argument `context`, so `Context.run` sets the context of the task.
     return Context().run(loop.create_task, work)
 
 

@@ -123,7 +123,7 @@ def secrets_of(request: Request, is_secret: Callable[[str, bytes], bool] | None 
 
 
 def _parts_of(value: bytes) -> Iterator[bytes]:
-    """Yield a header's value and parts of it: tokens, passwords of `Basic`, cookies and strings in JSON."""
+    """Yield a header's value and its parts: tokens, passwords in `Basic` credentials, cookies and strings in JSON."""
     value = value.strip()
     if not value:
         return

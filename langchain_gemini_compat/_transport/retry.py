@@ -167,8 +167,8 @@ class Tries:
         if self.deadline is not None:
             self.deadline += self._seconds_of_import()
         seconds = self._back_off(error)
-        # The classes for errors of a server are imported with the first such error. Until then, `error` cannot come
-        # from a server. It may come from the caller's functions.
+        # The first error of a server imports the classes for such errors. While the classes are not imported, `error`
+        # cannot come from a server. It may come from the caller's functions.
         if are_classes_imported():
             if self._sleeps:
                 self._inform_gate(error, seconds)

@@ -43,9 +43,10 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.tape import Take
 
 _T = TypeVar("_T")
-#: Maximum length of the queue between the reading thread and the caller. Seconds after which the side
-#: that waits checks whether the other side has stopped.
-_QUEUE_SIZE, _CHECK_SECONDS = 16, 1.0
+#: Maximum length of the queue between the reading thread and the caller.
+_QUEUE_SIZE = 16
+#: Seconds that one side waits at the queue before it checks whether the other side has stopped.
+_CHECK_SECONDS = 1.0
 
 
 class Exchange:

@@ -148,8 +148,8 @@ def _host_of(response: Response) -> str:
 def _retry_after(error: ParsedError, response: Response) -> float | None:
     """Return the wait that the server asked for, in seconds, or `None`.
 
-    The text of the message is read first, since it has fractions of a second. Google's `RetryInfo` has whole seconds.
-    Gateways send a header.
+    The server's message is read first, because its wait has fractions of a second. If the message contains no wait,
+    Google's `RetryInfo` (whole seconds) is read, and then the headers that gateways send.
     """
     in_text = _RETRY_IN.search(error.message)
     if in_text and any(in_text.groups()):

@@ -75,7 +75,7 @@ class Pool(Generic[_Client]):
 
 
 def surplus_of(pools: Iterable[_AnyPool]) -> list[_AnyPool]:
-    """Return the pools to close so that at most `MOST_UNUSED` unused pools stay open. The longest unused are closed."""
+    """Return the unused pools beyond the limit `MOST_UNUSED`, starting with the pool that is unused longest."""
     unused = sorted((pool for pool in pools if pool.is_unused()), key=lambda pool: pool.unused_since)
     return unused[: max(0, len(unused) - MOST_UNUSED)]
 
@@ -103,7 +103,7 @@ class _SyncClients:
 
     def close_unused(self, now: float) -> float:
         """Close the clients that are unused for `IDLE_SECONDS` or exceed `MOST_UNUSED`. Return when to check again."""
-        # The deadline thread runs this method. It must not wait while another thread holds the lock to build a client.
+        # The deadline thread runs this method. So do not wait here while another thread builds a client under the lock.
         if not self._lock.acquire(blocking=False):
             return now + 1.0
         try:

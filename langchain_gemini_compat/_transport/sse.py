@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonValue
 
-#: Length of `data:`, and number of line feeds in an event with one `data:` line.
-_PREFIX, _LINE_FEEDS = 5, 2
+#: Length of `data:`.
+_PREFIX = 5
+#: Number of line feeds in an event with one line.
+_LINE_FEEDS = 2
 _FIELDS = (b"event:", b"id:", b"retry:", b":")
 #: Maximum length of the text of an error event whose data is not JSON.
 _LONGEST_TEXT = 2**16
