@@ -165,8 +165,8 @@ class Decision:
     #: Whether the entry has a name but no arguments, and came after the arguments of `call`. Such an entry either ends
     #: `call`, or starts another call of the same tool.
     is_second_header: bool = False
-    #: The earlier call after whose arguments a second header came (a name without arguments). That header turns out to
-    #: be the start of the new call.
+    #: The earlier call whose arguments were followed by its name without arguments. This second name turns out to be
+    #: the start of the new call.
     header_call: TrackedCall | None = None
     #: The earlier calls that get an error, because the entry allows more than one interpretation.
     ambiguous_calls: tuple[TrackedCall, ...] = ()

@@ -96,7 +96,7 @@ def _says_error(body: JsonObject) -> bool:
     if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
         return False
     if len(body) == 1:
-        # The only key may be FastAPI's `detail`. It may be a number, if a gateway turned a list into an object.
+        # The only key may be FastAPI's `detail`, or a number such as "0": some gateways turn a list into an object.
         ((key, inner),) = body.items()
         return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_bare_message(body)
     has_reason = any(body.get(key) for key in ("message", "detail", "details", "msg"))

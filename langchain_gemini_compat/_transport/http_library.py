@@ -4,7 +4,7 @@ Unlike with the SDK's clients, unused connections stay open for `KEEPALIVE_SECON
 
 openai is not imported, since the import takes half a second. So openai's defaults are repeated in this module: those of
 `DefaultHttpxClient` and `DefaultAsyncHttpxClient` (`openai/_base_client.py` and `openai/_constants.py` of openai 2.16
-and 3.52). `tests/transport/test_http_library.py` compares them with the installed version.
+and 3.52). `tests/transport/test_http_library.py` compares this copy with the installed version.
 """
 
 from __future__ import annotations

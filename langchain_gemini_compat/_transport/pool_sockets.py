@@ -78,9 +78,9 @@ class AbandonedError(BaseException):
 class SharedTimeouts:
     """The extension `timeout` of a request on a shared connection.
 
-    If one read or write times out, httpcore's HTTP/2 closes the whole connection. So reads and writes have no limit
-    here. httpcore calls `get("read")` before each read. For an abandoned request, this call raises `AbandonedError`,
-    which ends only that request.
+    If one read or write times out, httpcore's HTTP/2 closes the whole connection. So this object sets no limit
+    for reads and writes. httpcore calls `get("read")` before each read. For an abandoned request, this call raises
+    `AbandonedError`, which ends only that request.
     """
 
     def __init__(self, timeouts: Mapping[str, float | None]) -> None:

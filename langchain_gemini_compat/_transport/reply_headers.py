@@ -21,7 +21,7 @@ _SECRET = re.compile(
 def read_headers(response: httpx2.Response) -> dict[str, str]:
     """Return the headers of `response` by their names in lower case, without cookies and credentials.
 
-    A secret of the request that a server repeats in a header is replaced.
+    If a server repeats a secret of the request in a header, the secret is replaced.
     """
     kept = {name: value for name, value in response.headers.items() if not _SECRET.search(name.lower())}
     return cast("dict[str, str]", hide_in_value(response.request, {**kept}))

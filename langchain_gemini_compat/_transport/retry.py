@@ -84,8 +84,8 @@ class Tries:
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Maximum seconds that all tries together wait for tokens. Infinite by default, because a limit requires a
-        #: thread.
+        #: Maximum seconds that all tries together wait for tokens. Infinite by default, because a wait with a limit
+        #: needs a thread.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: When the first chunk or the whole reply of the current try is due, by the monotonic clock.
         self.first_by = math.inf
@@ -285,5 +285,8 @@ async def _sleep_while(seconds_left: Callable[[], float]) -> None:
 
 
 def _add_jitter(seconds: float) -> float:
-    """Return `seconds` plus up to a tenth, at most one second. `seconds` is a minimum, so nothing is subtracted."""
+    """Return `seconds` plus a random time: up to a tenth of `seconds`, at most one second.
+
+    Nothing is subtracted, because the server asked for a wait of at least `seconds`.
+    """
     return seconds + _random.uniform(0.0, 0.1) * min(seconds, 10.0)

@@ -165,7 +165,7 @@ def _retry_after(error: ParsedError, response: Response) -> float | None:
 
 
 def _read_retry_headers(response: Response) -> float | None:
-    """Return the seconds of `retry-after-ms`, or of `Retry-After` as a number or a date, or `None`."""
+    """Return the wait in `retry-after-ms` or `Retry-After` in seconds; `None` if both are missing or invalid."""
     millis = response.headers.get("retry-after-ms", "")
     if _NUMBER.fullmatch(millis):
         return float(millis) / 1000
