@@ -1,9 +1,9 @@
 """Stores thought signatures on an `AIMessage` and finds them again.
 
-A signature is stored once, in `additional_kwargs`, under the id of its call and not by position. So it is kept when
-chunks are added, when messages are merged (`merge_message_runs`), and in JSON, pickles and checkpoints.
-`langchain-google-genai` and `langchain-google-vertexai` read and write the same map of signatures. A second map
-contains records that only this package uses: the origin of each signature, and other wire fields.
+A signature is stored once, in `additional_kwargs`, under the id of its tool call and not by position. So the signature
+stays when chunks are added, when messages are merged (`merge_message_runs`), and in JSON, pickles and checkpoints.
+`langchain-google-genai` and `langchain-google-vertexai` read and write the same map of signatures. A second map is used
+only by this package. It contains the origin of each signature, and other fields that the server sent.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.surfaces import Endpoint
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Key of the map of signatures: `{tool_call_id: base64}`. Google's own LangChain packages use the same key.
+#: Key of `additional_kwargs` with the map of signatures: `{tool_call_id: base64}`. Google's own LangChain packages use
+#: the same key.
 SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
-#: Key of this package's records: `{tool_call_id or reply id: {"origin": …, "fields": …}}`. The record of a whole
-#: message also has `"reply": True`.
+#: Key of `additional_kwargs` with this package's records: `{tool_call_id or reply id: {"origin": …, "fields": …}}`. The
+#: record of a whole message, under the reply id, also has `"reply": True`.
 RECORDS_KEY = "__gemini_compat_records__"
 #: The placeholder for a missing signature, from Google's page on thought signatures.
 PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
-#: LiteLLM's Gemini gateway appends this mark and the signature to the id of a call. Ids of 4,572 characters were seen.
+#: LiteLLM's Gemini gateway appends this mark and the signature to the id of a tool call. An id had 4,572 characters.
 LITELLM_MARK = "__thought__"
 #: All spellings of the placeholder that packages and gateways write. The last one is LiteLLM's, in base64.
 PLACEHOLDER_SIGNATURES = (
@@ -43,12 +44,12 @@ _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
 #: Values of `model_provider` for messages whose content blocks may contain Gemini's signatures (`""`: unknown
 #: provider). Google refuses the signatures in blocks of other providers, such as Claude's.
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
-#: Keys that gateways add to a tool call. Their values are kept unchanged.
+#: Keys that gateways add to a tool call. The values of these keys are sent back unchanged.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
 #: Keys that other servers send. If `provider_specific_fields` contains one of them, LiteLLM has moved all unknown keys
 #: of a server's reply into that object.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
-#: Keys that LiteLLM 1.108 itself reads from `provider_specific_fields` of a request. They must stay there.
+#: Keys that LiteLLM 1.108 itself reads from `provider_specific_fields` of a request. They must stay in that object.
 _READ_BY_LITELLM = frozenset(
     {
         "thought_signature", "thought_signatures", "server_side_tool_invocations", "compaction_blocks", "tool_results",
@@ -59,15 +60,15 @@ _READ_BY_LITELLM = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The extra fields of a tool call or a message, which are sent back with it, and their origin."""
+    """The extra fields of a tool call or a message, and their origin. The next request sends these fields back."""
 
-    #: Wire fields, such as `extra_content`.
+    #: Fields in the form in which the server sent them, such as `extra_content`.
     fields: JsonObject = field(default_factory=dict)
     #: Surface, model and host that sent the fields; `None` if unknown.
     origin: Mapping[str, JsonValue] | None = None
-    #: The wire id of the call, if it differs from the id of LangChain's call.
+    #: The id of the tool call that the server sent, if LangChain's tool call has another id.
     server_id: str = ""
-    #: The signature that LiteLLM appended to the wire id.
+    #: The signature that LiteLLM appended to the id of the tool call.
     litellm_signature: str = ""
     #: The keys under which the server sent thoughts.
     reasoning_fields: tuple[str, ...] = ()
@@ -80,14 +81,14 @@ class Extras:
 
 @dataclass(frozen=True, slots=True)
 class MessageExtras:
-    """The extras of the message itself, and the extras of its tool calls in order."""
+    """The extras of a message itself, and those of its tool calls in the order of the calls."""
 
     own: Extras
     calls: Sequence[Extras]
 
 
 def split_litellm_id(wire_id: str) -> tuple[str, str]:
-    """Return the clean id and the signature of a LiteLLM id. For other ids, the signature is empty.
+    """Split an id of LiteLLM into the id before the mark and the signature. For other ids, the signature is empty.
 
     >>> split_litellm_id("call_1__thought__c2ln")
     ('call_1', 'c2ln')
@@ -97,10 +98,10 @@ def split_litellm_id(wire_id: str) -> tuple[str, str]:
 
 
 def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
-    """Return the origin of a reply: its surface and model, and for gateways the host.
+    """Return the origin of a reply: the surface, the model, and for gateways the host.
 
-    When the message is sent back, the origin shows whether its signatures are valid. The key `asked` contains the
-    requested model, if the reply of a gateway names another model.
+    When the message is sent back, the origin shows whether the signatures in the message are valid. If the reply of a
+    gateway contains another model name than the request, the key `asked` contains the requested name.
     """
     origin: JsonObject = {"surface": endpoint.surface, "model": bare_model_name(model or endpoint.name)}
     if not endpoint.is_google or not endpoint.speaks_gemini:
@@ -115,8 +116,8 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
 def attach_call_extras(call_id: str, fields: JsonObject, origin: JsonObject) -> JsonObject:
     """Return the `additional_kwargs` that store the signature and the other fields of a call.
 
-    Pass an empty `origin` if an earlier chunk of the reply contains the origin, because LangChain would concatenate the
-    two.
+    Pass an empty `origin` if an earlier chunk of the reply contains the origin, because LangChain concatenates the
+    strings of two chunks.
     """
     kept = dict(fields)
     signature = cast("str | None", kept.pop("litellm_signature", None))
@@ -140,21 +141,21 @@ def _build_record(fields: JsonObject, origin: JsonObject) -> JsonObject:
 
 
 def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """Return the extras of `message` and its `tool_calls`. This package or another package may have stored them."""
+    """Return the extras of `message` and of its `tool_calls`, whether stored by this package or by another one."""
     if _has_no_place(message, tool_calls):
         return MessageExtras(Extras(), [Extras()] * len(tool_calls))
     return search_extras(message, tool_calls)
 
 
 def _has_no_place(message: AIMessage, tool_calls: Sequence[ToolCall]) -> bool:
-    """Return `True` if the message cannot contain extras. For most messages, this quick check replaces the search."""
+    """Return `True` if the message cannot contain extras. This quick check avoids the search in most messages."""
     if message.additional_kwargs or not isinstance(message.content, str):
         return False
     return not any(LITELLM_MARK in (call["id"] or "") for call in tool_calls)
 
 
 def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """Return the same as `recover_extras`, but without the quick check for messages without extras."""
+    """Return the same as `recover_extras`, but search every message, even one that cannot contain extras."""
     kept = message.additional_kwargs
     records, signatures = object_at(kept, RECORDS_KEY), object_at(kept, SIGNATURES_KEY)
     raw_calls = _raw_calls(message)
@@ -188,8 +189,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     if not origin or not origin.get("surface"):
         return True
     host = origin.get("host")
-    # A user may configure a gateway as a compatible server first, and with `surface` later. Then the surfaces differ,
-    # but the server is the same. Vertex and AI Studio are always different servers.
+    # A user may configure a gateway first as a compatible server and later with another `surface`. The server is the
+    # same, although the surfaces differ. Vertex and AI Studio are always different servers.
     is_other = origin["surface"] != endpoint.surface
     if is_other and not (endpoint.may_be_reached_as(origin["surface"]) and host == endpoint.host):
         return False
@@ -200,8 +201,7 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):
         return False
-    # The model names of a gateway do not always show the family. But if the requested names are equal, the model is the
-    # same.
+    # A gateway's name for a model does not always show the model family. But equal requested names mean the same model.
     asked = origin.get("asked") or model
     return asked == bare_model_name(endpoint.name) or same_generation
 
@@ -209,7 +209,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
 def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
     """Return the part of `extras` that may be sent to `endpoint`.
 
-    Google refuses unknown keys, so its hosts get only `extra_content`. Other hosts also get the keys that they sent.
+    Google refuses unknown keys, so Google's hosts get only `extra_content`. Any other host also gets the keys that the
+    same host sent.
     """
     if not is_replayable(extras, endpoint):
         return Extras()
@@ -223,8 +224,8 @@ def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
 def unwrap_fields(fields: JsonObject) -> JsonObject:
     """Return `fields` in the form in which the server behind LiteLLM sent them.
 
-    LiteLLM moves unknown keys of a reply into the object `provider_specific_fields`. LiteLLM's route `openai/` sends
-    this object to the server, which refuses it. So this function moves the keys back to where the server sent them.
+    LiteLLM moves unknown keys of a reply into the object `provider_specific_fields`. With the prefix `openai/`, LiteLLM
+    sends this object to the server, which refuses the object. So this function moves the keys out of the object again.
     """
     wrapped = fields.get("provider_specific_fields")
     if not isinstance(wrapped, dict):
@@ -243,7 +244,7 @@ def unwrap_fields(fields: JsonObject) -> JsonObject:
 
 
 def is_signed(call: JsonObject) -> bool:
-    """Return whether a tool call in wire form has a signature under a gateway's own key."""
+    """Return whether a tool call, in the JSON form of the API, has a signature under a gateway's own key."""
     function = object_at(call, "function")
     inner = object_at(function, "provider_specific_fields")
     places = (call, function, object_at(call, "provider_specific_fields"), inner)
@@ -263,7 +264,10 @@ def read_signature(extra_content: JsonValue) -> str | None:
 
 
 class _BlockSignatures:
-    """The signatures in a message's content blocks: v1 blocks with `extras`, and older forms of Google's packages."""
+    """The signatures in a message's content blocks.
+
+    The blocks may be LangChain's v1 blocks with `extras`, or older blocks of Google's LangChain packages.
+    """
 
     def __init__(self, message: AIMessage) -> None:
         self._by_id: dict[str, str] = {}
@@ -299,7 +303,7 @@ def block_signature(block: Mapping[str, JsonValue]) -> str | None:
 
 
 def _reply_extras(message: AIMessage, records: JsonObject, blocks: _BlockSignatures) -> Extras:
-    """Return the extras of the message itself. In a message merged from several replies, the last extras are used."""
+    """Return the extras of the message itself. If several replies were merged, return those of the last reply."""
     found = [record for record in records.values() if isinstance(record, dict) and record.get("reply")]
     own = [record for record in found if object_at(record, "fields")]
     if own:
@@ -308,7 +312,7 @@ def _reply_extras(message: AIMessage, records: JsonObject, blocks: _BlockSignatu
 
 
 def _build_extras(stored: JsonObject, origin: Mapping[str, JsonValue] | None) -> Extras:
-    """Return `Extras` from stored fields: this package's own keys are separated from the wire fields."""
+    """Convert stored fields to `Extras`, which separate this package's own keys from the fields of the server."""
     names = stored.get("reasoning_field")
     return Extras(
         {key: value for key, value in stored.items() if key not in RESERVED},
@@ -320,7 +324,7 @@ def _build_extras(stored: JsonObject, origin: Mapping[str, JsonValue] | None) ->
 
 
 def _restore_fields(stored: JsonObject, signature: JsonValue) -> JsonObject:
-    """Return the fields of a call with the signature restored to its wire position."""
+    """Return the stored fields of a tool call, with the signature at the place where the server sent it."""
     fields = dict(stored)
     if not signature:
         return fields
@@ -333,7 +337,10 @@ def _restore_fields(stored: JsonObject, signature: JsonValue) -> JsonObject:
 
 
 def _raw_calls(message: AIMessage) -> dict[str, JsonObject]:
-    """Return the raw wire calls by id. LiteLLM's package and OpenAI-style dicts store them on the message."""
+    """Return a dict from call id to the tool call as the API sent it.
+
+    Messages of LiteLLM's package, and messages from OpenAI-style dicts, contain such calls in `additional_kwargs`.
+    """
     raw_calls: object = message.additional_kwargs.get("tool_calls")
     found = cast("list[object]", raw_calls) if isinstance(raw_calls, list) else []
     calls = [cast("JsonObject", raw) for raw in found if isinstance(raw, dict)]
@@ -357,7 +364,7 @@ def _google_signature(signature: JsonValue) -> JsonObject:
 
 
 def _origin(message: AIMessage, record: JsonObject) -> Mapping[str, JsonValue] | None:
-    """Return the origin in a record, or else the origin that the message's provider implies."""
+    """Return the origin in `record`. Without one, derive the origin from the message's `model_provider`."""
     if record.get("origin"):
         return object_at(record, "origin")
     provider = message.response_metadata.get("model_provider")

@@ -70,10 +70,10 @@ else:
 
 _log = logging.getLogger("langchain_gemini_compat")
 _OPTION_NAMES = tuple(RequestFields.model_fields)
-#: Returns the values of all options of a model. It is an `attrgetter` for speed, because each call reads them four
-#: times.
+#: A function that returns the values of all options of a model. Each call uses it four times, and an `attrgetter` is
+#: fast.
 _read_options: Callable[[object], tuple[Any, ...]] = attrgetter(*_OPTION_NAMES)
-#: A tool for `bind_tools`. Tools of `google.genai.types` are pydantic models.
+#: The type of a tool for `bind_tools`. `BaseModel` is there for the tools of `google.genai.types`.
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool | BaseModel"
 block_translator.register()
 
@@ -85,9 +85,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
 
     - `project`, `location`, `endpoint_id` or `credentials`: Vertex AI
     - an API key alone: AI Studio
-    - any other `base_url`: a compatible server. It gets the model name unchanged, and does not get Google's fields
+    - any other `base_url`: a compatible server. The server gets the model name unchanged, and no fields of Google
 
-    The constructor opens no connection and reads no credential. The first call does.
+    The constructor opens no connection and reads no credential. Both happen at the first call.
 
     An argument takes precedence over the environment. These variables are read:
 
@@ -967,9 +967,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     @model_validator(mode="before")
     @classmethod
     def _forget_profile_of_other_model(cls, values: object) -> object:
-        """Drop `profile` if `values` contains every field of another model.
+        """Leave out `profile` if `values` contains all fields of another model, as after `configurable_fields`.
 
-        `configurable_fields` passes such values.
+        The new model then gets its own profile.
         """
         if (
             isinstance(values, dict)
@@ -1039,7 +1039,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return super()._get_llm_string(stop=stop, **shown, **({"routing_digest": digest} if digest else {}))
 
     def __iter__(self) -> Generator[tuple[str, Any]]:
-        """Iterate over a copy of the fields, because langchain-core may add cached values in another thread."""
+        """Yield the fields from a copy of `__dict__`, because langchain-core may add entries in another thread."""
         yield from [(name, value) for name, value in self.__dict__.copy().items() if not name.startswith("_")]
 
     def preview(self, messages: LanguageModelInput, **kwargs: Any) -> tuple[JsonObject, list[Note]]:
@@ -1070,7 +1070,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
             ['messages', 'model', 'tools'] ['`seed` was left out: ai_studio does not take it.']
             ```
         """
-        # LangChain removes this option, which describes a schema for tracers, before it calls the model.
+        # `ls_structured_output_format` describes a schema for tracers. LangChain removes this option before a call.
         kwargs.pop("ls_structured_output_format", None)
         stop, stream = kwargs.pop("stop", None), bool(kwargs.pop("stream", False))
         request = self._build(self._convert_input(messages).to_messages(), stop, kwargs, stream=stream, warn=False)
@@ -1170,8 +1170,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         )
 
     if not TYPE_CHECKING:
-        # These methods are hidden from type checkers, which would accept any attribute because of `__setattr__`. The
-        # return types of the other methods differ between versions of langchain-core.
+        # The methods below are hidden from type checkers. If type checkers saw `__setattr__`, they would accept any
+        # attribute. The other methods have return types that differ between versions of langchain-core.
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute. A new `model` or `catalog` also changes the profile."""
             super().__setattr__(name, value)
@@ -1394,7 +1394,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     def _options(self, kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the options of a request.
 
-        Those of the call override the constructor's, which override `model_kwargs`.
+        An option of the call overrides the option of the constructor. Both override `model_kwargs`.
         """
         return self._resolve_options(kwargs)[0]
 
@@ -1454,9 +1454,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return request
 
     def _report_notes(self, request: Request) -> None:
-        """Warn once about each note of a loss, and log the first note of each kind.
+        """Give one warning for each note of a loss, and log the first note of each kind.
 
-        The reply's metadata has all notes.
+        The metadata of the reply contains all notes.
         """
         ending = take_end_warning(request.endpoint)
         if ending:
@@ -1470,13 +1470,13 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
-        """Return the `llm_output` of `generate` with several prompts, as `ChatOpenAI` does."""
+        """Combine the `llm_output` dicts of several prompts of `generate`, as `ChatOpenAI` does."""
         answered = next((name for output in llm_outputs if output and (name := output.get("model_name"))), None)
         name = answered or bare_model_name(self.model) or self._connection.endpoint.name
         return {"token_usage": sum_token_usage(llm_outputs), "model_name": name}
 
-    # This overrides a private method of langchain-core 1.6 to 1.8. If a later version removes the method, `llm_output`
-    # is empty with `streaming=True`. Nothing else depends on it.
+    # This overrides a private method of langchain-core 1.6 to 1.8. If a later version removes the method, the only
+    # effect is an empty `llm_output` with `streaming=True`.
     def _generate_with_cache(
         self,
         messages: list[BaseMessage],
@@ -1603,7 +1603,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     if TYPE_CHECKING:
         # At run time, pydantic builds the constructor from the fields. Type checkers and editors read this signature,
         # which also has the aliases. `tests/support/constructor_docs.py` writes the docstring. `tests/typing` compares
-        # both with the fields.
+        # the signature and the docstring with the fields.
         def __init__(
             self,
             *,
@@ -1685,7 +1685,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
             strict: bool = False,
             invalid_tool_calls: types.InvalidToolCalls = "raise",
             catalog: str | PathLike[str] | None = None,
-            # Parameters of every LangChain chat model.
+            # Parameters that every chat model of LangChain has.
             name: str | None = None,
             cache: BaseCache | bool | None = None,
             callbacks: Callbacks = None,
@@ -1773,8 +1773,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     token, from -2 to 2.
                     Default: `None`, which means no penalty. Surfaces: Vertex AI, compatible servers.
                 logprobs: Whether the reply has the log probability of each token.
-                    The message has them in `response_metadata["logprobs"]`. Default: `None`, which means no. Surfaces:
-                    compatible servers.
+                    The values are in `response_metadata["logprobs"]` of the message. Default: `None`, which means no.
+                    Surfaces: compatible servers.
                 top_logprobs: Number of alternatives per token with their log probabilities.
                     Set it together with `logprobs=True`. Default: `None`, which means none. Surfaces: compatible
                     servers.
@@ -1795,7 +1795,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     Surfaces: all.
                 thinking_config: Google's `ThinkingConfig`, or a dict with its keys.
                     It sets `thinking_level`, `thinking_budget` and `include_thoughts`.
-                thought_tag_marker: Name of the tag around thoughts in the text that Vertex AI sends.
+                thought_tag_marker: Name of the tag with which Vertex AI marks thoughts in the text.
                     The package removes the tags. Default: `None`, which means `"thought"` with `include_thoughts`.
                     Surfaces: Vertex AI, compatible servers.
                 safety_settings: Thresholds of Google's content filters: a list of `{category, threshold}` dicts or of
@@ -1853,12 +1853,12 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     waits as long as the server says, else 0.5 s, doubled after each try. Default: `2`. Surfaces: all.
                 retries: Same as `max_retries`.
                 http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
-                    Its proxies, certificates and limits of connections apply. The package neither closes nor shares it.
-                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                    The client's proxies, certificates and connection limits apply. The package neither closes nor
+                    shares the client. Default: `None`, which means a client that the package builds. Surfaces: all.
                 http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
                     openai 3.
-                    The package neither closes nor shares it. Google's token requests do not use it. Default: `None`,
-                    which means a client that the package builds. Surfaces: all.
+                    The package neither closes nor shares the client. Google's token requests do not use this client.
+                    Default: `None`, which means a client that the package builds. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
                     The limits of streams then apply: only the first chunk has to arrive within `first_byte`. Embeddings
                     ignore this parameter. Default: `False`. Surfaces: all.
@@ -1938,5 +1938,5 @@ async def _areport_tokens(
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:
-    """Return the ID that langchain-core gives to a message without an ID."""
+    """Return the ID that langchain-core gives to the message of this run if the model sets no ID."""
     return f"{LC_ID_PREFIX}-{run_manager.run_id}" if run_manager else ""

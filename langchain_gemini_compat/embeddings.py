@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("langchain_gemini_compat")
 _NOT_ON_VERTEX = (
-    "Vertex AI has no OpenAI-compatible `/embeddings`. There, use `GoogleGenerativeAIEmbeddings(model=…, "
-    "vertexai=True, project=…)` of the package langchain-google-genai. For AI Studio pass `api_key`, or "
-    '`surface="ai_studio"`; for a gateway `base_url` and `surface="openai_compatible"`.'
+    "Vertex AI has no OpenAI-compatible `/embeddings`. For Vertex AI, use `GoogleGenerativeAIEmbeddings(model=…, "
+    "vertexai=True, project=…)` of the package langchain-google-genai. For AI Studio, pass `api_key` or "
+    '`surface="ai_studio"`. For a gateway, pass `base_url` and `surface="openai_compatible"`.'
 )
 _BOTH_IN_ENVIRONMENT = (
     "GOOGLE_CLOUD_PROJECT and a key are both in the environment, and Vertex AI has no `/embeddings`. Pass "
@@ -100,8 +100,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
     max_concurrency: int = Field(
         default=4,
         ge=1,
-        description="Number of requests that one async call has open at once, from 1 on. A sync call sends them one by "
-        "one. Default: `4`. Surfaces: AI Studio, compatible servers.",
+        description="Number of requests that one async call has open at once, from 1 on. A sync call sends one "
+        "request at a time. Default: `4`. Surfaces: AI Studio, compatible servers.",
     )
 
     _path: ClassVar[str] = "/embeddings"
@@ -364,7 +364,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     AI Studio takes at most 100. Default: `100`. Surfaces: AI Studio, compatible servers.
                 chunk_size: Same as `batch_size`.
                 max_concurrency: Number of requests that one async call has open at once, from 1 on.
-                    A sync call sends them one by one. Default: `4`. Surfaces: AI Studio, compatible servers.
+                    A sync call sends one request at a time. Default: `4`. Surfaces: AI Studio, compatible servers.
                 model_kwargs: Further keys of the request body.
                     `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
                     `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
@@ -390,12 +390,12 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     waits as long as the server says, else 0.5 s, doubled after each try. Default: `2`. Surfaces: all.
                 retries: Same as `max_retries`.
                 http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
-                    Its proxies, certificates and limits of connections apply. The package neither closes nor shares it.
-                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                    The client's proxies, certificates and connection limits apply. The package neither closes nor
+                    shares the client. Default: `None`, which means a client that the package builds. Surfaces: all.
                 http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
                     openai 3.
-                    The package neither closes nor shares it. Google's token requests do not use it. Default: `None`,
-                    which means a client that the package builds. Surfaces: all.
+                    The package neither closes nor shares the client. Google's token requests do not use this client.
+                    Default: `None`, which means a client that the package builds. Surfaces: all.
                 strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
                     of the request.
                     Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
@@ -451,7 +451,7 @@ def _decode(batch: Batch, reply: WireChunk, tries: Tries) -> list[list[float]]:
 
 @contextmanager
 def _log_failure(batch: Batch) -> Generator[None]:
-    """Log which texts a failed request contained, since the error message does not name them."""
+    """Log which texts a failed request contained, because the error message does not say which."""
     try:
         yield
     except GeminiCompatError as err:

@@ -121,17 +121,17 @@ class UnsupportedParameterError(GeminiCompatError, ModelInvalidRequestError, Val
 
 
 class InvalidHistoryError(GeminiCompatError, ModelInvalidRequestError, ValueError):
-    """The messages cannot be sent, for example because none has content. No request was sent.
+    """The messages cannot be sent, for example because no message has content. No request was sent.
 
     Change the message that the error message names.
     """
 
 
 class RateLimiterError(GeminiCompatError, ModelError):
-    """The shared rate limiter cannot be reached, or this request got no turn in time. No request was sent.
+    """The shared rate limiter cannot be reached, or did not permit the request in time. No request was sent.
 
-    The call is not retried. Check that Redis runs and is reachable, or use fewer workers or a longer `timeout` of the
-    limiter.
+    The call is not retried. Check that Redis runs and is reachable. If the permission was late, use fewer workers or a
+    longer `timeout` of the limiter.
     """
 
 

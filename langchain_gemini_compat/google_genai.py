@@ -1,7 +1,7 @@
 """Converts messages to the form of `ChatGoogleGenerativeAI`, so that a conversation can continue with that class.
 
-`ChatGoogleGenerativeAI` reads thoughts, and the signatures of texts and images, only from its own messages. This module
-converts them. The signatures of tool calls need no conversion, because that class reads them from all messages.
+`ChatGoogleGenerativeAI` reads thoughts, and the signatures of texts and images, only from messages in its own form.
+This module writes that form. `ChatGoogleGenerativeAI` reads the signatures of tool calls from all messages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 _NATIVE_PROVIDER = "google_genai"
-#: Types of blocks that are left out: messages of `ChatGoogleGenerativeAI` store them in other fields or not at all.
+#: Types of blocks that are left out of the content. `ChatGoogleGenerativeAI` stores tool calls in another field, and
+#: has no blocks for refusals.
 _ELSEWHERE = ("tool_call", "refusal")
 
 

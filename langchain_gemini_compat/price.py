@@ -1,7 +1,7 @@
 """Estimates the price of calls in US dollars, from their token counts and the price list of `genai-prices`.
 
-This module needs the extra `price`. The prices are Google's list prices for its paid tiers. They are part of the
-installed package `genai-prices`, whose version `prices_version` returns. Nothing is downloaded.
+This module needs the extra `price`. The prices are Google's list prices for paid tiers. They are part of the installed
+package `genai-prices`, so nothing is downloaded. `prices_version` returns the version of that package.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["PriceCallbackHandler", "estimate_price", "get_price_callback", "prices_version"]
 
 _PACKAGE = "genai-prices"
-#: The handler of `get_price_callback`. LangChain never forgets a registered variable, so all calls use this one.
+#: The current handler of `get_price_callback`. All calls of that function share this one variable, because LangChain
+#: never removes a variable that was registered.
 _current: ContextVar[PriceCallbackHandler | None] = ContextVar("gemini_compat_price_callback", default=None)
 register_configure_hook(_current, inheritable=True)
 
@@ -40,7 +41,7 @@ def estimate_price(usage: UsageMetadata, model: str) -> Decimal | None:
 
     Cached input has its own lower price, thoughts cost as much as output, and audio has its own price if Google lists
     one. Storage of a context cache, Google's own tools, discounts and service tiers are not included. For models that
-    write images, `usage` must contain the number of image tokens, since these have a much higher price.
+    write images, `usage` must contain the number of image tokens, because image tokens have a much higher price.
 
     Args:
         usage: Token counts of one call. Some prices depend on the length of the prompt, so do not pass a sum of calls.
@@ -64,10 +65,10 @@ def estimate_price(usage: UsageMetadata, model: str) -> Decimal | None:
     try:
         found = prices.calc_price(_convert_usage(usage), name, provider_id="google")
     except (LookupError, ValueError):
-        # A `ValueError` means that the counts contradict each other.
+        # A `LookupError` means an unknown model. A `ValueError` means that the token counts contradict each other.
         return None
-    # The list has a price of 0 for open models. But these are free only on AI Studio, so their price counts as not
-    # known.
+    # The list has a price of 0 for open models. But open models are free only on AI Studio. So a price of 0 counts as
+    # not known.
     price: Decimal = found.total_price
     return price or None
 
@@ -85,10 +86,10 @@ def prices_version() -> str:
 class PriceCallbackHandler(UsageMetadataCallbackHandler):
     """Callback handler that adds the token counts and the estimated prices of all calls, for each model.
 
-    An answer from LangChain's cache has no price. LangChain's class counts its tokens nevertheless.
+    An answer from LangChain's cache has no price, but its tokens are counted, as in `UsageMetadataCallbackHandler`.
 
     Attributes:
-        usage_metadata: Token counts by the name of the model, as in LangChain's class.
+        usage_metadata: Token counts by the name of the model, as in `UsageMetadataCallbackHandler`.
         prices: Estimated prices in US dollars by the name of the model. Models without a known price are left out.
         unpriced_calls: Number of calls without a known price, by the name of the model.
 
@@ -135,7 +136,7 @@ class PriceCallbackHandler(UsageMetadataCallbackHandler):
 
 @contextmanager
 def get_price_callback() -> Generator[PriceCallbackHandler]:
-    """Return a context manager that prices all calls inside its `with` block, as `get_usage_metadata_callback` does.
+    """Estimate the price of all calls in a `with` block. It works like LangChain's `get_usage_metadata_callback`.
 
     Yields:
         The handler.
@@ -169,7 +170,7 @@ def _import_genai_prices() -> ModuleType:
 
 
 def _convert_usage(usage: UsageMetadata) -> Usage:
-    """Return the counts in the form of `genai-prices`."""
+    """Convert LangChain's token counts to the class `Usage` of `genai-prices`."""
     from genai_prices import Usage
 
     given, written = usage.get("input_token_details", {}), usage.get("output_token_details", {})
@@ -178,8 +179,8 @@ def _convert_usage(usage: UsageMetadata) -> Usage:
         "input_tokens": total,
         "cache_read_tokens": cached,
         "input_audio_tokens": audio,
-        # Servers do not say how many of the cached tokens are audio. Assume that all other tokens are cached before
-        # audio.
+        # Servers do not say how many of the cached tokens are audio. Assume that audio is cached only after all other
+        # input tokens.
         "cache_audio_read_tokens": max(0, cached + audio - total),
         "output_tokens": usage["output_tokens"],
         "output_audio_tokens": written.get("audio", 0),
@@ -196,7 +197,7 @@ def _image_tokens(usage: UsageMetadata) -> int:
 
 
 def _message_of(response: LLMResult) -> AIMessage | None:
-    """Return the first message of a result, which has the tokens of the whole reply."""
+    """Return the first message of a result. Its token counts are those of the whole reply."""
     generation = next((one for group in response.generations for one in group), None)
     message = generation.message if isinstance(generation, ChatGeneration) else None
     return message if isinstance(message, AIMessage) else None

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisRateLimiter"]
 
-#: Milliseconds that the limiter counts as a minute. The additional second is a reserve: requests take different times
-#: to reach the server, so the requests of 60 seconds may arrive within 59 seconds.
+#: Milliseconds that the limiter counts as a minute. The additional second is a reserve. Requests take different times
+#: to reach the server, so requests that are sent within 60 seconds may arrive within 59 seconds.
 _MINUTE_MS = 61_000
-#: Maximum seconds for connecting to Redis, and for each response of Redis. After a failure, there is one more attempt.
+#: Maximum seconds for connecting to Redis, and for each response of Redis. A failed command is tried once more.
 _REDIS_SECONDS = 5.0
-#: Maximum number of async calls that ask Redis at once.
+#: Maximum number of async calls that send a command to Redis at the same time.
 _THREADS = 8
-#: Maximum random part of a sleep if `burst` is 1, as a fraction of the time between two turns. It is small, because
-#: unused turns are lost with this `burst`.
+#: Maximum random part of a sleep if `burst` is 1, as a fraction of the time between two turns. The fraction is small,
+#: because with a `burst` of 1, a turn that is not used at once is lost.
 _LATE_SHARE = 0.1
 _SCHEMES = frozenset({"redis", "rediss", "unix"})
 #: The message repeats no part of the URL, because any part may belong to the password.
@@ -44,8 +44,8 @@ _WRONG_URL = (
     "`url` is not a URL of Redis. It has to start with `redis://`, `rediss://` or `unix://`, and its port has to be a "
     'number. Special characters of the password have to be percent-encoded: `urllib.parse.quote(password, safe="")`.'
 )
-#: Random numbers of the operating system. Forked workers would inherit the state of an ordinary generator, and all
-#: would sleep for the same times.
+#: Random numbers of the operating system. With an ordinary generator, forked workers would inherit its state, and all
+#: workers would sleep for the same times.
 _random = random.SystemRandom()
 
 
@@ -53,7 +53,7 @@ class _Bucket(Protocol):
     """Counts the turns. A turn is the permission to send one request."""
 
     def take(self) -> float:
-        """Take a turn and return 0. If none is free, return the seconds until the next one."""
+        """Take a turn and return 0. If no turn is free, return the seconds until the next turn."""
         ...
 
 
@@ -73,15 +73,15 @@ class RedisRateLimiter(BaseRateLimiter):
     """Rate limiter for LangChain models that shares one quota among processes and machines, through Redis.
 
     All limiters with the same Redis server and `name` share a quota. Pass the limiter as `rate_limiter` to the models.
-    LangChain asks it before each call, and the model before each retry. A turn is the permission to send one request.
-    Turns are spread evenly over the minute.
+    LangChain asks the limiter before each call, and the model asks before each retry. A turn is the permission to send
+    one request. Turns are spread evenly over the minute.
 
     In any 60 seconds, at most `requests_per_minute` requests start. To ensure this, the limiter counts 61 seconds as a
     minute and reserves `burst` - 1 requests per minute for a burst. So with 300 requests per minute and the default
     burst, 291 requests per minute start.
 
-    Turns are not given in the order of arrival. A waiting call asks Redis a few times a second. The clock is that of
-    Redis, so the clocks of the machines do not matter. The limiter can be pickled and used after `fork`.
+    Waiting calls do not get turns in the order of arrival. A waiting call asks Redis a few times a second. The limiter
+    uses the clock of Redis, so the clocks of the machines may differ. The limiter can be pickled and used after `fork`.
 
     Args:
         url: URL of the Redis server, such as `redis://localhost:6379/0`, or `rediss://` for TLS.
@@ -173,7 +173,7 @@ class RedisRateLimiter(BaseRateLimiter):
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the arguments. The copy opens connections of its own and shares the quota."""
+        """Pickle only the arguments. The copy has its own connections and the same quota."""
         return partial(type(self), **asdict(self._settings)), ()
 
 
@@ -181,7 +181,7 @@ class _Threads:
     """Calls `take` of a bucket in threads that are used for nothing else.
 
     If Redis hangs, the threads of the event loop stay free, for example to look up host names. After an error, all
-    calls that were already waiting for a thread get the same error. Otherwise each of them would wait for Redis again.
+    calls that were already waiting for a thread get the same error, so that they need not wait for Redis again.
     """
 
     def __init__(self) -> None:
@@ -211,7 +211,7 @@ class _Threads:
 
 
 class _Pauses:
-    """Computes how long a waiting call sleeps before it asks for a turn again."""
+    """Computes how long a waiting call sleeps before the call asks for a turn again."""
 
     def __init__(self, settings: _Settings) -> None:
         self._settings = settings
@@ -220,9 +220,9 @@ class _Pauses:
     def next(self, seconds: float) -> float:
         """Return how long to sleep if the next turn is free in `seconds`. Raise an error after the limiter's `timeout`.
 
-        All waiting calls get the time of the same turn, so each adds a random time to its sleep. In this time, unused
-        turns add up to at most `burst`. The random time is at most half of the time in which they add up. The other
-        half is a reserve for a slow machine.
+        Redis tells all waiting calls the time of the same turn, so each call adds a random time to its sleep. Up to
+        `burst` unused turns are kept for later. The random time is at most half of the time in which that many turns
+        become free. The other half is a reserve for a slow machine.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -263,7 +263,7 @@ class _SharedBucket:
 class _RedisBucket:
     """Counts the turns in Redis, by the clock of Redis.
 
-    The client opens its connections when they are needed. A forked process opens new ones.
+    The Redis client opens connections when they are needed. A forked process opens new connections.
     """
 
     def __init__(self, settings: _Settings) -> None:
@@ -304,8 +304,8 @@ class _RedisBucket:
 def _turns_per_minute(settings: _Settings) -> int:
     """Return how many turns become free per minute.
 
-    The number is `burst` - 1 lower than the quota. So at most `requests_per_minute` requests start in any minute, even
-    if it begins with a full burst.
+    The number is the quota minus (`burst` - 1). So at most `requests_per_minute` requests start in any minute, even in
+    a minute that begins with a full burst.
     """
     return settings.requests_per_minute - settings.burst + 1
 
@@ -315,9 +315,10 @@ def _seconds_per_turn(settings: _Settings) -> float:
 
 
 def _is_redis_url(url: str) -> bool:
-    """Return whether `url` is a URL of Redis without an ambiguous part.
+    """Return whether `url` is a URL of Redis whose parts are unambiguous.
 
-    If a password contains `/`, `?` or `#` unescaped, a URL parser takes the rest of the password for a path.
+    If a password contains `/`, `?` or `#` unescaped, a URL parser reads the rest of the password as a path, query or
+    fragment.
 
     >>> [_is_redis_url(f"redis://:{password}@example.com:6379/0") for password in ("a%2Fb", "a/b")]
     [True, False]

@@ -1,9 +1,9 @@
 """Converts the parameter names of other chat models to our names, and checks unknown names.
 
-This applies to the arguments of a constructor and to the options of a call. If two names of one parameter have
-different values, an error is raised. An unknown name that looks like a secret is an error, because a secret must not go
-into a request body. An unknown name that looks like a server's address is an error, because a key must not go to the
-wrong server.
+Both apply to the arguments of a constructor and to the options of a call. If two names of one parameter have different
+values, an error is raised. An unknown argument that looks like a secret raises an error, because a secret must not go
+into a request body. An unknown argument that looks like a server's address raises an error, because a key must not go
+to the wrong server.
 
 The names are those of `ChatOpenAI` (langchain-openai 1.0), `ChatGoogleGenerativeAI` (langchain-google-genai 4.4),
 `ChatVertexAI` (langchain-google-vertexai 3.2) and `ChatLiteLLM` (langchain-litellm 0.3), and of their embeddings.
@@ -28,7 +28,8 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-#: Arguments of other chat models that set several of our parameters, or set one of them in another form.
+#: Composite arguments: arguments of other chat models that set several of our parameters, or set one parameter in
+#: another form. Each argument is mapped to the parameters that it sets.
 COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "thinking_config": ("thinking_level", "thinking_budget", "include_thoughts"),
     "response_mime_type": ("response_format",),
@@ -73,8 +74,8 @@ REFUSED: Mapping[str, str] = {
     "use_responses_api": "This class uses only Chat Completions. Use `ChatOpenAI` for the Responses API.",
     "use_previous_response_id": "This class uses only Chat Completions. Use `ChatOpenAI` for the Responses API.",
 }
-#: Arguments of other chat models that are not body keys. They are left out with a warning. The text here is the last
-#: sentence of the warning.
+#: Arguments of other chat models that are not body keys. They are left out with a warning. Each argument is mapped to
+#: the last sentence of its warning.
 IGNORED: Mapping[str, str] = {
     "openai_organization": 'For a gateway that needs it, pass `default_headers={"OpenAI-Organization": …}`.',
     "organization": 'For a gateway that needs it, pass `default_headers={"OpenAI-Organization": …}`.',
@@ -86,7 +87,7 @@ IGNORED: Mapping[str, str] = {
     "default_metadata": "The package sends no metadata of its own.",
     "default_metadata_input": "The package sends no metadata of its own.",
     "request_parallelism": "Pass `max_concurrency` in the config of a call.",
-    "wait_exponential_kwargs": "The package waits as long as the server says. Limit it with `retry_wait` in `timeout`.",
+    "wait_exponential_kwargs": "The server says how long to wait. To limit the time, pass `retry_wait` in `timeout`.",
     "examples": "Pass examples as messages.",
     "audio_timestamp": "The OpenAI-compatible API has no such option.",
     "perform_literal_eval_on_string_raw_content": "Content is sent unchanged.",
@@ -97,7 +98,8 @@ IGNORED: Mapping[str, str] = {
     "embedding_ctx_length": "Texts are not split.",
     "show_progress_bar": "The package shows no progress bar.",
 }
-#: Refused arguments with the values that select HTTP. The package always uses HTTP, so these values raise no error.
+#: Pairs of a refused argument and the value that selects HTTP. The package always uses HTTP, so this value raises no
+#: error.
 _HTTP_ONLY = frozenset({("transport", "rest"), ("api_transport", "rest")})
 #: Parameters that choose the server or the credential. An unknown name that resembles one of them raises an error.
 _DESTINATION = (
@@ -109,15 +111,15 @@ _SECRET = re.compile(r"key|token|secret|passw|credential|authoriz|bearer|cookie|
 _NOT_SECRET = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
 #: The text that replaces a secret.
 _HIDDEN = "[hidden]"
-#: Keys of a JSON Schema whose values map names of members to schemas. A member may be called `password`, although its
-#: schema is not a secret.
+#: Keys of a JSON Schema whose values map names of members to schemas. The schema of a member is not a secret, even if
+#: the name of the member is `password`.
 _MEMBER_KEYS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 #: Maximum depth to which a value is searched for secrets.
 _MAX_DEPTH = 40
 #: Types of values that contain no other values.
 _SCALARS = frozenset({str, bool, int, float, type(None)})
 _ADDRESS = re.compile(r"(^|_)(url|uri|base|endpoint|host|proxy|proxies|server|gateway)$")
-#: Names with which other packages choose the project or the region, such as `vertex_ai_project`.
+#: Matches names of arguments with which other packages choose the project or the region, such as `vertex_ai_project`.
 _PLACE = re.compile(r"(^|_)(project|location|region)(_id)?$")
 _AI_STUDIO_HOST = "generativelanguage.googleapis.com"
 
@@ -133,14 +135,14 @@ def is_secret_name(name: object) -> bool:
 
 
 def holds_secret(name: str, value: object) -> bool:
-    """Return whether this argument is likely to be a secret. A number such as `min_tokens=5` is not a secret."""
+    """Return whether the argument is likely to contain a secret. A number such as `min_tokens=5` is not a secret."""
     return is_secret_name(name) and _may_be_secret(value)
 
 
 def hide_secrets(value: object, depth: int = 0) -> object:
     """Return a copy of `value` with secrets replaced, or `value` itself if it does not contain secrets.
 
-    The name of a value shows whether it may be a secret.
+    A value counts as a secret if its key in a dict looks like the name of a secret.
 
     >>> hide_secrets({"api_key": "sk-1", "top_k": 1, "mcp": [{"headers": {"Authorization": "Bearer 1"}}]})
     {'api_key': '[hidden]', 'top_k': 1, 'mcp': [{'headers': {'Authorization': '[hidden]'}}]}
@@ -154,7 +156,7 @@ def hide_secrets(value: object, depth: int = 0) -> object:
         shown_items = [item if type(item) in _SCALARS else hide_secrets(item, depth + 1) for item in items]
         return value if all(map(is_, shown_items, items)) else shown_items
     pairs = cast("Mapping[object, object]", value)
-    # Most values of bound tools are scalars, which need no search.
+    # Most values are scalars, which contain no other values. Skipping the function call for them saves time.
     shown = {
         name: inner if type(inner) in _SCALARS and not is_secret_name(name) else _hide_secret(name, inner, depth)
         for name, inner in pairs.items()
@@ -171,10 +173,10 @@ def _hide_secret(name: object, value: object, depth: int) -> object:
 def normalize_arguments(
     given: Mapping[str, object], aliases: Mapping[str, str], *, whole: Collection[str] = ()
 ) -> dict[str, object]:
-    """Return the arguments under our own names.
+    """Return the arguments with their names replaced by the names of our parameters.
 
-    Names that are not in `aliases` stay unchanged. Composite arguments are split into our parameters, except for the
-    composite arguments in `whole`.
+    Names that are not in `aliases` stay unchanged. A composite argument (see `COMPOSITES`) is replaced by the
+    parameters that it sets, unless `whole` contains its name.
 
     Raises `UnsupportedParameterError` if two names of one parameter have different values, or if a composite argument
     cannot be split. The message never contains a value.
@@ -211,7 +213,7 @@ def has_no_effect(name: str, value: object) -> bool:
 
 
 def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str]) -> dict[str, str]:
-    """Return the advice for each unknown argument of `owner`'s constructor. An empty text means no advice.
+    """Return a dict from each unknown argument of `owner`'s constructor to advice, which may be an empty string.
 
     Raises `UnsupportedParameterError` for an argument that may contain a secret or that chooses the server.
     """
@@ -237,7 +239,7 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
             )
         if close in _DESTINATION:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close}`?")
-        # The cutoff is so high that `top_k`, a key of many servers, does not count as a misspelled `top_p`.
+        # The cutoff of similarity is this high because `top_k`, a key of many servers, is not a misspelled `top_p`.
         meant = find_similar(name, names, cutoff=0.81)
         advice[name] = f"Did you mean `{meant}`?" if meant else ""
     return advice
@@ -313,7 +315,7 @@ def _expand_arguments(
             yield name, aliases.get(name, name), value
     options = given.get("base_url")
     if isinstance(options, Mapping):
-        # Like `ChatGoogleGenerativeAI`, accept a dict of client options as the value of `base_url`.
+        # `base_url` may be a dict of client options, as in `ChatGoogleGenerativeAI`.
         yield from _expand_client_options("base_url", cast("Mapping[str, object]", options))
     if taken:
         yield from _expand_composites({name: given[name] for name in taken})
@@ -338,14 +340,14 @@ def _expand_composites(given: Mapping[str, object]) -> Iterator[tuple[str, str, 
 def _unpack_generation_config(given: Mapping[str, object], aliases: Mapping[str, str]) -> dict[str, object]:
     """Return the arguments with `generation_config` replaced by its entries.
 
-    `generation_config` is an instance of Google's class, or a dict with its keys in snake case or camel case. An entry
-    overrides an argument for the same parameter, even if the two use different names of the parameter.
+    `generation_config` is an instance of Google's class, or a dict with the same keys in snake case or camel case. An
+    entry overrides an argument for the same parameter, even if entry and argument have different names.
 
     Raises `UnsupportedParameterError` for an entry that chooses the server or the connection.
     """
     config = given["generation_config"]
     try:
-        # `dict` also reads Google's class, because iterating over a pydantic model yields its fields.
+        # `dict(config)` works for an instance of Google's class too, because that class is a pydantic model.
         entries = dict(cast("Mapping[str, object]", config or {}))
     except (TypeError, ValueError) as err:
         raise UnsupportedParameterError(
@@ -365,9 +367,9 @@ def _to_snake_case(name: str) -> str:
 
 
 def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
-    """Yield names and values of the parameters in `config`.
+    """Yield the name and value of each parameter in `config`.
 
-    `config` is an instance of Google's `ThinkingConfig`, or a dict with its keys in snake case or camel case.
+    `config` is an instance of Google's `ThinkingConfig`, or a dict with the same keys in snake case or camel case.
     """
     fields = dump_typed(config)
     if not isinstance(fields, Mapping):
@@ -385,9 +387,9 @@ def _expand_thinking_config(config: object) -> Iterator[tuple[str, object]]:
 
 
 def _expand_client_options(source: str, options: object) -> Iterator[tuple[str, str, object]]:
-    """Yield argument names, parameter names and values for `options`.
+    """Yield the argument name, the parameter name and the value for each parameter that `options` sets.
 
-    `options` is an instance of google-api-core's `ClientOptions`, a dict with its keys, or an address.
+    `options` is an instance of google-api-core's `ClientOptions`, a dict with the same keys, or an address.
     """
     if isinstance(options, str):
         yield source, "base_url", _read_address(source, options)
@@ -408,7 +410,7 @@ def _expand_client_options(source: str, options: object) -> Iterator[tuple[str, 
 
 
 def _read_address(source: str, value: object) -> str:
-    """Return the base URL for an address in the form of Google's packages: a host, with or without a scheme."""
+    """Convert an address of Google's packages to a base URL. Such an address is a host with or without a scheme."""
     if not isinstance(value, str) or not value.strip():
         raise UnsupportedParameterError(
             f"`{source}` is a {type(value).__name__} and not an address. Pass the address as `base_url`."
@@ -423,7 +425,7 @@ def _read_address(source: str, value: object) -> str:
 
 
 def _read_response_format(mime_type: object, schema: object) -> object:
-    """Return OpenAI's `response_format` for Google's `response_mime_type` and `response_schema`, or `None`."""
+    """Convert Google's `response_mime_type` and `response_schema` to OpenAI's `response_format`, or return `None`."""
     if mime_type is None or mime_type == "":
         return schema
     if mime_type == "application/json":
@@ -441,9 +443,9 @@ def _read_response_format(mime_type: object, schema: object) -> object:
 
 
 def replace_vertexai(given: dict[str, object]) -> None:
-    """Replace `vertexai`, a parameter of Google's packages, in `given` with `surface`.
+    """Remove `vertexai` from `given` and set `surface` instead. `vertexai` is a parameter of Google's packages.
 
-    `surface` is not changed if another argument already chooses the server.
+    `vertexai=False` does not change `surface` if `given` contains a `surface` or a `base_url`.
     """
     wanted = given.pop("vertexai")
     if wanted is None:

@@ -21,7 +21,7 @@ ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high",
 MediaResolution: TypeAlias = Literal[
     "MEDIA_RESOLUTION_UNSPECIFIED", "MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH"
 ]
-#: Google's values, then the values that only OpenAI has.
+#: The first three values are Google's. Only OpenAI has the other values.
 ServiceTier: TypeAlias = Literal["standard", "flex", "priority", "auto", "default", "scale"]
 Modality: TypeAlias = Literal["text", "image", "audio", "TEXT", "IMAGE", "AUDIO"]
 InvalidToolCalls: TypeAlias = Literal["raise", "keep"]
@@ -42,7 +42,7 @@ class HttpTimeout(Protocol):
 
     @property
     def read(self) -> object:
-        """Limit for the time in which the server sends nothing."""
+        """Maximum time during which the server sends nothing."""
 
 
 Timeout: TypeAlias = float | timedelta | tuple[float | None, ...] | list[float | None] | Timeouts | HttpTimeout

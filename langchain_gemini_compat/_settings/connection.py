@@ -1,8 +1,8 @@
 """Resolves arguments and environment variables to an endpoint and a credential, and records the source of the key.
 
 An argument takes precedence over the environment. If the environment contains both a project and a key, a warning says
-which of them is used. This module reads only environment variables. It does not read files or look up credentials, and
-does not use the network.
+that Vertex AI is used. Besides the arguments, this module reads only environment variables: no files, no credentials,
+and no network.
 """
 
 from __future__ import annotations
@@ -41,13 +41,16 @@ if TYPE_CHECKING:
 
 #: Environment variables with an AI Studio key. The first variable that is set is used.
 KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
-#: Prefixes of model names that choose a route in LiteLLM.
+#: Matches the prefix of a model name with which LiteLLM chooses a provider.
 _ROUTE = re.compile(r"(?:gemini|vertex_ai(?:_beta)?|litellm_proxy)/")
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The endpoint and the key to use. `key_source` is the argument or variable that contains the key, or empty."""
+    """The endpoint and the key to use.
+
+    `key_source` says which argument or environment variable contained the key. It is empty if there is no key.
+    """
 
     endpoint: Endpoint
     api_key: ApiKey | None
@@ -85,8 +88,8 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # If `base_url` is a host outside Google without a path, a path is added only if project, location or endpoint is
-    # given.
+    # A `base_url` that is only a host outside Google stays as it is, unless the caller gives a project, location or
+    # endpoint. In that case, the path of an endpoint is added.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
@@ -122,7 +125,7 @@ def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -
     """Raise `ValueError` for a key and credentials together, or for a key or credentials that cannot be valid."""
     if api_key is not None and credentials is not None:
         raise ValueError("Pass `api_key` or `credentials`, not both: only one of them can be sent.")
-    # With an empty key, requests would be sent without a credential.
+    # An empty key is refused here, because requests with it would be sent without a credential.
     if isinstance(api_key, SecretStr) and not api_key.get_secret_value().strip():
         raise ValueError(
             "`api_key` is empty. Likely cause: its environment variable is not set. Leave `api_key` out for a server "
@@ -133,7 +136,7 @@ def _check_credential(api_key: ApiKey | None, credentials: Credentials | None) -
     if credentials is not None and (isinstance(credentials, type) or not hasattr(credentials, "refresh")):
         raise ValueError(
             f"`credentials` is a {type(credentials).__name__} and not a `google.auth.credentials.Credentials` object. "
-            "`google.auth.load_credentials_from_file(path)[0]` loads one from a file."
+            "`google.auth.load_credentials_from_file(path)[0]` loads such an object from a file."
         )
 
 
@@ -152,8 +155,8 @@ def _choose_surface(
 def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple[str | None, str | None]:
     """Return project and location for Vertex AI: from the arguments, else from `base_url`, else from the environment.
 
-    If none of these contains a project, the credentials determine it. If none contains a location, it is `global`. An
-    argument that contradicts the path of `base_url` is ignored with a warning.
+    A returned project of `None` means the project of the credentials, and a returned location of `None` means `global`.
+    An argument that contradicts the path of `base_url` is ignored with a warning.
     """
     path = read_place(base_url or "")
     unused = [name for name, value in named.items() if value and path.get(name, value) != value]
@@ -193,12 +196,15 @@ def _check_model(endpoint: Endpoint, model: str) -> None:
 
 
 def _is_anonymous(credentials: Credentials) -> bool:
-    """Return whether the credentials are anonymous. This compares class names, to avoid importing google-auth."""
+    """Return whether the credentials are anonymous. Class names are compared, so that google-auth is not imported."""
     return any(base.__name__ == "AnonymousCredentials" for base in type(credentials).__mro__)
 
 
 def _check_quota_project(quota_project_id: object) -> None:
-    """Raise `ValueError` for characters that are not allowed in HTTP headers. HTTP libraries would quote the value."""
+    """Raise `ValueError` for characters that are not allowed in HTTP headers.
+
+    HTTP libraries would raise an error too, but their message would quote the value.
+    """
     text = quota_project_id or ""
     if not isinstance(text, str) or not _fits_header(text):
         raise ValueError(
@@ -220,7 +226,7 @@ def _read_variable(variable: str, argument: str) -> str | None:
 
 @lru_cache(maxsize=128)
 def _check_url(base_url: str) -> None:
-    """Raise `ValueError` if `base_url` is not a valid URL. The message does not quote the URL and its password."""
+    """Raise `ValueError` if `base_url` is not a valid URL. The message does not quote the URL, which may be secret."""
     try:
         url = urlsplit(base_url)
         host, port = url.hostname, url.port
@@ -235,7 +241,7 @@ def _check_url(base_url: str) -> None:
     if any(map(str.isspace, base_url)):
         raise ValueError("`base_url` has a space or a line break in it. Remove it.")
     if not base_url.isprintable() or "\\" in base_url or "%" in url.netloc:
-        # With these characters, URL parsers disagree about where the host ends.
+        # In a URL with such a character, URL parsers disagree about where the host ends.
         raise ValueError("`base_url` has characters that are not valid in a URL. Write `https://HOST:PORT/v1`.")
     if not host or port == 0:
         raise ValueError("`base_url` has no host, or it has port 0. Write `https://HOST:PORT/v1`.")

@@ -31,7 +31,7 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 class ConnectionFields(BaseModel):
     """Parameters of chat model and embeddings: model, endpoint, credentials and transport."""
 
-    # No object of this base class is created, so pydantic does not have to build its validators at import.
+    # No object of this base class is created, so pydantic need not build the validators of the class at import.
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True,
         arbitrary_types_allowed=True,
@@ -149,8 +149,8 @@ class ConnectionFields(BaseModel):
         default=None,
         exclude=True,
         repr=False,
-        description="Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3. Its "
-        "proxies, certificates and limits of connections apply. The package neither closes nor shares it. Default: "
+        description="Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3. The client's "
+        "proxies, certificates and connection limits apply. The package neither closes nor shares the client. Default: "
         "`None`, which means a client that the package builds. Surfaces: all.",
     )
     http_async_client: Any = Field(
@@ -158,8 +158,8 @@ class ConnectionFields(BaseModel):
         exclude=True,
         repr=False,
         description="Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with openai 3. "
-        "The package neither closes nor shares it. Google's token requests do not use it. Default: `None`, which "
-        "means a client that the package builds. Surfaces: all.",
+        "The package neither closes nor shares the client. Google's token requests do not use this client. Default: "
+        "`None`, which means a client that the package builds. Surfaces: all.",
     )
     strict: bool = Field(
         default=False,
@@ -176,7 +176,7 @@ class ConnectionFields(BaseModel):
     @field_validator("model", mode="before")
     @classmethod
     def _read_missing_model(cls, value: object) -> object:
-        """Replace `None` with an empty name, for endpoints that need no name."""
+        """Replace the model name `None` with an empty string. Some endpoints need no model name."""
         return "" if value is None else value
 
     @field_validator("default_headers", mode="before")
@@ -196,7 +196,7 @@ class ConnectionFields(BaseModel):
         return cls.model_fields["max_retries"].default if value is None else value
 
     def redacted_fields(self) -> dict[str, object]:
-        """Return the fields `extra_body` and `model_kwargs`, if they contain secrets, with the secrets replaced."""
+        """Return copies of `extra_body` and `model_kwargs` with secrets replaced. Leave out fields without secrets."""
         given = {name: getattr(self, name, None) for name in ("extra_body", "model_kwargs")}
         return {name: shown for name, value in given.items() if (shown := hide_secrets(value)) is not value}
 
@@ -212,7 +212,7 @@ class ConnectionFields(BaseModel):
         Returns:
             A SHA-256 digest in hexadecimal, or an empty string if there are no such values.
         """
-        # Convert header names to lower case, since they are case-insensitive.
+        # Convert header names to lower case, because header names are case-insensitive.
         headers = {name.lower(): value for name, value in (self.default_headers or {}).items()}
         query = self.default_query or {}
         secret = [getattr(self, name) for name in self.redacted_fields()]
@@ -226,7 +226,7 @@ class ConnectionFields(BaseModel):
 class RequestFields(BaseModel):
     """Parameters that are options of a request. A call can override each of them."""
 
-    # As in `ConnectionFields`, pydantic does not have to build validators for this base class at import.
+    # No object of this base class is created, so pydantic need not build the validators of the class at import.
     model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, defer_build=True)
 
     temperature: float | None = Field(
@@ -276,8 +276,9 @@ class RequestFields(BaseModel):
     )
     logprobs: bool | None = Field(
         default=None,
-        description="Whether the reply has the log probability of each token. The message has them in "
-        '`response_metadata["logprobs"]`. Default: `None`, which means no. Surfaces: compatible servers.',
+        description="Whether the reply has the log probability of each token. The values are in "
+        '`response_metadata["logprobs"]` of the message. Default: `None`, which means no. Surfaces: compatible '
+        "servers.",
     )
     top_logprobs: int | None = Field(
         default=None,
@@ -311,7 +312,7 @@ class RequestFields(BaseModel):
     )
     thought_tag_marker: str | None = Field(
         default=None,
-        description="Name of the tag around thoughts in the text that Vertex AI sends. The package removes the tags. "
+        description="Name of the tag with which Vertex AI marks thoughts in the text. The package removes the tags. "
         'Default: `None`, which means `"thought"` with `include_thoughts`. Surfaces: Vertex AI, compatible servers.',
     )
     safety_settings: Any = Field(
@@ -375,12 +376,12 @@ class RequestFields(BaseModel):
     @field_validator("safety_settings", mode="before")
     @classmethod
     def _dump_safety_settings(cls, value: object) -> object:
-        """Replace objects of Google's SDK with dicts, so that the model can be serialized."""
+        """Convert safety settings that are objects of Google's SDK to dicts, so that the model can be serialized."""
         return dump_settings(value)
 
 
 def aliases_of(cls: type[BaseModel]) -> dict[str, str]:
-    """Return the field name for each alias that the constructor accepts."""
+    """Return a dict from each alias that the constructor accepts to the name of the field."""
     return {
         alias: name
         for name, field in cls.model_fields.items()
@@ -391,7 +392,7 @@ def aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 
 _OPTION_ALIASES = {**aliases_of(RequestFields), "model_name": "model"}
-#: All names of parameters that a call cannot override.
+#: Names and aliases of all parameters that can be set only on the model, not for a call.
 _MODEL_ONLY = (
     ConnectionFields.model_fields.keys() | aliases_of(ConnectionFields) | (COMPOSITES.keys() - OPTION_COMPOSITES)
 ) - {"model", "model_name", "strict", "streaming"} | {"catalog"}
@@ -399,7 +400,7 @@ _OWN_OPTIONS = RequestFields.model_fields.keys() | {"model", "strict", "streamin
 
 
 def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a call, or of `model_kwargs`, under our own names.
+    """Return the options of a call, or of `model_kwargs`, with their names replaced by the names of our parameters.
 
     Raises `UnsupportedParameterError` if two names of one option have different values, if an option can only be set
     on the model, or if an option looks like a secret and would go into the body.
@@ -420,9 +421,9 @@ def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return spelled
 
 
-#: Options of a call that are not parameters of the model.
+#: Options that a call accepts, and the constructor does not.
 _CALL_OPTIONS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format", "web_search_options"})
-#: All names of options of a call, aliases included. A call sends other names to the server as they are.
+#: Names and aliases of all options of a call. An option with another name is sent to the server unchanged.
 KNOWN_OPTIONS = _OWN_OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES | _CALL_OPTIONS
 
 
@@ -437,5 +438,5 @@ def find_misspelled(options: Iterable[str]) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _find_meant(name: str) -> str | None:
-    # With a lower cutoff, `top_k`, a key of many servers, would count as a misspelled `top_p`.
+    # The cutoff of similarity is this high because `top_k`, a key of many servers, is not a misspelled `top_p`.
     return None if name in KNOWN_OPTIONS else find_similar(name, KNOWN_OPTIONS, cutoff=0.88)

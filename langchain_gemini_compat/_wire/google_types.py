@@ -1,4 +1,4 @@
-"""Reads objects of Google's SDK (`google.genai.types`) without importing it. They are pydantic models."""
+"""Reads objects of Google's SDK (`google.genai.types`), which are pydantic models. The SDK is not imported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def dump_typed(value: object, *, camel_case: bool = False) -> object:
-    """Return an object such as `types.ThinkingConfig` as a dict. Other values, and classes, are returned unchanged.
+    """Convert an object such as `types.ThinkingConfig` to a dict. Return classes and all other values unchanged.
 
     Args:
         value: The object.
@@ -23,7 +23,7 @@ def dump_typed(value: object, *, camel_case: bool = False) -> object:
 
 
 def dump_settings(value: object) -> object:
-    """Return one or several objects such as `types.SafetySetting` as a list of dicts. Other values are unchanged."""
+    """Convert one object or a list of objects such as `types.SafetySetting` to a list of dicts. Keep other values."""
     if isinstance(value, (list, tuple)):
         return [_dump_setting(item) for item in cast("Sequence[object]", value)]
     dumped = _dump_setting(value)
@@ -31,15 +31,15 @@ def dump_settings(value: object) -> object:
 
 
 def _dump_setting(value: object) -> object:
-    """Return a safety setting as a dict.
+    """Convert a safety setting to a dict.
 
-    Settings of google-genai, of `vertexai` (for langchain-google-vertexai) and of its protobuf API are converted.
+    The setting may be an object of google-genai, of `vertexai`, or of the protobuf API of google-cloud-aiplatform.
     """
     to_dict = getattr(value, "to_dict", None)
     if callable(to_dict) and not isinstance(value, type):
         return to_dict()
     category, threshold = getattr(value, "category", None), getattr(value, "threshold", None)
     if isinstance(category, Enum) and isinstance(threshold, Enum) and not hasattr(value, "model_dump"):
-        # A protobuf message of google-cloud-aiplatform.
+        # `value` is a protobuf message of google-cloud-aiplatform.
         return {"category": category.name, "threshold": threshold.name}
     return dump_typed(value)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
     JsonObject: TypeAlias = dict[str, JsonValue]
 else:
-    # At run time, the aliases are not recursive: `typing.get_type_hints` cannot resolve a recursive alias in a module
-    # that imports only one of these two names.
+    # At run time, the aliases are not recursive. In a module that imports only one of the two names,
+    # `typing.get_type_hints` could not resolve a recursive alias.
     JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
     JsonObject = dict[str, object]
 
@@ -33,7 +33,7 @@ class WireFunction(TypedDict, total=False):
 
 
 class WireToolCall(TypedDict, total=False):
-    """One entry of `tool_calls`. In a stream any key may be missing, repeated or wrong."""
+    """One entry of `tool_calls`. In a stream, any key may be missing, repeated or wrong."""
 
     index: int | None
     id: str | None
@@ -44,7 +44,7 @@ class WireToolCall(TypedDict, total=False):
 
 
 class WireMedia(TypedDict, total=False):
-    """The `audio` of a message. Google sends images there too, with their MIME type in `extra_content.google`."""
+    """The `audio` of a message. Google also puts images into `audio`, with the MIME type in `extra_content.google`."""
 
     id: str
     data: str
@@ -78,7 +78,7 @@ class WireChoice(TypedDict, total=False):
 
 
 class WireUsage(TypedDict, total=False):
-    """Token counts. Google's `completion_tokens` exclude thoughts, OpenAI's include them."""
+    """Token counts. OpenAI's `completion_tokens` include the tokens of thoughts. Google's do not."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -103,7 +103,7 @@ class WireChunk(TypedDict, total=False):
     error: JsonValue
 
 
-#: Names of tags around thoughts. vLLM-like servers and Google's own sample marker use `think`.
+#: Names of tags around thoughts in a text. vLLM and similar servers use `think`, as does an example of Google.
 DEFAULT_TAGS = ("thought", "think")
 #: The event for `data: [DONE]`, which servers send at the end of a complete stream.
 DONE: WireChunk = {"object": "[DONE]"}
@@ -127,7 +127,7 @@ def list_at(wire: Mapping[str, object], key: str) -> list[JsonValue]:
     return cast("list[JsonValue]", value) if isinstance(value, list) else []
 
 
-#: Matches the `event` or `type` name of an error in a stream.
+#: Matches a value of `event` or `type` that marks an error in a stream.
 _ERROR_NAME = re.compile(
     r"(?:^|[^a-z])(?:error|exception|fatal|failure|failed)(?:$|[^a-z])|[a-z](?:error|exception)$", re.IGNORECASE
 )
@@ -135,7 +135,7 @@ _LONGEST_NAME = 64
 
 
 def is_error_name(name: object) -> bool:
-    """Whether `name` is the name of an event or type for errors.
+    """Whether `name`, the `event` or `type` of an event in a stream, is the name of an error.
 
     >>> [is_error_name(name) for name in ("error", "response.failed", "ServerError", "chat.completion", None)]
     [True, True, True, False, False]
@@ -143,31 +143,31 @@ def is_error_name(name: object) -> bool:
     return isinstance(name, str) and len(name) <= _LONGEST_NAME and _ERROR_NAME.search(name) is not None
 
 
-#: Marks a choice of a whole reply that came without a finish reason. For this choice, `as_chunk` sets `stop`.
+#: Key of a choice whose whole reply had no finish reason. `as_chunk` then sets the finish reason `stop`.
 END_ASSUMED = "end_assumed"
-#: Marks a choice of a whole reply whose text has thoughts between tags.
+#: Key of a choice whose whole reply contains thoughts between tags in the text.
 THOUGHTS_TAGGED = "thoughts_tagged"
-#: Marks a choice of a whole reply, whose lists and texts are complete.
+#: Key of a choice that contains a whole reply, so that its lists and texts are complete.
 IS_WHOLE = "is_whole"
 
 
 def as_chunk(completion: WireChunk) -> WireChunk:
-    """Return a whole reply as the only chunk of a stream.
+    """Convert a whole reply to a chunk, as if a stream had sent the reply in one chunk.
 
-    The flag `extra_content.google.thought` of the message becomes `THOUGHTS_TAGGED`. AI Studio sets the flag of a whole
-    reply although the text also contains the answer. So the whole text must not be read as a thought. A whole reply is
-    complete even without a finish reason or without choices.
+    AI Studio sets the flag `extra_content.google.thought` of a whole message even if its text also contains the answer.
+    So the flag is replaced by `THOUGHTS_TAGGED`, and the text is not read as one thought. A whole reply is complete
+    even without a finish reason or without choices.
     """
     choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
     if len(choices) == 1:
-        # A single choice gets index 0, whatever index the server sent.
+        # If there is one choice, its index becomes 0. Servers may send any other index.
         choices[0]["index"] = 0
     return cast("WireChunk", {**completion, "choices": choices or [_as_streamed({})]})
 
 
 def _as_streamed(choice: JsonObject) -> JsonObject:
     if isinstance(choice.get("delta"), dict):
-        # The choice has a `delta`, so this is a chunk that also contains the whole reply.
+        # The choice has the form of a chunk already: its `delta` contains the whole reply.
         return dict(choice)
     delta = dict(object_at(choice, "message"))
     extra = without_thought_flag(object_at(delta, "extra_content"))
@@ -185,7 +185,7 @@ def _as_streamed(choice: JsonObject) -> JsonObject:
 
 
 def without_thought_flag(extra_content: JsonObject) -> JsonObject:
-    """Return `extra_content` without `google.thought`, and without `google` if that has no other key."""
+    """Return `extra_content` without `google.thought`. If `google` has no other key, leave out `google` too."""
     google = extra_content.get("google")
     if not isinstance(google, dict) or "thought" not in google:
         return extra_content

@@ -1,6 +1,6 @@
 """Recognises media types by file name, MIME type or first bytes, and reads `data:` URLs and base64.
 
-Nothing here does I/O. Python's `mimetypes` is not used, because it reads files of the machine and differs between
+This module does no I/O. Python's `mimetypes` is not used, because it reads files of the machine and differs between
 versions. Sources: the input types that Google documents for Gemini
 (https://docs.cloud.google.com/gemini-enterprise-agent-platform/models and https://ai.google.dev/gemini-api/docs/audio),
 else IANA's registry.
@@ -65,7 +65,7 @@ _SOUND_OF = {
 }
 _PICTURE_OF = {"audio/ogg": "video/ogg", "audio/webm": "video/webm"}
 
-#: Other spellings of MIME types, mapped to those in Google's lists.
+#: Maps other spellings of MIME types to the spelling in Google's lists.
 _ALIASES = {
     "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png", "image/x-webp": "image/webp",
     "audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav", "audio/x-pn-wav": "audio/wav",
@@ -102,7 +102,7 @@ def sniff_mime_type(data: str, default: str = "audio/wav") -> str:
 
 
 def normalise_mime_type(text: str) -> str | None:
-    """Return a MIME type in the spelling of Google's lists; `None` if `text` is not a single type (`image/*`).
+    """Return a MIME type in the spelling of Google's lists; `None` if `text` is not one type, such as `image/*`.
 
     >>> normalise_mime_type("image/JPG; charset=binary"), normalise_mime_type("pdf"), normalise_mime_type("image/*")
     ('image/jpeg', 'application/pdf', None)
@@ -122,7 +122,8 @@ def guess_mime_type(name: str, kind: str = "") -> str | None:
     ('audio/mp4', 'audio/webm', None)
     """
     path = re.split(r"[?#]", name, maxsplit=1)[0]
-    # After the path, the whole text is tried: names in a bucket may contain `?`, and a query may end with a file name.
+    # If the ending of the path is not known, the ending of the whole text is used. Names of files in a bucket may
+    # contain `?`, and a query may end with a file name.
     endings = (unquote(text).strip().rpartition(".")[2].lower() for text in (path, name))
     found = next((_ENDINGS[ending] for ending in endings if ending in _ENDINGS), None)
     if found is None:

@@ -23,8 +23,8 @@ else:
 class PlainObject(_Base):
     """A JSON object that consists only of JSON types and is never changed, such as a compiled schema.
 
-    Requests share the object, and `is_plain` does not search it again. A copy is an ordinary dict, since it may be
-    changed.
+    Requests share the object, and `is_plain` does not search it again. A copy is an ordinary dict, because a copy may
+    be changed.
     """
 
     def __reduce__(self) -> tuple[Callable[[_Base], _Base], tuple[_Base]]:
@@ -32,13 +32,13 @@ class PlainObject(_Base):
 
 
 class PlainArray(_ListBase):
-    """A JSON array that consists only of JSON types and is never changed: the declared functions of a request.
+    """The declared functions of a request: a JSON array that consists only of JSON types and is never changed.
 
-    Requests with the same functions share the array and its encoded form. A copy is an ordinary list, since it may be
-    changed.
+    Requests with the same functions share the array and its encoded form. A copy is an ordinary list, because a copy
+    may be changed.
     """
 
-    #: The array as JSON, once it was encoded.
+    #: The array as JSON text. `None` until a request encodes the array.
     encoded: bytes | None = None
 
     def __reduce__(self) -> tuple[Callable[[_ListBase], _ListBase], tuple[_ListBase]]:
@@ -56,7 +56,7 @@ def is_plain(value: object) -> bool:
         return {*map(type, items)} <= {str} and _are_plain(items.values())
     if type(value) is list:
         return _are_plain(value)
-    # A float with an exponent does not count, because the two encoders write exponents differently.
+    # A float whose text has an exponent does not count as plain, because the two encoders write exponents differently.
     return type(value) in _LEAVES or (type(value) is float and isfinite(value) and "e" not in repr(value))
 
 

@@ -1,11 +1,12 @@
 r"""Joins characters that a server split into two surrogates.
 
-JSON escapes a character beyond U+FFFF as a pair of surrogates, `"\ud83d\ude00"`. Servers that stream by UTF-16 units
-send one surrogate in each of two deltas, and jiter refuses both. This module joins the two if they belong to the
-same field of the same call and choice.
+JSON escapes a character beyond U+FFFF as a pair of surrogates, `"\ud83d\ude00"`. Some servers split their text between
+the two surrogates of a pair, so two deltas contain one surrogate each. jiter refuses such deltas. This module joins the
+two surrogates if they belong to the same field of the same call and choice.
 
-A surrogate without its pair becomes U+FFFD in streamed text and in errors, because a request cannot contain it. In a
-tool call and in a whole reply, it is an error. No tool may run with arguments that the model did not write.
+A surrogate without its pair becomes U+FFFD in streamed text and in errors, because a request cannot contain a single
+surrogate. In a tool call or a whole reply, a single surrogate raises an error. No tool may run with arguments that the
+model did not write.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 #: A surrogate in JSON: escaped, or as bytes that UTF-8 does not allow.
 _SURROGATE_IN_JSON = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
-#: The depth at which jiter refuses JSON.
+#: Maximum depth of nested JSON values. jiter has the same limit.
 _MAX_DEPTH = 200
-#: Keys of a delta whose text arrives in fragments. Texts under other keys are complete.
+#: Keys of a delta whose text arrives in fragments. The text of any other key is complete in one delta.
 _STREAMED_KEYS = frozenset(("content", "text", "thinking", "summary", "refusal", "name", "arguments", *REASONING_KEYS))
-#: The part of a path that represents the items of a list.
+#: The element of `_TextField.path` that means an item of a list.
 _ITEMS = "[]"
-#: Replaces a surrogate without its pair.
+#: The character that replaces a surrogate without its pair.
 _REPLACEMENT = "\ufffd"
 #: Maximum number of surrogates that wait for their pair at the same time.
 _MAX_WAITING = 64
@@ -82,13 +83,13 @@ def parse_error(data: bytes) -> JsonValue:
 
 @dataclass(frozen=True)
 class _TextField:
-    """The field of a streamed reply that a fragment of text belongs to."""
+    """A text field of a streamed reply. Several deltas may contain fragments of its text."""
 
     choice: int
     #: Whether Google flags the delta as a thought.
     is_thought: bool
     path: tuple[str, ...] = ()
-    #: Index and ID of the list item that the field is in, such as a tool call.
+    #: Index and ID of the list item that contains the field. An example of such an item is a tool call.
     index: int | None = None
     call_id: str = ""
 
@@ -138,12 +139,12 @@ class _TextField:
 class SurrogateJoiner:
     """Joins surrogates that a stream sends in separate events.
 
-    It does nothing until `parse` is called with the first event that jiter refused. From then on, each value of the
-    stream has to go through `join`.
+    The reader of a stream calls `parse` for each event that jiter refused. After the first call of `parse`, the reader
+    has to pass each value through `join`.
     """
 
     def __init__(self) -> None:
-        #: Whether `parse` was called.
+        #: Whether `parse` was called, so that values have to be passed through `join`.
         self.began = False
         self._pairs = _PairJoiner()
 
@@ -154,9 +155,9 @@ class SurrogateJoiner:
         return value
 
     def join(self, value: JsonValue) -> Iterator[JsonValue]:
-        """Yield `value` without unpaired surrogates.
+        """Yield `value` with joined or replaced surrogates.
 
-        Before `value`, yield a chunk with U+FFFD for each surrogate of an earlier value whose pair did not come.
+        Before `value`, yield a chunk with U+FFFD for each surrogate of an earlier value that can no longer get a pair.
         """
         if value is DONE:
             yield from self.finish()
@@ -189,7 +190,7 @@ class SurrogateJoiner:
 
 
 class _PairJoiner:
-    """Joins surrogates field by field, and keeps surrogates that wait for their pair."""
+    """Joins surrogates, separately for each text field. Keeps a surrogate until the next fragment of its field."""
 
     def __init__(self, *, lenient: bool = False) -> None:
         self._lenient = lenient
@@ -229,10 +230,10 @@ class _PairJoiner:
             if other.is_continued_in(field):
                 text = self._waiting.pop(other) + text
             elif other.is_thought != field.is_thought or other.shares_index(field):
-                # This text begins another thought, answer or call, so the other field is complete.
+                # `text` begins another thought, answer or call. So the field of the waiting surrogate is complete.
                 self._end(other)
         if _HIGH_SURROGATE.search(text):
-            # The whole name is kept back, because its first part could be the name of another tool.
+            # Of a name, no part is passed on, because the first part could be the name of another tool.
             kept = 0 if field.name == "name" else len(text) - 1
             text, self._waiting[field] = text[:kept], text[kept:]
             if len(self._waiting) > _MAX_WAITING:
@@ -243,7 +244,7 @@ class _PairJoiner:
         self._ended.append(field.build_chunk(self._complete(self._waiting.pop(field), field)))
 
     def _complete(self, text: str, field: _TextField | None) -> str:
-        """Return `text` with U+FFFD for unpaired surrogates. Raise `ValueError` where no U+FFFD may be added."""
+        """Return `text` with U+FFFD for unpaired surrogates. In a tool call or whole reply, raise `ValueError`."""
         repaired = _repair(text)
         is_text = self._lenient or (field is not None and not field.is_in_call)
         if not is_text and repaired.count(_REPLACEMENT) > text.count(_REPLACEMENT):

@@ -2,7 +2,7 @@
 
 Gateways put signatures and encrypted reasoning under names of their own: `function.thought_signature` (Portkey),
 `provider_specific_fields` and `thinking_blocks` (LiteLLM), `reasoning_details` (OpenRouter), `reasoning_opaque`
-(GitHub Copilot). If a key is not sent back, the gateway answers with an error or loses its reasoning.
+(GitHub Copilot). If a key is not sent back, the gateway answers with an error, or the model loses its reasoning.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Keys that this package writes itself. A server's key of the same name is not kept.
+#: Keys that this package writes itself. If a server sends a key with such a name, the key is not kept.
 RESERVED = frozenset(("litellm_signature", "litellm_id", "reasoning_field", "server_id"))
-#: Keys under which servers send thoughts as text. They are sent back under the same key.
+#: Keys under which servers send thoughts as text. The thoughts are sent back under the same key.
 REASONING_KEYS = ("reasoning", "reasoning_content", "reasoning_text")
 #: Keys of a message that this package reads, or that no server accepts in a request (OpenAI's response keys, images).
 MESSAGE_KEYS = RESERVED.union(
@@ -27,12 +27,13 @@ MESSAGE_KEYS = RESERVED.union(
 )
 CALL_KEYS = RESERVED.union(("id", "index", "type", "function"))
 FUNCTION_KEYS = RESERVED.union(("name", "arguments", "parsed_arguments"))
-#: Maximum number of characters of JSON that are kept for one message or call. An image's signature has about a million.
+#: Maximum number of JSON characters that are kept for one message or call. The signature of one image has about a
+#: million characters.
 MAX_KEPT = 4 * 2**20
 #: Maximum number of keys that are kept for one message or call.
 MAX_KEYS = 64
 
-#: Lists whose entries arrive in fragments. Each is mapped to the keys whose fragments are joined to one text.
+#: Maps each list whose entries arrive in fragments to the keys of an entry whose fragments are joined to one text.
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),
@@ -44,7 +45,7 @@ _END_KEYS = ("signature", "data")
 
 
 def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObject:
-    """Return the keys of `wire` that are not in `known` and not empty, within the size limits.
+    """Return the entries of `wire` whose keys are not in `known`. Skip empty values, and stop at the size limits.
 
     >>> pick_unknown({"role": "assistant", "cot_id": "x", "cot_summary": None}, MESSAGE_KEYS)
     {'cot_id': 'x'}
@@ -63,7 +64,7 @@ def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObjec
 
 
 def read_content_block(item: JsonValue) -> JsonObject:
-    """Return a block of Portkey's `content_blocks`. Streams send it as `{"index": 0, "delta": {…}}`.
+    """Return a block of Portkey's `content_blocks` in one form. In streams, `item` is `{"index": 0, "delta": {…}}`.
 
     >>> read_content_block({"index": 0, "delta": {"thinking": "Hm."}})
     {'thinking': 'Hm.', 'type': 'thinking', 'index': 0}
@@ -80,7 +81,7 @@ def read_content_block(item: JsonValue) -> JsonObject:
 
 
 def _read_content_blocks(value: JsonValue) -> JsonValue:
-    """Return the blocks that are not images."""
+    """Return the content blocks of the list `value`, without images."""
     items = value if isinstance(value, list) else []
     return [block for block in map(read_content_block, items) if "image" not in str(block.get("type"))]
 
@@ -96,9 +97,10 @@ def _size(value: JsonValue) -> int:
 class KeptFields:
     """Collects the unknown keys of one message from its deltas.
 
-    A later value replaces an earlier value, because most servers repeat values, and no server is known to send a value
-    in pieces. Objects are merged. Lists are joined, but a list that repeats or extends the earlier list replaces it.
-    Entries of `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
+    A later string or number replaces the earlier one. Most servers repeat such values, and no server is known to send
+    them in fragments. Objects are merged. Lists are joined, but a list that repeats or extends the earlier list
+    replaces the earlier list. Entries of `reasoning_details` and `thinking_blocks` arrive in fragments, which are
+    joined.
     """
 
     def __init__(self) -> None:
@@ -107,7 +109,7 @@ class KeptFields:
         self._room = MAX_KEPT
         #: Keys that were not kept, because of their size or number.
         self.dropped: set[str] = set()
-        #: Keys whose string was replaced by another string, although the two may have been fragments of one string.
+        #: Keys whose string was replaced by a later string. The two strings may have been fragments of one string.
         self.replaced: set[str] = set()
 
     def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
@@ -141,8 +143,8 @@ class KeptFields:
         """Return all kept keys."""
         lists = {key: fragments.finish() for key, fragments in self._fragments.items()}
         blocks = [_without_index(block) for block in lists.pop("content_blocks", [])]
-        # If a message has `content_blocks`, Portkey ignores its `content`, so a change of `content` by the user would
-        # have no effect. Therefore blocks that only repeat the text of `content` are left out.
+        # Portkey ignores the `content` of a message that has `content_blocks`. If the user changed `content`, the
+        # change would have no effect. So blocks are left out if they only repeat the text of `content`.
         if any(block.get("type") != "text" for block in blocks):
             lists["content_blocks"] = [*blocks]
         return {**self._fields, **lists}
@@ -173,7 +175,7 @@ class _Entry:
         return any(self.fields.get(key) for key in _END_KEYS)
 
     def accepts(self, more: JsonObject) -> bool:
-        """Whether `more` can belong to this entry. An entry has at most one signature and one `data`."""
+        """Whether the fragment `more` can belong to this entry. An entry has at most one signature and one `data`."""
         return all(
             not self.fields.get(key) or not more.get(key) or self.fields[key] == more[key] for key in (*_END_KEYS, "id")
         )
@@ -189,8 +191,8 @@ class _Entry:
 
     def _add_text(self, key: str, piece: str, *, again: bool) -> None:
         pieces = self.pieces.setdefault(key, [])
-        # A fragment may be equal to the only fragment before it. But a text that equals several earlier fragments
-        # together is the complete value, sent again.
+        # The second fragment may be equal to the first one. But a later text that equals all earlier fragments together
+        # is the complete value, which the server has sent again.
         may_repeat = again or len(pieces) > 1
         if may_repeat and len(piece) == self._sizes.get(key) and piece == "".join(pieces):
             return
@@ -211,7 +213,7 @@ class _Fragments:
     def __init__(self, texts: tuple[str, ...]) -> None:
         self._texts = texts
         self._entries: list[_Entry | JsonValue] = []
-        #: The newest entry by type and index, and by type, index and ID.
+        #: Maps lookup keys to the newest entry. A key is (type, index) or (type, index, ID).
         self._newest: dict[tuple[object, ...], _Entry] = {}
 
     def feed(self, items: list[JsonValue], *, whole: bool) -> None:
@@ -245,14 +247,17 @@ class _Fragments:
             return None
         if last.is_ended and last.finish() == item:
             return last
-        # Without an index, only adjacent fragments can form one entry, until a signature ends it.
+        # Without an index, only adjacent fragments can form one entry. A signature ends the entry.
         has_text = any(key in item and key in last.pieces for key in self._texts)
         is_end = last.pieces and not any(item.get(key) for key in self._texts)
         return last if first and (has_text or is_end) and not last.is_ended else None
 
 
 def _lookup_keys(item: JsonObject) -> list[tuple[object, ...]]:
-    """Return the lookup keys for the entry of `item`, the most specific first; an empty list without an index."""
+    """Return the lookup keys of the entry that `item` belongs to, the most specific key first.
+
+    Return an empty list if `item` has no index.
+    """
     kind, index, name = item.get("type"), item.get("index"), item.get("id")
     if not isinstance(index, (int, str)) or not (kind is None or isinstance(kind, str)):
         return []
