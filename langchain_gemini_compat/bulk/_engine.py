@@ -112,7 +112,7 @@ async def _ask(model: BulkModel, row: Row) -> tuple[Row, Outcome]:
 
 
 def _close(loop: asyncio.AbstractEventLoop, running: set[asyncio.Task[tuple[Row, Outcome]]]) -> None:
-    """Cancel the calls in flight, and close their connections and the loop."""
+    """Cancel the calls in flight, close their connections, and close the event loop."""
     for task in running:
         task.cancel()
     if running:

@@ -173,7 +173,7 @@ class Journal:
                 self._execute("UPDATE bulk_outcomes SET status = ? WHERE key = ? AND status > 0", (_OPEN, key))
 
     def count(self) -> Counts:
-        """Return the counts over the rows of the input."""
+        """Return the counts of rows and tokens for the rows of the input."""
         return Counts(*self._execute(_COUNT_ROWS).fetchone(), *self._execute(_COUNT_PAID).fetchone())
 
     def count_errors(self) -> dict[str, int]:

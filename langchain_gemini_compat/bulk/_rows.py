@@ -42,7 +42,7 @@ class InvalidRowsError(GeminiCompatError, ValueError):
 
 
 class BulkModel(Protocol):
-    """The model of an engine: a chat model, a model with bound options, or one with structured output."""
+    """The model of an engine: a chat model, a model with bound options, or a model with structured output."""
 
     def preview(self, messages: LanguageModelInput, **kwargs: object) -> tuple[JsonObject, list[Note]]:
         """Return the request body, and notes about the changes that the package made to the request."""
@@ -239,7 +239,7 @@ def _read_messages(messages: object) -> list[BaseMessage]:
 
 
 def _read_message(message: object) -> BaseMessage:
-    """Return the message that a value in OpenAI's format or in a format of LangChain describes."""
+    """Convert a message from OpenAI's format or from a format of LangChain."""
     if isinstance(message, dict) and "data" in message:
         return messages_from_dict([cast("dict[str, Any]", message)])[0]
     return convert_to_messages([cast("dict[str, Any]", message)])[0]

@@ -122,7 +122,7 @@ class _Run:
                 counts.failed = 0
             tally = Tally(counts)
             self.report(tally.describe())
-            # Loading the prices takes a moment, which would block the event loop during the run.
+            # The prices are loaded before the run, because loading them during the run would block the event loop.
             load_prices()
             try:
                 self._ask(journal, tally)

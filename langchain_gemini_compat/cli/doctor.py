@@ -110,7 +110,7 @@ class _Diagnosis:
         return "There is no command to fix this. The lines marked FAILED say what is wrong."
 
     def examine(self, *, call: bool) -> None:
-        """Run the checks in order, and skip those that would fail only because of an earlier failure."""
+        """Run the checks in order. Skip each check that would fail only because of an earlier failure."""
         self.findings += checks.check_versions()
         if not self.is_well:
             return

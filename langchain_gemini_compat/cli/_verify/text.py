@@ -133,7 +133,7 @@ PROBES = (
     ),
     Probe(
         "usage",
-        "A whole answer has token counts, and input plus output is the total.",
+        "An answer that is not streamed has token counts, and input plus output is the total.",
         "input + output = total",
         "_response/usage.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _CAPTURE, "openai_compatible": OPENAI},

@@ -145,7 +145,7 @@ PROBES = (
     ),
     Probe(
         "thoughts",
-        "With `include_thoughts`, a whole answer has thoughts that are separate from its text.",
+        "With `include_thoughts`, an answer that is not streamed has thoughts that are separate from its text.",
         "thoughts and an answer without tags",
         "_response/thoughts.py",
         {"vertex": UNTRIED, "ai_studio": _CAPTURE},

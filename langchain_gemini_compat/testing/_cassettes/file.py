@@ -101,7 +101,7 @@ def append_interaction(path: Path, interaction: JsonObject, max_body: int | None
 
 
 def _describe(hosts: set[str], models: set[str], max_body: int | None) -> JsonObject:
-    """Return the provenance of a cassette. Its kind is `recorded` only if all answers came from Google's service."""
+    """Return the provenance of a cassette: of the kind `recorded` only if all answers came from Google's service."""
     names = ", ".join(sorted(hosts))
     is_google = bool(hosts) and all(host.endswith(_GOOGLE) for host in hosts)
     return {

@@ -141,7 +141,7 @@ def _parse(text: str) -> JsonValue:
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
-    """Return an object. Raise `ValueError` for a repeated key, because an object keeps only its last value."""
+    """Return a dict. Raise `ValueError` for a repeated key, because a dict keeps only the last value of a key."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("A key is repeated.")

@@ -263,7 +263,7 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
 
 @contextmanager
 def _environment_of(cassette: Cassette) -> Generator[None]:
-    """Set the variables that choose the surfaces of the cassette, and remove those of other surfaces."""
+    """Set the variables that choose the surfaces of the cassette, and remove the variables of other surfaces."""
     uris = [as_text(read_path(one, "request", "uri")) for one in cassette.interactions]
     places = [place for uri in uris if (place := re.search("/locations/([^/]+)/", uri))]
     wanted: dict[str, str] = {}

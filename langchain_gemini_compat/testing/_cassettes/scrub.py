@@ -76,7 +76,7 @@ Change: TypeAlias = Callable[[str], str]
 class Scrubber:
     """Removes the secrets of one request from texts and JSON.
 
-    Build the scrubber before the request is sent, since errors of the HTTP library remove its headers.
+    Build the scrubber before the request is sent, since an error of the HTTP library removes the request's headers.
 
     Args:
         request: The request.

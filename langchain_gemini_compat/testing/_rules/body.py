@@ -98,7 +98,7 @@ def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
         yield Violation("n", message)
     elif count != 1:
         yield Violation("n", "Only one candidate can be specified in the current model")
-    # AI Studio refuses these keys for every model (`check_keys`).
+    # AI Studio refuses the keys of penalties for every model (`check_keys`).
     if surface == "vertex" and not rules.penalties:
         for key in ("frequency_penalty", "presence_penalty"):
             if body.get(key):

@@ -129,14 +129,14 @@ class ModelRules:
     def takes_effort(self, effort: str) -> bool:
         """Return whether `effort` is accepted as `reasoning_effort`.
 
-        `none` is accepted only if the budget of the model can be 0.
+        `none` is accepted only if the thinking budget of the model can be 0.
         """
         if effort == "none":
             return self.budget is not None and self.budget[2]
         return effort in self.levels
 
     def is_served_in(self, location: str) -> bool:
-        """Return whether Vertex AI serves the model in `location`. If no source lists its locations, return `True`."""
+        """Return whether Vertex AI serves the model in `location`, or `True` if no source lists its locations."""
         return not self.locations or (location if location in _NOT_REGIONAL else "regions") in self.locations
 
 
