@@ -424,7 +424,7 @@ class _Sender:
     async def aembed(self, pending: Iterator[Batch], found: dict[int, list[list[float]]]) -> None:
         """Add the vectors of the batches in `pending` to `found`.
 
-        The keys are the positions of each batch's first text.
+        A key of `found` is the position of a batch's first text.
         """
         for batch in pending:
             with _log_failure(batch):

@@ -138,7 +138,7 @@ class RateLimiterError(GeminiCompatError, ModelError):
 if TYPE_CHECKING:
     _CoreRefusalError = ModelError
 else:
-    # langchain-core 1.7.5 added this class.
+    # langchain-core 1.7.5 added `ModelRefusalError`.
     _CoreRefusalError = getattr(exceptions, "ModelRefusalError", ModelError)
 
 

@@ -29,17 +29,17 @@ _ELSEWHERE = ("tool_call", "refusal")
 def to_google_genai(messages: Sequence[BaseMessage], *, vertexai: bool | None = None) -> list[BaseMessage]:
     """Return messages in the form of `ChatGoogleGenerativeAI`, so that a conversation can continue with that class.
 
-    Thoughts become `thinking` blocks, and the signature of a text or image is stored in its block. The message is
-    marked as Google's, because langchain-google-genai 4.4 sends back thoughts and signatures only from such messages.
-    Signatures become standard base64, the only form that langchain-google-genai reads. Ids stay the same, so the new
-    messages replace the old ones in a checkpoint. The given messages are not modified. Messages of other models are
-    returned unchanged.
+    Thoughts become `thinking` blocks, and the signature of a text or image is stored in its block. The
+    `model_provider` of each message becomes `google_genai`, because langchain-google-genai 4.4 sends back thoughts and
+    signatures only from such messages. Signatures become standard base64, the only form that langchain-google-genai
+    reads. Ids stay the same, so the new messages replace the old messages in a checkpoint. The given messages are not
+    modified. Messages of other models are returned unchanged.
 
     Args:
         messages: A conversation.
-        vertexai: The `vertexai` argument of the `ChatGoogleGenerativeAI` model. `True` keeps only Vertex's
-            signatures, `False` only AI Studio's, because each surface refuses the other's. Signatures of unknown origin
-            are always kept. Default: `None`, which keeps all signatures.
+        vertexai: The `vertexai` argument of the `ChatGoogleGenerativeAI` model. `True` keeps only signatures of Vertex
+            AI, and `False` only signatures of AI Studio, because each surface refuses signatures of the other surface.
+            Signatures of unknown origin are always kept. Default: `None`, which keeps all signatures.
 
     Returns:
         A new list of the same length.
@@ -82,7 +82,7 @@ def _rewrite(given: BaseMessage, vertexai: bool | None) -> BaseMessage:
 
 
 def _native_content(message: AIMessage, signature: str | None) -> str | list[JsonObject]:
-    """Return the message's content: a string if it is text without a signature, else a list of blocks.
+    """Return the message's content: a string if the message is text without a signature, else a list of blocks.
 
     The signature is stored in the first text or image block.
     """

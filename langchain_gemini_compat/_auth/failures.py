@@ -233,7 +233,7 @@ def convert_callable_error(err: Exception, source: str) -> GeminiCompatError:
     is_retryable = any(getattr(err, name, False) is True for name in ("is_retryable", "retryable"))
     remedy = _TRY_LATER if is_retryable else "Check the function and the service that it calls."
     error = build_error(
-        f"The callable of {source} raised {type(err).__name__}: {_redact_message(err, None)}. {remedy}",
+        f"The callable in {source} raised {type(err).__name__}: {_redact_message(err, None)}. {remedy}",
         is_retryable=is_retryable,
     )
     error.__cause__ = err

@@ -129,7 +129,7 @@ class CallableToken(_KeySource):
         if isinstance(answer, str) and answer.strip():
             return _check(answer, self.info.source)
         got = "an empty string" if isinstance(answer, str) else type(answer).__name__
-        raise build_error(f"The callable of {self.info.source} returned {got}. It has to return a token as `str`.")
+        raise build_error(f"The callable in {self.info.source} returned {got}. Return the token as a `str`.")
 
 
 def run_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:

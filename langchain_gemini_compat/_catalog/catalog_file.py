@@ -106,7 +106,7 @@ def read_catalog(path: str) -> FamilyFacts:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"The catalog {path} cannot be read: {error}. Its path is in the argument `catalog` or in the environment "
-            f"variable {CATALOG_VARIABLE}. Set it to a JSON or TOML file."
+            f"variable {CATALOG_VARIABLE}. Set the path to that of a JSON or TOML file."
         ) from None
     parse = _parse_toml if file.suffix.lower() == ".toml" else _parse_json
     return _Reader(path, is_own=False).read_document(parse(text, path))

@@ -254,9 +254,9 @@ class CredentialsError(GeminiCompatError, openai.OpenAIError, core.ModelAuthenti
 class APIConnectionError(GeminiCompatError, openai.APIConnectionError, core.ModelConnectionError):
     """The server could not be reached, or the connection was lost.
 
-    The call is retried with exponential backoff, unless `is_retryable` is `False`. Examples are an untrusted
-    certificate, a proxy that refuses the connection, and a host name without an address. Check `base_url`, the network,
-    and the proxy variables.
+    The call is retried with exponential backoff. Some of these errors are not retried (`is_retryable` is `False`), for
+    example an untrusted certificate, a proxy that refuses the connection, or a host name without an address. Check
+    `base_url`, the network, and the proxy variables.
 
     Attributes:
         request: The HTTP request, if there was one.

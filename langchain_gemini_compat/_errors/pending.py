@@ -115,7 +115,7 @@ def import_seconds() -> float:
 def deferring_errors() -> Generator[None]:
     """Let `make_error` return a `PendingError` in this thread, although no event loop runs.
 
-    Use it in a thread for which a caller waits until a deadline. The import would use up the caller's time.
+    Use this in a thread whose caller waits only until a deadline. An import of openai would use up the caller's time.
     """
     before, _thread.defers_errors = _thread.defers_errors, True
     try:

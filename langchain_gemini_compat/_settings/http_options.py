@@ -23,7 +23,7 @@ _LIBRARIES = ("httpx", "httpx2")
 
 
 def clean_headers(given: object) -> dict[str, str] | None:
-    """Return the headers with their values as text, without white space around them.
+    """Return the headers with their values as text, without surrounding white space.
 
     White space is removed because a key from a file often ends with a line break. Raises `ValueError` for characters
     that are not allowed in HTTP headers. The message never contains a value.
@@ -48,7 +48,7 @@ def clean_headers(given: object) -> dict[str, str] | None:
 
 
 def clean_query(given: object) -> dict[str, str] | None:
-    """Return the query with its values as text, written as the HTTP library writes them.
+    """Return the query parameters with their values as text, in the form that the HTTP library sends.
 
     Raises `ValueError` for control characters, and for values that are not text or numbers. The message never contains
     a value.
