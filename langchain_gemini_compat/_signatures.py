@@ -183,7 +183,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     """Return whether extras may be sent to `endpoint`, based on their origin. An unknown origin is allowed.
 
     Signatures are valid only on the surface that issued them: Vertex refuses AI Studio's signatures, and AI Studio
-    refuses Vertex's. On the same surface, a 3.x model accepts the signatures of other 3.x models. Both were observed.
+    refuses Vertex's. On the same surface, a 3.x model accepts the signatures of other 3.x models. Both rules were
+    observed.
     """
     origin = extras.origin
     if not origin or not origin.get("surface"):

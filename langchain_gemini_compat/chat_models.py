@@ -73,7 +73,7 @@ _OPTION_NAMES = tuple(RequestFields.model_fields)
 #: A function that returns the values of all options of a model. Each call uses it four times, and an `attrgetter` is
 #: fast.
 _read_options: Callable[[object], tuple[Any, ...]] = attrgetter(*_OPTION_NAMES)
-#: The type of a tool for `bind_tools`. `BaseModel` is there for the tools of `google.genai.types`.
+#: The type of a tool for `bind_tools`. `BaseModel` is the base class of the tools in `google.genai.types`.
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool | BaseModel"
 block_translator.register()
 
@@ -124,8 +124,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     - `usage_metadata` has the token counts, where input plus output is the total
     - `response_metadata` has the finish reason, the model, the provider, and the retries and repairs of the call
 
-    If the surface or the model does not accept a part of a request, the part is left out or adjusted. There is one
-    warning, and a note in `preview()`. With `strict=True`, such a part raises an error instead.
+    If the surface or the model does not accept a part of a request, the part is left out or adjusted. The package warns
+    once, and `preview()` returns a note. With `strict=True`, such a part raises an error instead.
 
     No public source shows that the compatible API returns citations of Google Search, or that it counts tokens before a
     call. For these, use `ChatGoogleGenerativeAI`, which calls Google's native API. Create context caches with Google's

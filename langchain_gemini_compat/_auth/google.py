@@ -331,7 +331,7 @@ class GoogleTokens:
         if expiry is None or self._state.is_static:
             return Token(value, expiry, expiry)
         # A metadata server returns its cached token even if the token expires within `_WINDOW`. In this case, renew at
-        # half of the remaining time. Otherwise each request would start a refresh that returns the same token.
+        # half of the remaining time. An earlier refresh would only return the same token, at each request.
         return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
     def _is_usable(self, credentials: Credentials, *, is_replaced: bool) -> bool:

@@ -57,7 +57,7 @@ class Refresh(Future[Token | Failure]):
         super().__init__()
         #: The caller's `http_client` that the refresh uses, if there is one.
         self.client = client
-        # Mark the future as running, so that a cancelled caller cannot cancel it for the other callers.
+        # Mark the future as running, so that a cancelled caller cannot cancel the refresh for the other callers.
         self.set_running_or_notify_cancel()
 
 

@@ -202,8 +202,8 @@ def _load_families(catalog: str) -> tuple[ModelFamily, ...]:
 
     Each file is read once per process.
 
-    The file may also add a family. The facts that the file does not set are those of the family to which the models
-    belonged before.
+    The file may also add a family. A fact that the file does not set is taken from the family to which the models
+    belong without the file.
     """
     rows = {family.name: family for family in (*known_families(), LATER_GEMINI, _OTHER)}
     corrections = read_catalog(catalog) if catalog else {}

@@ -18,7 +18,7 @@ _NOT_PICKLED = frozenset({"request", "response"})
 class GeminiCompatError(Exception):
     """Base class of all errors of this package. Catch this class to catch all errors of a model of this package.
 
-    A pickled error loses `request` and `response`. A copied error keeps them.
+    A pickled error loses `request` and `response`. A copied error keeps both.
 
     Attributes:
         is_retryable: Whether the same request may succeed later. The package retries such errors, up to `max_retries`

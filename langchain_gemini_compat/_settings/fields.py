@@ -203,7 +203,7 @@ class ConnectionFields(BaseModel):
     def routing_digest(self, options: Mapping[str, object] | None = None) -> str:
         """Return a digest of `default_headers`, `default_query` and body keys with secrets, for LangChain's cache key.
 
-        The cache key depends on these values, since gateways choose provider and model by them. The values may be
+        The cache key depends on these values, because a gateway may use them to choose the model. The values may be
         secret, so the cache key contains only a digest.
 
         Args:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def read_json(text: str) -> list[JsonValue]:
     """Return a list with the value of `text`, or an empty list if `text` is not JSON that all parsers read alike.
 
-    The value is in a list because `null` is a value too. An object with the same key twice is refused: Python's own
-    parser keeps the last value, and others keep the first. `NaN` and numbers that overflow to infinity are refused,
-    because they cannot be sent back.
+    The value is in a list because `null` is a value too. An object with the same key twice is refused, because Python's
+    own parser keeps the last value, and other parsers keep the first. `NaN` and numbers that overflow to infinity are
+    refused, because they cannot be sent back.
 
     >>> read_json("null"), read_json('{"a": 1, "a": 2}'), read_json('{"a": ')
     ([None], [], [])
