@@ -49,7 +49,10 @@ def held():
     for seconds in (0, shared_clients.IDLE_SECONDS + 1):
         shared_clients._clients.close_unused(time.monotonic() + seconds)
     # The servers of this process have a thread for each connection. It ends some time after the client closes it.
-    time.sleep(0.5)
+    threads = None
+    while threads != threading.active_count():
+        threads = threading.active_count()
+        time.sleep(1)
     with suppress(AttributeError, OSError):
         # glibc does not return memory that its threads have freed. This is not a leak, so make glibc return it.
         ctypes.CDLL(None).malloc_trim(0)
