@@ -299,9 +299,9 @@ class InvalidReplyError(GeminiCompatError, openai.OpenAIError, core.ModelAPIErro
 
 
 class UnusableReplyError(GeminiCompatError, openai.OpenAIError, core.ModelError):
-    """The reply is complete but cannot be used.
+    """The reply arrived to its end, but cannot be used.
 
-    The call is retried, unless `max_tokens` cut the reply or a filter stopped it.
+    The call is retried, unless the reply was cut by `max_tokens` or stopped by a filter.
 
     Attributes:
         reply: The message as it arrived, with `usage_metadata` and `response_metadata`.

@@ -134,7 +134,7 @@ class FitBudget:
         return self.path
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
-        """Return the payload with an accepted budget."""
+        """Change the budget to the nearest value that the server accepts, and return the new payload."""
         value = value_at(payload, self.path)
         if not isinstance(value, int) or isinstance(value, bool) or self.least <= value <= self.most:
             return None

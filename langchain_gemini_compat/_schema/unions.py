@@ -78,7 +78,7 @@ def choose_unions(node: Node) -> list[SchemaUnion]:
             node.record_loss(
                 path,
                 union.keyword,
-                "This union is not checked, because there are too many combinations with another union.",
+                "This union is not checked, because the branches of two unions have too many combinations.",
             )
         del unions[1:]
     return unions

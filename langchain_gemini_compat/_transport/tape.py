@@ -141,7 +141,7 @@ def record_from_environment() -> None:
     _hooks.has_read_environment = True
     path = os.environ.get(RECORD_VARIABLE)
     if path:
-        # The recorder is in `testing`, a higher layer that this module must not import. So it is imported by name.
+        # The recorder is in `testing`, a higher layer, which an `import` statement of this module must not name.
         module = cast("_RecorderModule", import_module("langchain_gemini_compat.testing._cassettes.recorder"))
         add_recorder(module.build_environment_recorder(path))
 

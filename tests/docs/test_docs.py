@@ -171,7 +171,7 @@ def test_tabs_begin_with_the_offline_fake(page):
     assert set(used) <= set(TABS)
 
 
-#: Maps pages without some of the tabs (AI Studio, Vertex AI, own server) to these tabs and the reason.
+#: Maps each page that lacks tabs to the missing tabs and the reason. The tabs are AI Studio, Vertex AI and own server.
 FEWER_TABS = {
     "docs/how-to/context-caching.md": "Own server: context caches are Google's.",
     "docs/how-to/correct-the-catalog.md": "Own server: it gets options unchanged, whatever the catalog says.",
