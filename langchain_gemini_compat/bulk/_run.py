@@ -32,7 +32,7 @@ class BulkResult(Counts):
     Attributes:
         path: The output.
         errors: Maps the name of an exception to the number of rows that failed with this exception.
-        stopped: Why the run ended before all rows were sent, or `None`.
+        stopped: Why the next run has rows to send, or `None` if every row has an answer or has failed.
     """
 
     path: Path
