@@ -44,7 +44,7 @@ def encode_assistant(message: AIMessage, content: Content, name: JsonObject, con
         message: The caller's message.
         content: The parsed content of the message.
         name: An object with the wire key `name`; empty if no name is sent.
-        context: The endpoint, the notes and the earlier calls. The calls of this message are added to it.
+        context: The endpoint, the notes and the earlier calls. This message adds its own calls to the earlier calls.
     """
     tool_calls = _sendable_calls(message)
     extras = recover_extras(message, tool_calls)
@@ -68,7 +68,7 @@ def encode_assistant(message: AIMessage, content: Content, name: JsonObject, con
 
 
 def _reasoning_fields(message: AIMessage, names: Sequence[str], context: EncodingContext) -> JsonObject:
-    """Return the thoughts as message fields with the server's own names; an empty object for Google's surfaces."""
+    """Return the thoughts under the keys in which the server sent them; an empty object for Google's surfaces."""
     thoughts = message.additional_kwargs.get("reasoning_content")
     takes_thoughts = not context.endpoint.speaks_gemini
     return {name: thoughts or "" for name in names if name in REASONING_KEYS and takes_thoughts}
@@ -99,7 +99,9 @@ def _text_block(text: str) -> Block:
 
 
 def _encode_answer(content: Content, signature: JsonValue, context: EncodingContext) -> tuple[JsonValue, JsonValue]:
-    """Return the encoded content, and the signature unless a part of the content has it.
+    """Return the encoded content, and the signature for the message itself.
+
+    If a part of the content gets the signature, the message itself gets no signature (`None`).
 
     Content with media, or with a text block that has its own `extra_content`, becomes a list of parts. One of the parts
     then gets the signature if possible. Other content becomes one string, and the signature stays on the message.
@@ -238,7 +240,7 @@ def _sendable_calls(message: AIMessage) -> list[ToolCall]:
 
 
 def _is_google_copy(message: AIMessage) -> bool:
-    """Return whether `function_call` is only a copy of a tool call, which Google's LangChain packages write.
+    """Return whether the message comes from Google's LangChain packages, which copy a tool call to `function_call`.
 
     The copy must not be sent, because it remains on the message even if a person removes the tool call.
     """

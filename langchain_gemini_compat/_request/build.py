@@ -72,11 +72,15 @@ class Request:
     keeps_invalid_calls: bool = False
     #: Whether the headers of the reply are added to the metadata of the message.
     includes_headers: bool = False
-    #: Whether a refused optional part raises the server's error. If `False`, a request without the part is sent.
+    #: Whether to raise the server's error if the server refuses an optional part. If `False`, the request is sent again
+    #: without the part.
     is_strict: bool = False
 
     def with_changes(self, payload: JsonObject, headers: Mapping[str, str], notes: Sequence[Note]) -> Request:
-        """Return a copy with a payload and headers from which refused parts were left out, and with further notes."""
+        """Return a copy with another payload, other headers and additional notes.
+
+        `payload` and `headers` no longer contain the parts that the server refused.
+        """
         is_dropped = self.payload.get("parallel_tool_calls") is False and "parallel_tool_calls" not in payload
         limit = 1 if is_dropped else self.call_limit
         kept = tuple(note for note in self.notes if note.kind != "header" or headers)
@@ -216,7 +220,7 @@ def _build_request(messages: Sequence[BaseMessage], context: _Context) -> Reques
 
 
 def _refuse_changes(notes: Sequence[Note]) -> None:
-    """Raise an error for the first change that `strict` does not allow."""
+    """Raise an error for the first note about a change that `strict` forbids."""
     for note in notes:
         error = _STRICT_ERRORS.get(note.kind)
         if error is not None:
@@ -225,7 +229,7 @@ def _refuse_changes(notes: Sequence[Note]) -> None:
 
 
 def _encode_plain(context: _Context) -> JsonObject:
-    """Return the body keys for options with the same name, and for the caller's unknown options."""
+    """Return the body keys of options that are sent under their own names, and of the caller's unknown options."""
     options = context.options
     body = _set_options(
         temperature=options.temperature,
@@ -429,9 +433,9 @@ def _keeps_invalid_calls(options: Options) -> bool:
 
 
 def _safety_settings(settings: JsonValue) -> JsonValue:
-    """Convert safety settings to Google's list. Enum members are replaced by their names.
+    """Convert safety settings to the list of objects that Google's API expects. Enum members become their names.
 
-    The settings may be such a list, or the mapping that `ChatGoogleGenerativeAI` accepts.
+    `settings` may be a list of this form, or the mapping from category to threshold of `ChatGoogleGenerativeAI`.
     """
     settings = cast("JsonValue", dump_settings(settings))
     if isinstance(settings, dict):

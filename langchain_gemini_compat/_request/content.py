@@ -1,8 +1,9 @@
 """Encodes parsed content blocks as wire content parts.
 
 A block that the surface does not accept raises an error that lists the accepted kinds. No URL is fetched here. Source
-of the wire forms: Google's OpenAI-compatibility pages. `image_url` contains an image by URL, or any media as a `data:`
-URL. Files by URI are sent as `input_audio` (Vertex), because no other part has a URI together with a MIME type.
+of the wire forms: Google's OpenAI-compatibility pages. An `image_url` part contains the URL of an image, or media of
+any kind as a `data:` URL. On Vertex, a file with a URI is sent as an `input_audio` part, because no other part has both
+a URI and a MIME type.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "
 _SERVER_TOOLS = frozenset(
     {"server_tool_call", "server_tool_result", "server_tool_use", "web_search_call", "code_interpreter_call"}
 )
-#: Keys that contain a tool's input or output in the block of a server tool.
+#: Keys of a server tool's block that contain the input or output of the tool.
 _SERVER_TOOL_KEYS = ("args", "input", "output", "outputs", "content", "action", "code")
 #: Media options of Google's own packages, in snake and camel case. No source shows that this API has a field for such
 #: an option.
@@ -87,7 +88,7 @@ def join_text(content: Content) -> str:
 
 
 def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
-    """Return whether the content of a `Silent` block is missing from the whole request.
+    """Return whether leaving out a `Silent` block loses its content, because no other part of the request has it.
 
     Args:
         block: The caller's content block.
@@ -102,7 +103,9 @@ def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
 
 
 def read_refusal(block: Block) -> str:
-    """Return the text of a block in which the model refuses to answer; empty for content filters and other blocks.
+    """Return the text of a block in which the model refuses to answer; an empty string for any other block.
+
+    A refusal block that reports a content filter also gives an empty string.
 
     >>> from langchain_gemini_compat._request.content_blocks import parse_block
     >>> [read_refusal(parse_block(block)) for block in ({"type": "refusal", "refusal": "No."}, "Yes.")]
@@ -117,7 +120,7 @@ def read_refusal(block: Block) -> str:
 
 
 def read_own_extra(raw: JsonValue) -> JsonValue:
-    """Return the caller's `extra_content` of a block. In some blocks, langchain-core moves it into `extras`."""
+    """Return the caller's `extra_content` of a block. langchain-core moves this key into `extras` in some blocks."""
     if not isinstance(raw, dict):
         return None
     extras = raw.get("extras")

@@ -79,7 +79,7 @@ class Media:
     file_id: str | None = None
     name: str | None = None
     detail: str | None = None
-    #: The normalized MIME type, if the caller gave a MIME type as the `format` of an `input_audio` block.
+    #: The normalized `format` of an `input_audio` block, if the caller set `format` to a MIME type; else `None`.
     audio_format: str | None = None
     #: Whether the block is an `input_audio` with a URI as its data. Google uses this form for a URI with a MIME type.
     carried: bool = False
@@ -88,7 +88,7 @@ class Media:
 
     @property
     def known_mime_type(self) -> str | None:
-        """The caller's MIME type, else the type that the bytes or the name suggest, else a default for the kind."""
+        """The caller's MIME type; else the type that the data or the name suggests; else a default for the kind."""
         given = normalise_mime_type(self.mime_type) if self.mime_type else None
         if given and given not in _GENERIC_MIME:
             return given

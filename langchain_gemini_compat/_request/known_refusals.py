@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     _Place: TypeAlias = tuple[str, str, str, str]
     _Refusals: TypeAlias = dict[_Place, tuple["KnownRefusal", ...]]
 
-#: The paths of the chat API and the embeddings API. One API may accept a parameter that the other API refuses.
+#: The paths of the chat API and the embeddings API. A refusal is remembered for one path, because the other API may
+#: accept the parameter.
 CHAT_PATH, EMBEDDINGS_PATH = "/chat/completions", "/embeddings"
 #: HTTP statuses with which a server refuses the content of a request.
 REFUSING_STATUSES = (400, 422)
-#: Maximum number of places, and of refusals for each place. A place is a server with a model and a path.
+#: Maximum number of places with refusals, and maximum number of refusals for each place. A place consists of a surface,
+#: a base URL, a model and an API path.
 _MOST_PLACES, _MOST_REFUSALS = 256, 32
 
 
@@ -38,13 +40,14 @@ class KnownRefusal(Protocol):
     """A refusal that can be applied to later requests."""
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, Note] | None:
-        """Return `payload` without the refused part and a note; `None` if `payload` does not have the part."""
+        """Remove the refused part. Return the new payload and a note; `None` if `payload` does not have the part."""
         ...
 
 
 class _Memory:
     def __init__(self) -> None:
-        #: Refusals for later requests. Each change replaces the whole mapping, so reading it needs no lock.
+        #: Refusals that are applied to later requests. Each change replaces the whole mapping, so reading the mapping
+        #: needs no lock.
         self.known: _Refusals = {}
         #: Refusals about which the user was already warned.
         self.announced: _Refusals = {}
@@ -61,7 +64,7 @@ def recall_refusals(endpoint: Endpoint, path: str) -> tuple[KnownRefusal, ...]:
 
 
 def remember_refusal(endpoint: Endpoint, path: str, refusal: KnownRefusal) -> bool:
-    """Remember `refusal` for later requests. Return whether it was new."""
+    """Remember `refusal` for later requests. Return whether the refusal was new."""
     place = _place_of(endpoint, path)
     with singleton_lock():
         before = _memory.known.get(place, ())
@@ -70,7 +73,7 @@ def remember_refusal(endpoint: Endpoint, path: str, refusal: KnownRefusal) -> bo
 
 
 def mark_announced(endpoint: Endpoint, path: str, refusal: KnownRefusal) -> bool:
-    """Record that the user is warned about `refusal`. Return whether it is the first warning about it."""
+    """Record that the user is warned about `refusal`. Return whether this is the first such warning."""
     place = _place_of(endpoint, path)
     with singleton_lock():
         before = _memory.announced.get(place, ())
@@ -96,9 +99,10 @@ def join_tier(payload: JsonObject, headers: Mapping[str, str]) -> JsonObject:
 def split_tier(
     changed: JsonObject, payload: JsonObject, headers: Mapping[str, str]
 ) -> tuple[JsonObject, Mapping[str, str]]:
-    """Return the body and the headers to send.
+    """Return the body and the headers to send. This reverses `join_tier`.
 
-    `changed` is a payload from `join_tier(payload, headers)`. Refused parts, such as the tier, may be missing from it.
+    `changed` is the result of `join_tier(payload, headers)`, from which refused parts may have been removed. If the
+    service tier was removed, the tier's header is removed, too.
     """
     if TIER_HEADER not in headers:
         return changed, headers
@@ -140,7 +144,7 @@ def _place_of(endpoint: Endpoint, path: str) -> _Place:
 
 
 def _add(refusals: _Refusals, place: _Place, refusal: KnownRefusal) -> _Refusals:
-    """Return a copy with `refusal` added. `place` moves to the end, because the limit drops the first places."""
+    """Return a copy with `refusal` added. `place` moves to the end, because the oldest places are dropped first."""
     found = refusals.get(place, ())
     added = found if refusal in found else (*found, refusal)[-_MOST_REFUSALS:]
     moved = {**{other: held for other, held in refusals.items() if other != place}, place: added}

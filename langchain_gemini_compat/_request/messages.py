@@ -129,8 +129,8 @@ def _encode_name(message: BaseMessage, context: EncodingContext) -> JsonObject:
             context.note_once(f"name {name}", text)
         return {"name": sent}
     if isinstance(message, AIMessage):
-        # Agents set a name on each message, so one note per request is enough. With `strict`, an "unsent" note raises
-        # no error.
+        # Agents set a name on each message, so one note per request is enough. A note of the kind "unsent" raises no
+        # error, even with `strict`.
         text = "The `name` of an assistant message was left out: Gemini has no field for it."
         context.note_once("agent", text, "unsent")
     else:

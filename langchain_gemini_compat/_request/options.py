@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Names of other arguments that LangChain passes with the options. Other code reads these before the request is built.
+#: Names of other arguments that LangChain passes with the options. Other code reads these arguments before the request
+#: is built.
 _READ_ELSEWHERE = frozenset({"messages", "model", "stream", "strict"})
 
 

@@ -74,7 +74,8 @@ _LEVEL, _BUDGET, _EFFORT = (*_CONFIG, "thinking_level"), (*_CONFIG, "thinking_bu
 _PLACES: tuple[Path, ...] = ((), ("extra_body",), _GOOGLE, _CONFIG, ("stream_options",))
 #: Objects that contain optional parameters. These objects are never left out themselves.
 _HOLDERS = frozenset({"extrabody", "google", "generationconfig"})
-#: Parameters that are left out if the server does not know them or refuses them (in lower case, without `_`).
+#: Parameters that are left out if the server does not know them or refuses them. The names are in lower case and have
+#: no `_`.
 _OPTIONAL = frozenset(
     {
         "presencepenalty", "frequencypenalty", "repetitionpenalty", "temperature", "topp", "topk", "minp", "seed",
@@ -84,9 +85,10 @@ _OPTIONAL = frozenset(
         "metadata", "store", "encodingformat", "promptcachekey",
     }
 )  # fmt: skip
-#: Parameters of `_OPTIONAL` whose names are also English words. Without quotation marks, they are read as words.
+#: Parameters of `_OPTIONAL` whose names are also English words. Without quotation marks, such a word in an error is not
+#: read as a parameter, unless the server calls it unknown.
 _ENGLISH = frozenset({"user", "store", "metadata", "reasoning", "thinking"})
-#: Parameters that are never left out: `_REQUIRED` has whole names, `_PROTECTED` has parts of names.
+#: Parameters that are never left out. `_REQUIRED` lists their whole names; `_PROTECTED` matches a part of a name.
 _REQUIRED = frozenset({"n", "stop", "stream", "google", "extrabody", "generationconfig", "candidatecount"})
 _PROTECTED = re.compile(
     r"message|content|prompt|input|system|history|document|file|media|image|audio|video|modalit|voice|tool|function"
@@ -111,7 +113,8 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
-#: Maps each possible path of OpenAI's `strict` to the part of the request that contains this key.
+#: OpenAI's key `strict`: maps each path that an error may give for the key to the part of the request that contains
+#: the key.
 _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
     ("tools", "strict"): "tools",
     ("tools", "function", "strict"): "tools",
@@ -123,7 +126,7 @@ _FLAGS = re.IGNORECASE
 #: Matches a parameter's name, alone or after the names of the objects around it: `seed`, `body.seed`, `body -> seed`,
 #: `extra_body.google.seed`.
 _NAME = r"(?<![\w.\]\[>$-])[`'\"\[{]{0,2}(?P<name>[A-Za-z_$][\w$]{0,63}(?:(?:\.| -> )[\w$]{1,63}){0,9})[`'\"\]]{0,2}"
-#: Matches the names after the first name, in quotation marks. A name may be followed by a value, as in a printed
+#: Matches further names after the first name, each in quotation marks. A value may follow a name, as in a printed
 #: dictionary.
 _MORE = r"(?P<more>(?:(?:: ?[\w.-]{1,40})?,? (?:and )?[`'\"][\w.]{1,63}[`'\"]){0,20})"
 _NOT_TAKEN = r"not (?:supported|enabled|available|allowed|permitted|implemented|recognized)|unsupported"
@@ -133,7 +136,7 @@ _PARAMETER = r"(?:(?:request|json|body|input|keyword) )?(?:parameter|argument|fi
 _UNKNOWN = re.compile(
     r"unknown name \\?\"(?P<name>[\w$]{1,64})\\?\"(?: at \\?'(?P<at>[^'\\]{0,300})\\?')?: cannot find field", _FLAGS
 )
-#: Sentences of servers that do not know a key.
+#: Patterns for sentences in which a server says that it does not know a key.
 _FOREIGN = tuple(
     re.compile(text, _FLAGS)
     for text in (
@@ -143,7 +146,7 @@ _FOREIGN = tuple(
         rf"additional properties are not allowed \({_NAME}{_MORE} (?:was|were) unexpected\)",
     )
 )
-#: Sentences of servers that do not accept a parameter, or do not accept its value.
+#: Patterns for sentences in which a server says that it does not accept a parameter or the value of a parameter.
 _UNSUPPORTED = tuple(
     re.compile(text, _FLAGS)
     for text in (
@@ -175,8 +178,8 @@ _REASONING_EFFORT = re.compile(r"[^.\n]{0,120}\breasoning[_ ]effort\b[^\n]{0,300
 _REFUSING = re.compile(rf"invalid|{_NOT_TAKEN}|does not support|must be|should be|expected|one of", _FLAGS)
 _WORD = re.compile(rf"\b(?:{'|'.join(sorted(EFFORTS, key=len, reverse=True))})\b", _FLAGS)
 _LISTING = re.compile(r"[^\n]{0,40}\b(?:supported|allowed|valid|accepted|one of)\b(?P<list>[^.\n]{1,200})", _FLAGS)
-#: Errors of AI Studio if LiteLLM moves the content of `extra_body` into the body. LiteLLM may drop the error's text, so
-#: that only the status is left.
+#: Matches the error that AI Studio returns if LiteLLM moves the content of `extra_body` into the body. LiteLLM may drop
+#: the error's text and keep only the status.
 _UNWRAPPED = re.compile(
     r"unknown name \\?\"google\\?\": cannot find field|OpenAIException - Error code: 400(?=\s*$)", _FLAGS
 )
@@ -206,7 +209,7 @@ _CONDITION = re.compile(
 
 def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Refusal | None:
     """Return the refusal that `error` reports; `None` if no change of `payload` can help."""
-    # Subclasses of `InvalidRequestError` have other causes, except `SchemaRejectedError`.
+    # Of the subclasses of `InvalidRequestError`, only `SchemaRejectedError` can report a refused optional part.
     if not isinstance(error, errors.InvalidRequestError) or error.status_code not in REFUSING_STATUSES:
         return None
     if type(error) not in (errors.InvalidRequestError, errors.SchemaRejectedError):
@@ -220,7 +223,10 @@ def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Ref
 
 
 def read_server_text(error: errors.APIStatusError) -> str:
-    """Return the server's own text: the message without the package's advice, and further texts of field violations."""
+    """Return the server's own text, without the advice of this package.
+
+    The text is the error's message, followed by those descriptions of field violations that the message lacks.
+    """
     message = _STATUS.sub("", str(error.args[0]).removesuffix(error.remedy).rstrip())
     message = _LITELLM_NOTE.sub("", message)
     said = [message]
@@ -296,8 +302,8 @@ def _find_effort(text: str, payload: JsonObject) -> Refusal | None:
         return None
     mentioned = _words_in(match[0])
     words = tuple(word for word in mentioned if word != given.lower())
-    # If the text has only one such word, the word may be part of the sentence (as in "too high") and not an allowed
-    # effort.
+    # If the text mentions only one effort besides the given one, the word may be plain English (as in "too high") and
+    # not an allowed effort.
     if len(words) > 1 and given.lower() in EFFORTS:
         return Refusal((FitWord(_EFFORT, words),), match[0].strip())
     return Refusal((LeaveOut(_EFFORT, given if given.lower() in match[0].lower() else None),), match[0].strip())
@@ -314,7 +320,7 @@ def _find_format(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _schemas_at(place: str) -> Literal["tools", "response_format"] | None:
-    """Return the part of the request whose schemas contain a path of Google's error; `None` without such a part."""
+    """Return the part of the request with schemas to which `place`, a path in Google's error, leads; else `None`."""
     if _OF_TOOLS.search(place):
         return "tools"
     return "response_format" if _OF_THE_ANSWER.search(place) else None
@@ -334,7 +340,7 @@ def _find_result_parts(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a MIME type that the model refuses in tool results or everywhere. The change affects only tool results."""
+    """Find a MIME type that the model refuses, in tool results or everywhere. The change affects tool results only."""
     match = _MIME_TYPE.search(text)
     if match is None:
         return None
@@ -342,7 +348,7 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
     if match["result_type"] and mime_type in GEMINI_TAKES:
         change: Change = MoveMedia(mime_type)
     elif match["type"] and mime_type not in mime_types_in_results(payload):
-        # Messages other than tool results contain media of this type, so a change of tool results alone would not help.
+        # Only tool results can be changed. The change would not help if other messages contain media of this type.
         return None
     else:
         change = DescribeMedia(mime_type)
@@ -350,7 +356,7 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_unwrapped(text: str, payload: JsonObject) -> Refusal | None:
-    """Find Google's fields if the server refuses them because a gateway has moved them out of `extra_body`."""
+    """Find a refusal of Google's fields that occurs because a gateway has moved the fields out of `extra_body`."""
     match = _UNWRAPPED.search(text)
     change = WrapExtraBody()
     return Refusal((change,), match[0]) if match and change.apply(payload) else None
@@ -394,7 +400,7 @@ def _find_named(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _list_names(match: re.Match[str], *, is_unknown: bool) -> list[str]:
-    """Return the parameter names in a sentence, with an empty string for a word that may be plain English."""
+    """Return the parameter names in a sentence. An empty string replaces a name that may be a plain English word."""
     more = re.findall(r"[`'\"]([\w.]+)[`'\"]", match.groupdict().get("more") or "")
     before = match.string[: match.start("name")][-1:]
     is_word = _normalise(match["name"]) in _ENGLISH and before not in ("'", '"', "`") and not is_unknown
@@ -416,7 +422,7 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Return one refusal for all parts that the text mentions, without changes if one of the parts must stay."""
+    """Combine all changes into one refusal. If one of the parts must stay, the refusal has no changes."""
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
@@ -494,7 +500,7 @@ def _first_path(payload: JsonObject, *paths: Path) -> Path | None:
 
 
 def _leave_out(match: re.Match[str] | None, payload: JsonObject, paths: Sequence[Path]) -> Refusal | None:
-    """Return a refusal of the parameters at `paths`; `None` if nothing matched or `payload` has no such parameter."""
+    """Return a refusal of the parameters at `paths`; `None` without a match, or if `payload` has no such parameter."""
     if match is None or not any(value_at(payload, path) is not None for path in paths):
         return None
     return Refusal(tuple(LeaveOut(path) for path in paths), match[0].strip())

@@ -37,7 +37,7 @@ class MoveMedia:
 
     @property
     def part(self) -> Path:
-        """The changed part of the request: the key `messages`, then the MIME type of the media."""
+        """The identifier of the change: `messages`, then the MIME type of the changed media."""
         return "messages", self.mime_type or ""
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -80,7 +80,7 @@ class DescribeMedia:
 
     @property
     def part(self) -> Path:
-        """The changed part of the request: the key `messages`, then the MIME type of the media."""
+        """The identifier of the change: `messages`, then the MIME type of the changed media."""
         return "messages", self.mime_type
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:

@@ -42,7 +42,7 @@ class Change(Protocol):
 
     @property
     def part(self) -> Path:
-        """The part of the request that is changed."""
+        """The identifier of the changed part, usually its path in the body. Each part is changed at most once."""
         ...
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -62,7 +62,7 @@ class Refusal:
 
     @property
     def parts(self) -> frozenset[Path]:
-        """The parts of the request that are changed."""
+        """The identifiers of all parts of the request that the changes affect."""
         return frozenset(change.part for change in self.changes)
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, Note] | None:
@@ -88,7 +88,7 @@ class LeaveOut:
 
     @property
     def part(self) -> Path:
-        """The path of the parameter."""
+        """The path of the parameter in the request body."""
         return self.path
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -108,7 +108,7 @@ class FitWord:
 
     @property
     def part(self) -> Path:
-        """The path of the effort or level."""
+        """The path, in the request body, of the field for the reasoning effort or the thinking level."""
         return self.path
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -130,7 +130,7 @@ class FitBudget:
 
     @property
     def part(self) -> Path:
-        """The path of the budget."""
+        """The path, in the request body, of the field for the thinking budget."""
         return self.path
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -152,7 +152,7 @@ class WrapExtraBody:
 
     @property
     def part(self) -> Path:
-        """The path of the object that is wrapped."""
+        """The path, in the request body, of the object that contains Google's fields."""
         return ("extra_body",)
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -170,12 +170,12 @@ class LeaveOutKeyword:
 
     keyword: str
     place: Literal["tools", "response_format"]
-    #: Values of the keyword that the server accepts. They are not left out.
+    #: Values of the keyword that the server accepts. A keyword with such a value stays in the schema.
     accepted: tuple[str, ...] = ()
 
     @property
     def part(self) -> Path:
-        """The changed part of the request: `tools` or `response_format`, then the keyword."""
+        """The identifier of the change: `tools` or `response_format`, then the keyword that is left out."""
         return self.place, self.keyword
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -203,7 +203,7 @@ class LeaveOutKeyword:
         return {**tool, "function": self._reduce_holder(object_at(tool, "function"), "parameters")}
 
     def _reduce_holder(self, holder: JsonObject, key: str) -> JsonObject:
-        """Return a function or a named schema without the keyword. `strict` is beside the schema and not inside."""
+        """Return a function or named schema without the keyword. `strict` is a key of `holder`, not of the schema."""
         if self.keyword == "strict":
             return {name: value for name, value in holder.items() if name != "strict"}
         return {**holder, key: self._reduce(holder[key], _DEEPEST)} if key in holder else holder
@@ -246,7 +246,7 @@ def value_at(payload: JsonObject, path: Path) -> JsonValue:
 
 
 def shorten(words: str) -> str:
-    """Return the words of a server on one line, of limited length, with a full stop."""
+    """Return a server's text on one line. A long text is cut off."""
     line = " ".join(words.split())
     return f"{line.rstrip('.')}." if len(line) <= _LONGEST_WORDS else f"{line[:_LONGEST_WORDS]}…"
 

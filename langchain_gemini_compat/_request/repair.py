@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject
     from langchain_gemini_compat._wire.notes import Note
 else:
-    # The module is imported at the first error, because only errors need its patterns.
+    # `refusals` is imported at the first error, because its regular expressions are needed only for errors.
     refusals = LazyModule("langchain_gemini_compat._request.refusals")
 
 
@@ -57,11 +57,12 @@ class Repair:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.payload, self.headers = payload, headers or {}
-        #: Descriptions of the changes.
+        #: Notes that describe the changes so far.
         self.notes: list[Note] = []
         self._endpoint, self._path = endpoint, path
         self._strict = strict
-        #: The changed parts of the payload, and the refusals that no answer of the server has confirmed yet.
+        #: `_parts` has the changed parts of the payload. `_refusals` has the refusals for which the server has not yet
+        #: accepted the change.
         self._parts: set[Path] = set()
         self._refusals: list[Refusal] = []
 
@@ -87,8 +88,8 @@ class Repair:
         self.notes.append(note)
         self._parts |= refusal.parts
         self._refusals.append(refusal)
-        # A warnings filter can turn the warning into an error. So the warning comes before the changed request. After
-        # the request, the error would replace the answer.
+        # A warnings filter can turn this warning into an error. After the changed request, such an error would replace
+        # the server's answer. So the warning is issued before the request is sent.
         self._warn(refusal, note)
         return True
 

@@ -102,13 +102,15 @@ def _read_asked(options: Options) -> dict[str, object]:
 def warn_of_tight_limit(max_tokens: object, fields: ThinkingFields, family: ModelFamily) -> str | None:
     """Return a warning with a remedy if thinking may use up `max_tokens`; else `None`.
 
-    Thinking counts toward `max_tokens` on both surfaces. Reports of answers that were empty or cut off:
+    Thinking counts toward `max_tokens` on both surfaces. Reports of answers that were empty or cut off, each
+    with the `max_tokens` of its request:
     https://github.com/googleapis/python-genai/issues/811 (256 tokens),
     https://github.com/googleapis/python-genai/issues/2062 (1,024),
     https://github.com/vectorize-io/hindsight/issues/3365 (1,500),
     https://github.com/langchain-ai/langchain-google/issues/1020 (3,072),
-    https://github.com/llmsresearch/paperbanana/issues/54 (4,096). In each report, the limit is at most half of Google's
-    budget for the level. So thinking is expected to use half of the budget. A budget set by the caller counts in full.
+    https://github.com/llmsresearch/paperbanana/issues/54 (4,096). In each report, `max_tokens` is at most half of
+    the token budget that Google documents for the thinking level. So thinking is assumed to use half of that budget. A
+    budget that the caller sets counts in full.
     """
     likely = fields.likely_tokens
     if not isinstance(max_tokens, int) or not likely or max_tokens > likely:
@@ -251,10 +253,10 @@ class _Fitter:
         return config
 
     def _fit_budget(self, budget: int) -> tuple[JsonObject, int | None]:
-        """Return the config for a budget, and the expected number of tokens.
+        """Return the `thinking_config` for a budget, and the number of tokens that thinking is expected to use.
 
-        The expected number is `None` if the budget does not change it. A budget of -1 lets the model choose. A budget
-        of 0 disables thinking on models that allow it.
+        A budget of -1 lets the model choose the amount of thinking. The expected number is then `None`, and the default
+        number of the model applies. A budget of 0 disables thinking on models that allow it.
         """
         if budget == -1:
             # For a model without budgets, nothing is sent: such a model then chooses the amount of thinking itself.

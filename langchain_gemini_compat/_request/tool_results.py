@@ -58,7 +58,7 @@ _OTHERS_TAKE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", 
 _OTHERS_TAKE_KINDS = ("audio", "video")
 #: Maps the `source_type` of a LangChain v0 block to its required key. langchain-core raises `KeyError` without the key.
 _V0_KEYS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
-#: Maximum depth of nested results that are read.
+#: Maximum depth to which nested `tool_result` blocks are read.
 _MOST_NESTED = 20
 
 
@@ -288,7 +288,10 @@ def _refused_type(media: Media, endpoint: Endpoint, family: ModelFamily, *, is_g
 
 
 def _is_reachable(url: str, *, is_gemini: bool) -> bool:
-    """Return whether the server may be able to fetch `url`. Only for Google, it is known that `url` must be public."""
+    """Return whether the server may be able to fetch `url`. Google fetches only public URLs and `gs` URIs.
+
+    What other servers can fetch is unknown, so the result for other servers is always `True`.
+    """
     return scheme_of(url) == "gs" or not is_gemini or is_public_url(url)
 
 
@@ -342,7 +345,7 @@ def _result_part(media: Media, number: int) -> JsonObject:
 
 
 def _with_parts(own: JsonObject, parts: list[JsonValue]) -> JsonObject:
-    """Return the caller's `extra_content` with `parts` appended to its own parts."""
+    """Return the caller's `extra_content` with `parts` appended to the parts that it already contains."""
     google = object_at(own, "google")
     return {**own, "google": {**google, "parts": [*list_at(google, "parts"), *parts]}}
 

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The result that is sent for a call that has no result, because the call was interrupted or rejected, or the result
-#: was trimmed.
+#: The content of the result that is added for each call without a result, such as a call that was interrupted or
+#: rejected, or whose result was trimmed from the history.
 NO_RESULT = '{"error":"This call has no result."}'
 #: Text of the user message that is added where Gemini requires a user turn.
 BRIDGE = "Continue."
 
 _NO_SIGNATURE = (None, *PLACEHOLDER_SIGNATURES)
-#: Signatures that the placeholder replaces: a missing one (`None`), and other spellings of the placeholder, which some
-#: surfaces refuse.
+#: Values that the placeholder signature replaces: `None` (no signature), and other spellings of the placeholder. Some
+#: surfaces refuse these spellings.
 _UNSIGNED = (None, *(spelling for spelling in PLACEHOLDER_SIGNATURES if spelling != PLACEHOLDER_SIGNATURE))
 
 
 @dataclass(slots=True)
 class Placed:
-    """A wire message, and the index of the caller's message."""
+    """A wire message, and the index of the caller's message from which it was encoded."""
 
     message: JsonObject
     #: The index of the caller's message, from 0; `None` for an added message.
@@ -69,7 +69,7 @@ def arrange_turns(encoded: Sequence[Placed], family: ModelFamily, notes: list[No
 
 
 def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[JsonObject]:
-    """Return the messages without results whose call is missing. This is for servers other than Google's.
+    """For servers other than Google's: return the messages without those tool results whose call is missing.
 
     OpenAI's API and vLLM refuse a result without a call.
     """

@@ -102,7 +102,7 @@ def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]
 
 
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
-    r"""Return the arguments that the model meant with `text`, JSON that is not an object; `None` if they are uncertain.
+    r"""Return the arguments that the model meant by `text`, which is JSON but not an object; `None` if uncertain.
 
     Some gateways encode arguments twice, and some models write `null` for no arguments. The arguments are certain if
     they satisfy the tool's `schema`, as they are or after a repair.
@@ -132,7 +132,7 @@ def describe_changes(tool: str, changes: list[str]) -> str:
 
 
 class _NoRepairError(Exception):
-    """No certain repair makes the value satisfy the schema, or finding a repair takes too long."""
+    """Raised if no certain repair makes the value satisfy the schema, or if the search takes too long."""
 
 
 @dataclass(slots=True)
@@ -209,7 +209,7 @@ class _Validator:
 
 
 class _Repairer(_Validator):
-    """Finds the only repair of a value. Its methods raise `_NoRepairError` if a value has no repair or several."""
+    """Finds the repair of a value. The methods raise `_NoRepairError` unless exactly one repair is possible."""
 
     __slots__ = ()
 

@@ -59,13 +59,14 @@ class Compiler:
     max_depth: int
     #: Whether `additionalProperties` stays in the compiled schema.
     keep_additional: bool
-    #: Array bounds above this number go into the description instead of the schema. `None` sends all bounds.
+    #: Array bounds above this number go into the description instead of the schema. `None` keeps all bounds in
+    #: the schema.
     most_items: int | None = None
     #: Number of places compiled so far.
     built: int = 0
     #: The unions at the top of the schema.
     top_unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: Compiled places whose original schema has no `type`, by the `id` of the compiled object.
+    #: Compiled places whose original schema has no `type`. Each key is the `id()` of the compiled place.
     untyped: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
 
     @property
@@ -264,7 +265,7 @@ class Compiler:
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
 
     def _limit_counts(self, node: Node, counts: JsonObject) -> JsonObject:
-        """Return the bounds that the schema may have, and describe higher bounds in words."""
+        """Return the array bounds that Gemini accepts. Describe each higher bound in words, and record a loss."""
         kept: JsonObject = {}
         for keyword, bound in counts.items():
             if self.most_items is None or not isinstance(bound, int) or bound <= self.most_items:

@@ -28,7 +28,7 @@ __all__ = ["Loss", "compile_all_parameters", "compile_parameters", "compile_resp
 
 #: Each row has the limits of one attempt: expansions of a recursive definition, depth of places, and number of sources
 #: or places. If the compiled schema is too large, the next attempt uses the next row. Expanding a definition twice
-#: helps the model, but is not worth a huge prompt.
+#: helps the model, but too little to justify a huge prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
 #: Maximum size of a compiled schema, in bytes.
 _MAX_BYTES = 100_000
@@ -151,7 +151,7 @@ def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """Return the losses, without each unknown keyword that contains the target of a reference."""
+    """Return the losses, except those for unknown keywords that contain the target of a reference."""
     return [
         loss
         for loss in losses

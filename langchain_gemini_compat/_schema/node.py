@@ -58,7 +58,7 @@ _READ_ELSEWHERE = frozenset(
 )  # fmt: skip
 #: Keywords of draft 3 whose values are schemas.
 _DRAFT_3_SCHEMAS = ("extends", "disallow")
-#: Sentences for the description of a property that is marked with one of these keywords.
+#: Maps a keyword to the sentence that is added to the description of a property with this keyword.
 _ACCESS_SENTENCES = {"readOnly": "Read-only.", "writeOnly": "Write-only."}
 _KNOWN = (_ANNOTATIONS | _CHECKS | _READ_ELSEWHERE) - _ACCESS_SENTENCES.keys()
 
@@ -122,7 +122,7 @@ class Node:
 
     path: str
     losses: list[Loss]
-    #: Maps the JSON pointer of each check in the whole schema to a flag: whether the compiler has used the check.
+    #: Maps the path of each `Check` in the whole schema to `True` if the compiler has used the check.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
     #: JSON pointers of the original sources of the place, without the sources that `$ref` or `allOf` add.
     paths: list[str] = field(default_factory=list[str])
@@ -165,24 +165,24 @@ class Node:
         self.add_sentence(sentence)
 
     def record_place_loss(self, keyword: str, reason: str, sentence: str = "") -> None:
-        """Record a loss for the place, and for each original source of the place."""
+        """Record a loss for the place itself, and one for each original source of the place."""
         for path in dict.fromkeys([self.path, *self.paths]):
             self.record_loss(path, keyword, reason)
         self.add_sentence(sentence)
 
     def require(self, name: str, path: str) -> None:
-        """Make a property required. `path` is the JSON pointer of the keyword that requires it."""
+        """Make the property `name` required. `path` is the JSON pointer of the keyword that requires the property."""
         self.required.setdefault(name, []).append(path)
 
     def add_sentence(self, sentence: str, longest: int = _MAX_SENTENCE) -> bool:
-        """Add a sentence to the description unless it is too long. Return whether the sentence was added."""
+        """Add `sentence` to the description. Return `False` if `sentence` is empty or too long to be added."""
         fits = 0 < len(sentence) <= longest
         if fits:
             self.sentences.append(sentence)
         return fits
 
     def take_checks(self, keyword: str) -> list[Check]:
-        """Return the checks with `keyword` in all sources, and mark these checks as used."""
+        """Return the `Check` of `keyword` from each source that has one, and mark these checks as used."""
         found = [check for check in self.checks if check.keyword == keyword]
         self.checks_read.update((check.path, True) for check in found)
         return found
@@ -331,7 +331,7 @@ class Node:
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:
-    """Whether `required` is in a property, as in draft 3. `_add_members` of the enclosing object handles this form."""
+    """Whether `required` is the boolean of a property, as in draft 3. The enclosing object handles this form."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
 
@@ -358,7 +358,7 @@ def enum_values(schema: JsonObject) -> list[JsonValue] | None:
 
 
 def intersect_types(first: Iterable[str], second: Iterable[str]) -> list[str]:
-    """Return the types in both lists, in the order of the first. An integer is also a number."""
+    """Return the types that are in both lists, in the order of the first list. An integer is also a number."""
     others = set(second)
     common: list[str] = []
     for name in first:

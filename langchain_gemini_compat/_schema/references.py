@@ -48,7 +48,7 @@ class Reader:
     visited: int = 0
     #: JSON pointers of the targets of references.
     targets: set[str] = field(default_factory=set[str])
-    #: Maps the JSON pointer of each check to a flag: whether the compiler has used the check.
+    #: Maps the path of each `Check` to `True` if the compiler has used the check, else to `False`.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
@@ -107,7 +107,7 @@ class Reader:
         return [Source(target, pointer, (*source.enclosing, pointer))]
 
     def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """Return the sources of a single branch other than null. Add a union with several to `node.unions` instead."""
+        """Return the sources of the only branch besides null. If there are several, add the union to `node.unions`."""
         if not isinstance(branches, list) or not branches:
             node.record_loss(f"{source.path}/{keyword}", keyword, "The value is not a list of schemas.")
             return []
@@ -133,7 +133,7 @@ class Reader:
         values: list[JsonValue] = [value for value, to in mapping.items() if self._maps_to(to, target[0])]
         inner = object_at(object_at(target[1], "properties"), name) if isinstance(target[1], dict) else {}
         if not values and not mapping and not {"const", "enum"} & set(inner):
-            # Without a `mapping`, OpenAPI uses the name of the branch's schema as the value.
+            # Without a `mapping`, the discriminator's value for a branch is the name of the branch's schema (OpenAPI).
             values = [target[0].rpartition("/")[2]]
         if not values or "const" in inner:
             return []

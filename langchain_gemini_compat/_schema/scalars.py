@@ -33,8 +33,8 @@ _NEUTRAL: dict[str, JsonValue] = {
     "dependentSchemas": {},
     "dependencies": {},
 }
-#: Maps each keyword that has no equivalent to the reason of the loss, and to a sentence for the description. If the
-#: keyword's value would not help the model, the sentence is empty.
+#: Maps each keyword without an equivalent to two texts: the reason in the recorded loss, and a sentence for the
+#: description. The sentence is empty if the keyword's value would not help the model.
 _UNSUPPORTED = {
     "pattern": ("The pattern is not checked.", "Must match {}."),
     "multipleOf": ("The divisor is not checked.", "Must be a multiple of {}."),
@@ -134,7 +134,7 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
 
 
 def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
-    """Compile an enum whose values all violate the other keywords of the schema.
+    """Compile an enum of which no value satisfies the other keywords of the schema.
 
     The values are listed as strings if the types allow strings or numbers.
     """
@@ -222,7 +222,10 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
 
 
 def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
-    """Return the first format that Gemini accepts. For an enum of strings (`listed`), only `enum` is accepted."""
+    """Return the key `format` with the first format that Gemini accepts; an empty object without one.
+
+    For an enum of strings (`listed`), Gemini accepts only the format `enum`.
+    """
     kept = ("enum",) if listed else _FORMATS[name]
     found: JsonObject = {}
     for check in node.take_checks("format"):

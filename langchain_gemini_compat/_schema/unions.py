@@ -31,7 +31,7 @@ _LEADING = ("type", "description", "nullable")
 def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
     """Combine branches to one schema. Return the schema, and whether a branch allows null.
 
-    The schema is an `anyOf` with the different branches. If all branches are equal, the schema is this one branch.
+    The schema is an `anyOf` of the branches without duplicates. If only one branch remains, the schema is this branch.
     """
     flat: list[JsonObject] = []
     nullable = False
@@ -110,10 +110,10 @@ def strings_in(schema: JsonValue, keyword: str) -> list[str]:
 
 
 def is_disjoint_union(union: SchemaUnion, branches: Sequence[JsonObject], untyped: Mapping[int, JsonObject]) -> bool:
-    """Whether the types and enums of the branches exclude that a value satisfies two branches.
+    """Whether the types and enums of the branches guarantee that no value satisfies two branches.
 
-    `untyped` maps the `id` of a compiled place to the place, if its original schema has no `type` and so accepts values
-    of any type.
+    `untyped` contains the compiled places whose original schema has no `type` and so accepts values of any type. Each
+    key is the `id()` of the compiled place.
     """
     schema = union.source.schema
     if isinstance(schema, dict) and "discriminator" in schema:
@@ -168,7 +168,7 @@ def _append(text: str, more: str) -> str:
 
 
 def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], losses: list[Loss]) -> JsonObject:
-    """Merge a union of objects into one object. It requires only the properties that all these objects require."""
+    """Merge a union of objects into one object, which requires only the properties that all objects require."""
     branches = _flatten(compiled)
     if "anyOf" not in compiled:
         return compiled
