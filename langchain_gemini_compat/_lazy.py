@@ -58,7 +58,7 @@ def _openai_version() -> str:
         try:
             return version("openai")
         except PackageNotFoundError:
-            # A frozen application may contain the modules without the metadata.
+            # A frozen application may contain openai's modules without openai's metadata.
             pass
     found: str = import_module("openai").VERSION
     return found

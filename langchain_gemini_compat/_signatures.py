@@ -46,8 +46,8 @@ _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
 #: Keys that gateways add to a tool call. The values of these keys are sent back unchanged.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys that other servers send. If `provider_specific_fields` contains one of them, LiteLLM has moved all unknown keys
-#: of a server's reply into that object.
+#: Keys in replies of servers behind LiteLLM. If `provider_specific_fields` contains such a key, LiteLLM has moved all
+#: keys of the reply that LiteLLM does not know into that object.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
 #: Keys that LiteLLM 1.108 itself reads from `provider_specific_fields` of a request. They must stay in that object.
 _READ_BY_LITELLM = frozenset(
@@ -225,8 +225,9 @@ def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
 def unwrap_fields(fields: JsonObject) -> JsonObject:
     """Return `fields` in the form in which the server behind LiteLLM sent them.
 
-    LiteLLM moves unknown keys of a reply into the object `provider_specific_fields`. With the prefix `openai/`, LiteLLM
-    sends this object to the server, which refuses the object. So this function moves the keys out of the object again.
+    LiteLLM moves unknown keys of a reply into the object `provider_specific_fields`. If the name of
+    the model has the prefix `openai/`, LiteLLM sends this object to the server, and the server refuses the object. So
+    this function moves the keys out of the object again.
     """
     wrapped = fields.get("provider_specific_fields")
     if not isinstance(wrapped, dict):

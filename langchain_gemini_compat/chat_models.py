@@ -70,8 +70,8 @@ else:
 
 _log = logging.getLogger("langchain_gemini_compat")
 _OPTION_NAMES = tuple(RequestFields.model_fields)
-#: A function that returns the values of all options of a model. Each call uses it four times, and an `attrgetter` is
-#: fast.
+#: Returns the values of all options of a model. It is an `attrgetter` because it has to be fast: each call uses it four
+#: times.
 _read_options: Callable[[object], tuple[Any, ...]] = attrgetter(*_OPTION_NAMES)
 #: The type of a tool for `bind_tools`. `BaseModel` is the base class of the tools in `google.genai.types`.
 Tool: TypeAlias = "dict[str, Any] | type | Callable[..., Any] | lc_tools.BaseTool | BaseModel"
@@ -1399,7 +1399,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return self._resolve_options(kwargs)[0]
 
     def _resolve_options(self, kwargs: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[str]]:
-        """Return the options of a request, and the names of the `model_kwargs` that the constructor overrides."""
+        """Return the options of a request, and the keys of `model_kwargs` that constructor arguments override."""
         own = {name: value for name, value in zip(_OPTION_NAMES, _read_options(self), strict=True) if value is not None}
         given, further = normalize_options(kwargs or {}), normalize_options(self.model_kwargs)
         overridden: list[str] = []
@@ -1454,9 +1454,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return request
 
     def _report_notes(self, request: Request) -> None:
-        """Give one warning for each note of a loss, and log the first note of each kind.
+        """Warn once about each left-out or adjusted parameter, tight limit, misspelled name and end of a service.
 
-        The metadata of the reply contains all notes.
+        The first note of each kind is logged. The metadata of the reply contains all notes.
         """
         ending = take_end_warning(request.endpoint)
         if ending:

@@ -238,7 +238,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
     def _deadline(self) -> Callable[[], float | None]:
         """Return a function that returns the deadline of a call that begins now, or `None` if the call has no deadline.
 
-        The deadline is a time of the monotonic clock. The time that an import of openai takes is added.
+        The deadline is a time of the monotonic clock. If openai is imported during the call, the deadline moves by the
+        duration of the import.
         """
         total = resolve_timeouts(self.timeout).total
         end = None if total is None else time.monotonic() + total - import_seconds()
@@ -424,7 +425,7 @@ class _Sender:
     async def aembed(self, pending: Iterator[Batch], found: dict[int, list[list[float]]]) -> None:
         """Add the vectors of the batches in `pending` to `found`.
 
-        A key of `found` is the position of a batch's first text.
+        `found` maps the position of a batch's first text to the vectors of the batch.
         """
         for batch in pending:
             with _log_failure(batch):

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["PriceCallbackHandler", "estimate_price", "get_price_callback", "prices_version"]
 
 _PACKAGE = "genai-prices"
-#: The current handler of `get_price_callback`. All calls of that function share this one variable, because LangChain
-#: never removes a variable that was registered.
+#: The current handler of `get_price_callback`. All calls of `get_price_callback` share this variable, because LangChain
+#: never removes a registered variable.
 _current: ContextVar[PriceCallbackHandler | None] = ContextVar("gemini_compat_price_callback", default=None)
 register_configure_hook(_current, inheritable=True)
 

@@ -44,8 +44,8 @@ _WRONG_URL = (
     "`url` is not a URL of Redis. It has to start with `redis://`, `rediss://` or `unix://`, and its port has to be a "
     'number. Special characters of the password have to be percent-encoded: `urllib.parse.quote(password, safe="")`.'
 )
-#: Random numbers of the operating system. With an ordinary generator, forked workers would inherit its state, and all
-#: workers would sleep for the same times.
+#: Random numbers come from the operating system. Forked workers would inherit the state of an ordinary generator, and
+#: would all sleep for the same times.
 _random = random.SystemRandom()
 
 
@@ -221,8 +221,9 @@ class _Pauses:
         """Return how long to sleep if the next turn is free in `seconds`. Raise an error after the limiter's `timeout`.
 
         Redis tells all waiting calls the time of the same turn, so each call adds a random time to its sleep. Up to
-        `burst` unused turns are kept for later. The random time is at most half of the time in which that many turns
-        become free. The other half is a reserve for a slow machine.
+        `burst` unused turns are kept, so a late call loses no turn. The random time is at most half of the time in
+        which `burst` - 1 turns become free. The other half is a reserve for a slow machine. For a `burst` of 1, see
+        `_LATE_SHARE`.
         """
         left = self._end - time.monotonic()
         if left <= 0:

@@ -45,12 +45,12 @@ class Failure:
     is_retryable: bool = False
     #: Whether the refresh was stopped because no caller waits for it any longer.
     is_timeout: bool = False
-    #: A function that builds an error, or `None`. `_build_error` reads the text and `is_retryable` from that error
-    #: instead of from this object. The function may import openai.
+    #: An optional function that builds an error. If it is set, `_build_error` uses the text and `is_retryable` of that
+    #: error instead of the fields above. The function may import openai.
     build: Callable[[], GeminiCompatError] | None = None
 
     def make_error(self) -> GeminiCompatError:
-        """Return a new `CredentialsError`. In an event loop without openai, return a placeholder (see `make_error`)."""
+        """Return a new `CredentialsError`, or a placeholder for it (see `_errors.pending.make_error`)."""
         return make_error(self._build_error)
 
     def _build_error(self) -> errors.CredentialsError:
@@ -66,7 +66,7 @@ class AbandonedRefreshError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Wording:
-    """The name of a kind of credentials in error messages, and the advice if a server refuses such credentials.
+    """For one kind of credentials: its name in error messages, and the advice if a server refuses the credentials.
 
     `{mail}` in `remedy` is the address of the service account.
     """
@@ -153,8 +153,8 @@ def describe_failure(
 ) -> Failure:
     """Return the failure for an exception that a lookup or refresh of credentials raised.
 
-    `source` names the origin of the credentials, for example ``argument `credentials` ``. `answer` is the last answer
-    of a server.
+    `source` names the origin of the credentials, for example ``argument `credentials` ``. `answer` is the last HTTP
+    response of a server.
     """
     if isinstance(err, AbandonedRefreshError):
         return Failure("No caller waits for the token any longer.", is_timeout=True)

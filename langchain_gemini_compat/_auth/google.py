@@ -96,7 +96,7 @@ def _share_source(
     state, key = share_state(credentials, quota_project_id, client)
     return share_source(
         _shared_sources,
-        # The token source keeps the state and the client alive, so no new object can get the same `id`.
+        # The ids in the key stay unique, because the token source keeps the state and the client alive.
         (*key, id(state), quota_project_id, id(client)),
         lambda: GoogleTokens(credentials, quota_project_id, state, client, _now),
     )
@@ -106,7 +106,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-#: The result of a refresh.
+#: The result of a refresh: the token, or the failure.
 _Outcome: TypeAlias = Token | Failure
 
 
@@ -133,7 +133,7 @@ class GoogleTokens:
         self._state = state
         self._client = client
         self._clock = clock
-        #: The transport of the running refresh.
+        #: Sends the HTTP requests of the running refresh.
         self._network: TokenRequest | None = None
         self.info = (
             AuthInfo("application_default", "application default credentials")
@@ -146,7 +146,7 @@ class GoogleTokens:
         return f"{type(self).__name__}({self.info.kind}, {self.info.source})"
 
     def forget_refresh(self) -> None:
-        """Drop the lock and the refresh. A forked process calls this, since it does not have the refresh's thread."""
+        """Drop the lock and the running refresh. A forked process calls this, since threads do not survive a fork."""
         self._state.forget_refresh()
 
     @property
@@ -174,7 +174,7 @@ class GoogleTokens:
         return self._raise_or_return(found)
 
     def _should_retry(self, refresh: Refresh, outcome: _Outcome) -> bool:
-        """Return `True` if the refresh failed with another model's client, because this model's client may succeed."""
+        """Return `True` if the refresh failed with another model's client. With this model's client, it may succeed."""
         return isinstance(outcome, Failure) and not outcome.is_timeout and refresh.client is not self._client
 
     def _raise_or_return(self, outcome: _Outcome) -> str:
@@ -331,11 +331,12 @@ class GoogleTokens:
         if expiry is None or self._state.is_static:
             return Token(value, expiry, expiry)
         # A metadata server returns its cached token even if the token expires within `_WINDOW`. In this case, renew at
-        # half of the remaining time. An earlier refresh would only return the same token, at each request.
+        # half of the remaining time. An earlier refresh would return the same token, so each request would start a new
+        # refresh.
         return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
     def _is_usable(self, credentials: Credentials, *, is_replaced: bool) -> bool:
-        """Return whether the credentials' token can be used as is.
+        """Return whether the credentials' token can be used without a refresh.
 
         `is_replaced` means that other code has just set the token.
         """
@@ -379,7 +380,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _snapshot(credentials: Credentials) -> tuple[object, object]:
-    """Return the token and the expiry. If they differ later, other code has replaced the token."""
+    """Return the token and expiry of `credentials`. If a later call returns other values, the token was replaced."""
     return getattr(credentials, "token", None), getattr(credentials, "expiry", None)
 
 

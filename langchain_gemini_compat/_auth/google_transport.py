@@ -72,7 +72,8 @@ class Mounts:
 
     def find(self, url: str) -> ssl.SSLContext | None:
         """Return the certificates that were mounted for `url`."""
-        # google-auth mounts the certificates for a URL with a trailing slash, but requests the root without the slash.
+        # google-auth mounts the certificates for a root URL with a slash at its end, but requests the root URL without
+        # the slash.
         found = (context for prefix, context in self._contexts.items() if f"{url}/".startswith(prefix))
         return next(found, None)
 
@@ -147,7 +148,7 @@ class _Message:
         return min(self.end, self.latest_deadline())
 
     def timeout(self) -> httpx2.Timeout:
-        """Return the timeouts for what is left of the request. Raise an error if no time is left.
+        """Return timeouts for the remaining time of the request. Raise an error if no time is left.
 
         If all callers have stopped waiting, the error is an `AbandonedRefreshError`.
         """
@@ -253,7 +254,8 @@ def _convert_errors(message: _Message) -> Generator[None]:
         reason = f"{type(err).__name__}: {err}"
     else:
         return
-    # If the time is over, `timeout` raises an error about the time. If not, the next line raises the HTTP error.
+    # If no time is left, `timeout` raises an error that says so. If time is left, the next line raises an error with
+    # the text of the HTTP error.
     message.timeout()
     raise TransportError(reason)
 
@@ -325,7 +327,7 @@ class _SocketDeadline:
         read = getattr(stream, "get_extra_info", None)
         if event.endswith("connect_tcp.complete") and callable(read):
             below = cast("socket.socket", read("socket"))
-            # Keep a copy, since wrapping a socket in TLS detaches its descriptor.
+            # Duplicate the socket, because TLS detaches the descriptor of a socket that it wraps.
             self._sockets.append(socket.fromfd(below.fileno(), below.family, below.type))
             if self._has_expired:
                 self._shut_down()

@@ -80,7 +80,8 @@ class CredentialState:
     is_static: bool = False
     project: str | None = None
     token: Token | None = None
-    #: Token and expiry of the credentials at the last read. If they differ later, other code has replaced the token.
+    #: Token and expiry of the credentials when they were last read. If the credentials now have other values, other
+    #: code has replaced the token.
     last_snapshot: object = field(default=None, repr=False)
     lock: Lock = field(default_factory=Lock, repr=False)
     running: Refresh | None = field(default=None, repr=False)
@@ -88,7 +89,7 @@ class CredentialState:
     latest_deadline: float = math.inf
 
     def forget_refresh(self) -> None:
-        """Replace the lock and drop the refresh. A forked process calls this, since it has no threads of its parent."""
+        """Replace the lock and drop the refresh. A forked process calls this, since threads do not survive a fork."""
         self.lock = Lock()
         self.running = None
 
@@ -117,7 +118,8 @@ def share_state(
 def identify_function(function: Callable[..., object]) -> Hashable:
     """Return an object that identifies `function` as long as `function` exists.
 
-    Python makes a new object at each access of a bound method, so its instance and its function identify the method.
+    Python makes a new object at each access of a bound method. So a bound method is identified by its instance and its
+    function.
     """
     if isinstance(function, MethodType):
         return identify_function(function.__func__), _identify(function.__self__)
@@ -151,7 +153,7 @@ def _states_of(owner: object) -> dict[str, CredentialState]:
             return entry[1]
         states: dict[str, CredentialState] = {}
         try:
-            # Python reuses ids. So when this owner is collected, the entry may already belong to another owner.
+            # Python reuses ids. So the entry under the id of the collected owner may already belong to a new owner.
             reference = ref(owner, lambda gone: _forget(number, gone))
         except TypeError:
             return states

@@ -138,7 +138,7 @@ def _parse_toml(text: str, file: str) -> object:
 class _Reader:
     """Reads a parsed file.
 
-    With `is_own`, the file is that of this package: each fact must have a grade, and a source from the table `sources`.
+    With `is_own`, the file belongs to this package: each fact must have a grade, and a source from the table `sources`.
     """
 
     file: str
@@ -157,7 +157,7 @@ class _Reader:
         return {name.lower(): self._read_family(name, entry, sources) for name, entry in families.items()}
 
     def _check_family_name(self, name: str, names: Collection[str]) -> None:
-        """Raise an error if the name has a prefix or occurs twice, since the facts under it would have no effect."""
+        """Raise an error if the family name has a prefix or occurs twice. Its facts would have no effect."""
         bare = name.rpartition("/")[2]
         if bare != name:
             raise ValueError(f"{self.file}: `families.{name}` has a prefix. Write `families.{bare}`.")
@@ -169,8 +169,8 @@ class _Reader:
         return {key: self._read_fact(key, given, sources, f"`families.{name}.{key}`") for key, given in facts.items()}
 
     def _read_fact(self, key: str, given: object, sources: Mapping[str, Source], place: str) -> Fact:
-        # In a file of a user, a table is either a whole fact (value, source, grade) or only a value. The only values
-        # that are tables are ends of a service, with `date` or `successor`.
+        # In a user's file, a fact may consist of its value alone. A table with `date` or `successor` is such a value:
+        # the end of a service. Any other table is a whole fact, with `value`, `source` and `grade`.
         is_table = self.is_own or (isinstance(given, dict) and not given.keys() & {"date", "successor"})
         whole = given if is_table else {"value": given}
         entry = _read_table(whole, self.file, place, ("value", "source", "grade", "note"))

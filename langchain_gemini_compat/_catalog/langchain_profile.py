@@ -5,9 +5,9 @@ langchain-core warns about keys that it does not know. A key is left out if its 
 
 LangChain's agents read two keys in particular:
 
-- `structured_output`: if its value is true, `create_agent` sends the schema as `response_format`. An exception is an
-  agent with tools whose model name does not contain `gemini-3`, such as `gemini-flash-latest`. This model gets the
-  schema as a tool.
+- `structured_output`: if its value is true, `create_agent` sends the schema as `response_format`. Exception: if
+  the agent has tools and the model's name does not contain `gemini-3` (such as `gemini-flash-latest`), the model gets
+  the schema as a tool.
 - `max_input_tokens`: `SummarizationMiddleware` starts to summarize at a fraction of this number.
 """
 

@@ -24,8 +24,8 @@ _GEMINI_3 = "gemini-3"
 #: Matches what may follow the name of a model without making it another model: `-preview`, a version or a date.
 _VERSION = re.compile(r"(?:-preview)?(?:-\d{3}|-\d\d-\d{4}|-\d\d-\d\d)?")
 _FILE = Path(__file__).with_name("models.json")
-#: The file is read at import, because reading it during a call would block an event loop. It is parsed when the first
-#: model is looked up.
+#: The text of `models.json`. The file is read at import, because reading it during a call would block an event loop.
+#: The text is parsed when the first model is looked up.
 _TEXT = _FILE.read_text(encoding="utf-8")
 
 
@@ -35,8 +35,9 @@ class ModelFamily:
 
     #: The text with which the names of all models of the family begin.
     name: str
-    #: `title`, `status` and two dates are for the LangChain profile of the model that has the name of the family.
-    #: `title` is Google's name of the model. `status` is the state of its service.
+    #: `title`, `status`, `release_date` and `last_updated` describe the one model whose name equals `name`. Its
+    #: LangChain profile contains these facts. `title` is Google's name of the model. `status` is the state of its
+    #: service.
     title: str | None = None
     status: str | None = None
     release_date: str | None = None
@@ -122,7 +123,7 @@ class ModelFamily:
         return self.generation == _GEMINI_3
 
     def accepts_signatures_of(self, other: ModelFamily) -> bool:
-        """Whether the model accepts thought signatures that a model of `other` issued, on the same surface."""
+        """Whether the model accepts thought signatures of models of the family `other`, on the same surface."""
         return self.generation == other.generation
 
 
@@ -170,7 +171,7 @@ def known_families() -> tuple[ModelFamily, ...]:
 
 
 def family_of(model: str, catalog: str | None = None) -> ModelFamily:
-    """Return the family with the longest name with which `model` begins. Prefixes such as `google/` are ignored.
+    """Return the family whose name is the longest match at the start of `model`. A prefix such as `google/` is ignored.
 
     Args:
         model: Name of a model, with or without prefixes.
@@ -192,23 +193,23 @@ def _find_family(model: str, catalog: str) -> ModelFamily:
 
 
 def _longest(bare: str, families: Iterable[ModelFamily]) -> ModelFamily:
-    """Return the family with the longest name with which `bare` begins."""
+    """Return the family whose name is the longest match at the start of `bare`, a model name without prefixes."""
     return max((one for one in families if bare.startswith(one.name)), key=lambda family: len(family.name))
 
 
 @lru_cache(maxsize=32)
 def _load_families(catalog: str) -> tuple[ModelFamily, ...]:
-    """Return all families, with the corrections in the file `catalog` unless the path is empty.
+    """Return all families. If the path `catalog` is not empty, apply the corrections in that file.
 
     Each file is read once per process.
 
-    The file may also add a family. A fact that the file does not set is taken from the family to which the models
-    belong without the file.
+    The file may also add a family. Facts that the file does not set for a new family are copied from the family that
+    would otherwise match its models.
     """
     rows = {family.name: family for family in (*known_families(), LATER_GEMINI, _OTHER)}
     corrections = read_catalog(catalog) if catalog else {}
     change = cast("Callable[..., ModelFamily]", replace)
-    # Shorter names are added first, because a new family may start with the facts of another new family.
+    # Shorter names are added first, because a new family may copy the facts of a new family with a shorter name.
     for name in sorted(corrections, key=len):
         base = rows.get(name) or replace(_longest(name, rows.values()), name=name, known=True)
         rows[name] = change(base, **{key: fact.value for key, fact in corrections[name].items()})

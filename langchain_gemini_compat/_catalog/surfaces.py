@@ -24,7 +24,8 @@ DEFAULT_LOCATION = "global"
 #: Placeholder in a base URL until google-auth has found the project.
 PROJECT_PLACEHOLDER = "{project}"
 
-#: Maps each argument that becomes a URL segment to the pattern of valid values, and to their description for errors.
+#: For each argument that becomes a URL segment: the pattern of valid values, and the description of valid values for
+#: error messages.
 _SEGMENTS = {
     "project": (
         re.compile(r"(?:[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+:)?[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
@@ -275,20 +276,20 @@ class Endpoint:
         return self.takes_media_in_results(family) and mime_type in family.result_types
 
     def may_be_reached_as(self, surface: object) -> bool:
-        """Whether the argument `surface` may have this value for the same server.
+        """Whether this server can also be configured with this value of the argument `surface`.
 
-        A gateway works as a compatible server and as one of Google's surfaces.
+        A gateway can be configured as a compatible server or as one of Google's surfaces.
         """
         return surface == self.surface or "openai_compatible" in (surface, self.surface)
 
     @property
     def is_google(self) -> bool:
-        """Whether the host is Google's and the model is not your own deployment. Such servers refuse unknown keys."""
+        """Whether the host is Google's and the model is not your own deployment. No keys of gateways are sent to it."""
         return not self.self_deployed and _is_in_google_domain(self.base_url)
 
     @property
     def host(self) -> str:
-        """The host and port that identify the server. For your own deployment, the path follows.
+        """The host and port that identify the server. For your own deployment, also the path of the URL.
 
         One Vertex AI host serves many deployments, so the host alone does not identify a deployment.
         """
@@ -441,12 +442,13 @@ def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
     resource = _RESOURCE.match(url.path)
     if resource is None or not _is_vertex_host(base_url, takes_shared=True):
         return False
-    # A full URL of your own endpoint on the public host counts as a compatible server, like any other full URL.
+    # A full URL of your own endpoint on the public host does not select Vertex AI. The endpoint counts as a compatible
+    # server.
     return not (resource["endpoint_id"] and (url.hostname or "").endswith("aiplatform.googleapis.com"))
 
 
 def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
-    """Whether the host is one of Vertex AI. If `takes_shared` is true, so is a host that serves all Google APIs."""
+    """Whether the host belongs to Vertex AI. With `takes_shared`, hosts that serve all Google APIs count too."""
     host = urlsplit(base_url).hostname or ""
     hosts = (_VERTEX_HOST, _DEDICATED_HOST, *([_SHARED_HOST] if takes_shared else []))
     return any(pattern.fullmatch(host) for pattern in hosts)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 else:
     Request, Response = (getattr(import_module(library_name()), name) for name in ("Request", "Response"))
 
-#: Matches the status in a server error's text, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`. The advice follows the
+#: Matches the status in a server error's text, such as `(RESOURCE_EXHAUSTED 429)` or `(429)`. Advice may follow the
 #: status.
 _STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")
-#: The status code for a text without a status code.
+#: The status code of an exception that is built from a text without a status code.
 _UNKNOWN_STATUS = 500
 #: Maximum size in bytes of an error body that a `Refusal` keeps. Each blocked rate gate keeps one `Refusal`.
 _MOST_KEPT = 16 * 2**10
@@ -190,7 +190,7 @@ class Refusal:
 
     @classmethod
     def of(cls, error: RateLimitError) -> Refusal:
-        """Return the contents of `error`."""
+        """Return a `Refusal` with the contents of `error`."""
         response, request = error.response, error.response.request
         is_small = len(response.content) <= _MOST_KEPT
         return cls(
@@ -214,7 +214,7 @@ class Refusal:
         )
 
     def build_error(self, retry_after: float, tries: int) -> RateLimitError:
-        """Return a new error with the request, the response and the body. `retry_after` is in seconds."""
+        """Build an error with the stored request, response and body. `retry_after` is in seconds."""
         request = self.request_type(self.method, self.url, headers=list(self.request_headers))
         response = self.response_type(
             self.http_status, headers=list(self.response_headers), content=self.content, request=request

@@ -74,7 +74,8 @@ class _Thread(threading.local):
 _thread = _Thread()
 _import = _Import()
 if hasattr(os, "register_at_fork"):
-    # A child that is forked during the import would wait forever for the locks of the unfinished modules.
+    # A fork waits for the end of the import. A child that is forked during the import would wait forever for the locks
+    # of partly imported modules.
     os.register_at_fork(
         before=_import.lock.acquire, after_in_parent=_import.lock.release, after_in_child=_import.lock.release
     )
@@ -102,7 +103,7 @@ async def aimport_classes() -> None:
     try:
         await asyncio.to_thread(import_classes)
     except RuntimeError:
-        # At the end of the program, no thread can be started.
+        # At the end of the program, no thread can be started. So openai is imported in this thread.
         import_classes()
 
 

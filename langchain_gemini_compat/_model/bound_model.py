@@ -152,7 +152,7 @@ class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessag
         bound = cast("_Model", self.bound).bind_tools(tools, **{**options, **kwargs})
         if isinstance(bound, BoundModel):
             return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
-        # `self.bound` is a model with fallbacks. Its `bind_tools` has bound the options to each of the models.
+        # `self.bound` is a model with fallbacks, so its `bind_tools` has bound the options to each of the models.
         return self.model_copy(update={"bound": bound, "kwargs": {}})
 
     def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:

@@ -34,5 +34,5 @@ class ModelChoice(TracedAsLangChain, RunnableConfigurableAlternatives[Input, Out
 
 
 def choose_class(runnable: DynamicRunnable[Input, Output]) -> type[DynamicRunnable[Input, Output]]:
-    """Return the class of this module that is a subclass of the class of `runnable`."""
+    """Return the class of this module that extends the class of `runnable`."""
     return ConfigurableModel if isinstance(runnable, RunnableConfigurableFields) else ModelChoice

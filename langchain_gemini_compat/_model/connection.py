@@ -136,7 +136,7 @@ class ConnectedModel(ConnectionFields):
                 warnings.warn(text, GeminiCompatWarning, stacklevel=5)
 
     def _sends_body_key(self, name: str) -> bool:
-        """Return whether requests contain `name`, a key of `model_kwargs`. Subclasses override this method."""
+        """Return whether requests contain the key `name` of `model_kwargs`. Subclasses override this method."""
         del name
         return True
 
@@ -259,7 +259,7 @@ class ConnectedModel(ConnectionFields):
 
     @property
     def lc_attributes(self) -> dict[str, object]:
-        """The fields with body keys, without secrets. LangChain's `dumps` writes these values."""
+        """`extra_body` and `model_kwargs` with secrets replaced. LangChain's `dumps` writes these values."""
         return self.redacted_fields()
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
@@ -468,7 +468,7 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 @cache
 def _unsplit_composites(cls: type[BaseModel]) -> frozenset[str]:
-    """Return the composite arguments that `cls` does not split into fields. Embeddings do not split chat options."""
+    """Return the composite arguments that `cls` does not split into fields. For embeddings, these set chat options."""
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 
 

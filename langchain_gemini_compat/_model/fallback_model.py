@@ -29,7 +29,8 @@ class FallbackModel(TracedAsLangChain, RunnableWithFallbacks[Input, Output]):
         return preview_runnable(self, messages, kwargs)
 
     if not TYPE_CHECKING:
-        # Type checkers must not see this method. If they did, they would accept attributes that do not exist.
+        # `__getattr__` is hidden from type checkers, because type checkers that see it accept attributes that do not
+        # exist.
         def __getattr__(self, name: str) -> Any:
             """Return an attribute of the first model. Methods that return a runnable are applied to all models."""
             try:

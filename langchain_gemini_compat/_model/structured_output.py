@@ -52,7 +52,7 @@ _PARSING_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, T
 _REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 #: Maximum depth at which `_move_references` changes the references of a schema.
 _MAX_DEPTH = 200
-#: Argument name of a function with one argument. It is used if the answer is not an object with named members.
+#: Name of the function's only argument if the schema of the answer is not an object with named members.
 _ANSWER = "answer"
 #: Characters of generic class names, such as `Box[int]`, that are not allowed in function names.
 _UNUSUAL = re.compile(r"[\[\], ]")
@@ -176,7 +176,7 @@ def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | No
 
 
 def _repair(schema: JsonObject, answer: JsonValue) -> JsonValue:
-    """Return the answer without the mistakes that can be repaired in only one way."""
+    """Return the answer after the repair of all mistakes for which only one repair is possible."""
     return repair_arguments(_wrap(schema), {_ANSWER: answer})[0][_ANSWER]
 
 
@@ -198,7 +198,8 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         message = getattr(result[0], "message", None)
         if isinstance(message, AIMessage):
-            # A reply with a finish reason is complete, so its last chunk is not parsed as a partial answer.
+            # A reply with a finish reason is complete. So the reply is parsed as a whole, even if LangChain requests a
+            # partial result.
             partial = partial and "finish_reason" not in message.response_metadata
             if not partial:
                 self._check_ending(message)
@@ -279,8 +280,8 @@ def _no_answer(text: str, message: AIMessage) -> OutputParserException:
 def _validate(answer_class: type, answer: object) -> object:
     """Return the answer as an instance of a dataclass or of a pydantic 1 or pydantic 2 class.
 
-    The answer is validated as JSON, so that a strict class accepts a string for a date and an array for a set. If this
-    fails, it is validated in Python mode, because some types can only be built from Python values.
+    The answer is validated as JSON, so that a strict class accepts a string for a date and an array for a set. If the
+    validation as JSON fails, the answer is validated in Python mode. Some types can only be built from Python values.
     """
     read_json: Callable[[str], object]
     read_python: Callable[[object], object]
@@ -335,7 +336,7 @@ class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):
 class StreamUpdate(AddableDict):
     """One item of a structured-output stream with `include_raw=True`.
 
-    The sum of two items has the sum of their messages. For the object and the error, the later item applies.
+    The sum of two items has the sum of their messages. It has the object and the error of the later item.
     """
 
     def __add__(self, other: AddableDict) -> StreamUpdate:

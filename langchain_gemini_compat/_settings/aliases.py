@@ -1,9 +1,9 @@
 """Converts the parameter names of other chat models to our names, and checks unknown names.
 
-Both apply to the arguments of a constructor and to the options of a call. If two names of one parameter have different
-values, an error is raised. An unknown argument that looks like a secret raises an error, because a secret must not go
-into a request body. An unknown argument that looks like a server's address raises an error, because a key must not go
-to the wrong server.
+The conversion and the check apply to the arguments of a constructor and to the options of a call. If two names of one
+parameter have different values, an error is raised. An unknown argument that looks like a secret raises an error,
+because a secret must not go into a request body. An unknown argument that looks like a server's address raises an
+error, because a key must not go to the wrong server.
 
 The names are those of `ChatOpenAI` (langchain-openai 1.0), `ChatGoogleGenerativeAI` (langchain-google-genai 4.4),
 `ChatVertexAI` (langchain-google-vertexai 3.2) and `ChatLiteLLM` (langchain-litellm 0.3), and of their embeddings.
@@ -246,7 +246,7 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
 
 
 def find_similar(name: str, known: Iterable[str], cutoff: float = 0.72) -> str | None:
-    """Return the name in `known` that resembles `name` most, or `None` if no name does.
+    """Return the name in `known` that resembles `name` most, or `None` if no name is similar.
 
     >>> find_similar("tempreature", ["max_tokens", "temperature"])
     'temperature'

@@ -88,8 +88,8 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # A `base_url` that is only a host outside Google stays as it is, unless the caller gives a project, location or
-    # endpoint. In that case, the path of an endpoint is added.
+    # If `base_url` is only a host outside Google, no path is added. Exception: if the caller gives a project, location
+    # or endpoint, the path of an endpoint is added.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
@@ -241,7 +241,7 @@ def _check_url(base_url: str) -> None:
     if any(map(str.isspace, base_url)):
         raise ValueError("`base_url` has a space or a line break in it. Remove it.")
     if not base_url.isprintable() or "\\" in base_url or "%" in url.netloc:
-        # In a URL with such a character, URL parsers disagree about where the host ends.
+        # If a URL contains such a character, URL parsers disagree about where the host ends.
         raise ValueError("`base_url` has characters that are not valid in a URL. Write `https://HOST:PORT/v1`.")
     if not host or port == 0:
         raise ValueError("`base_url` has no host, or it has port 0. Write `https://HOST:PORT/v1`.")

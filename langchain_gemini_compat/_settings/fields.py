@@ -428,7 +428,7 @@ KNOWN_OPTIONS = _OWN_OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES | _CAL
 
 
 def find_misspelled(options: Iterable[str]) -> dict[str, str]:
-    """Map each name in `options` that seems to be a misspelled option of a call to the name of that option.
+    """Return a dict from each name in `options` that seems misspelled to the option that was probably meant.
 
     >>> find_misspelled(["tempreature", "temperature", "top_k"])
     {'tempreature': 'temperature'}

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
     JsonObject: TypeAlias = dict[str, JsonValue]
 else:
-    # At run time, the aliases are not recursive. In a module that imports only one of the two names,
-    # `typing.get_type_hints` could not resolve a recursive alias.
+    # At run time, the aliases are not recursive. A recursive alias would contain the name `JsonValue` as a string.
+    # `typing.get_type_hints` could not resolve the string in a module that imports only `JsonObject`.
     JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
     JsonObject = dict[str, object]
 
@@ -160,7 +160,7 @@ def as_chunk(completion: WireChunk) -> WireChunk:
     """
     choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
     if len(choices) == 1:
-        # If there is one choice, its index becomes 0. Servers may send any other index.
+        # The index of a single choice is set to 0, because servers may send any index.
         choices[0]["index"] = 0
     return cast("WireChunk", {**completion, "choices": choices or [_as_streamed({})]})
 

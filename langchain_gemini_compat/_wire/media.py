@@ -102,7 +102,9 @@ def sniff_mime_type(data: str, default: str = "audio/wav") -> str:
 
 
 def normalise_mime_type(text: str) -> str | None:
-    """Return a MIME type in the spelling of Google's lists; `None` if `text` is not one type, such as `image/*`.
+    """Convert a MIME type or a file ending to a MIME type in the spelling of Google's lists.
+
+    Return `None` for unknown endings, and for patterns such as `image/*`.
 
     >>> normalise_mime_type("image/JPG; charset=binary"), normalise_mime_type("pdf"), normalise_mime_type("image/*")
     ('image/jpeg', 'application/pdf', None)
@@ -122,8 +124,8 @@ def guess_mime_type(name: str, kind: str = "") -> str | None:
     ('audio/mp4', 'audio/webm', None)
     """
     path = re.split(r"[?#]", name, maxsplit=1)[0]
-    # If the ending of the path is not known, the ending of the whole text is used. Names of files in a bucket may
-    # contain `?`, and a query may end with a file name.
+    # If the ending of the path is not known, the ending of the whole URL is used. The name of a file in a bucket may
+    # contain `?`, and the query of a URL may end with a file name.
     endings = (unquote(text).strip().rpartition(".")[2].lower() for text in (path, name))
     found = next((_ENDINGS[ending] for ending in endings if ending in _ENDINGS), None)
     if found is None:

@@ -56,7 +56,8 @@ def is_plain(value: object) -> bool:
         return {*map(type, items)} <= {str} and _are_plain(items.values())
     if type(value) is list:
         return _are_plain(value)
-    # A float whose text has an exponent does not count as plain, because the two encoders write exponents differently.
+    # A float whose text has an exponent does not count as plain, because the fast encoder and the standard library
+    # write exponents differently.
     return type(value) in _LEAVES or (type(value) is float and isfinite(value) and "e" not in repr(value))
 
 

@@ -230,10 +230,11 @@ class _PairJoiner:
             if other.is_continued_in(field):
                 text = self._waiting.pop(other) + text
             elif other.is_thought != field.is_thought or other.shares_index(field):
-                # `text` begins another thought, answer or call. So the field of the waiting surrogate is complete.
+                # `text` begins another thought, answer or call. So the field of the waiting surrogate gets no more
+                # text.
                 self._end(other)
         if _HIGH_SURROGATE.search(text):
-            # Of a name, no part is passed on, because the first part could be the name of another tool.
+            # A name is kept back as a whole, because its first part could be the name of another tool.
             kept = 0 if field.name == "name" else len(text) - 1
             text, self._waiting[field] = text[:kept], text[kept:]
             if len(self._waiting) > _MAX_WAITING:

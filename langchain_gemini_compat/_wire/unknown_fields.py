@@ -33,7 +33,7 @@ MAX_KEPT = 4 * 2**20
 #: Maximum number of keys that are kept for one message or call.
 MAX_KEYS = 64
 
-#: Maps each list whose entries arrive in fragments to the keys of an entry whose fragments are joined to one text.
+#: Lists whose entries arrive in fragments. For each list: the keys of an entry whose texts are joined.
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),
@@ -107,7 +107,7 @@ class KeptFields:
         self._fields: JsonObject = {}
         self._fragments: dict[str, _Fragments] = {}
         self._room = MAX_KEPT
-        #: Keys that were not kept, because of their size or number.
+        #: Keys that were not kept, because their values are too large or because there are too many keys.
         self.dropped: set[str] = set()
         #: Keys whose string was replaced by a later string. The two strings may have been fragments of one string.
         self.replaced: set[str] = set()
@@ -213,7 +213,7 @@ class _Fragments:
     def __init__(self, texts: tuple[str, ...]) -> None:
         self._texts = texts
         self._entries: list[_Entry | JsonValue] = []
-        #: Maps lookup keys to the newest entry. A key is (type, index) or (type, index, ID).
+        #: Maps each lookup key to the newest entry with that key. A lookup key is (type, index) or (type, index, ID).
         self._newest: dict[tuple[object, ...], _Entry] = {}
 
     def feed(self, items: list[JsonValue], *, whole: bool) -> None:
