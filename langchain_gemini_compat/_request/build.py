@@ -246,7 +246,7 @@ def _encode_plain(context: _Context) -> JsonObject:
     )
     body |= _set_options(**options.further)
     if isinstance(options.modalities, (list, tuple)):
-        # In Google's own packages, modalities are enum members in capitals.
+        # Callers may pass the modalities of Google's own packages, which are enum members with names in capitals.
         body["modalities"] = [_enum_name(modality).lower() for modality in options.modalities]
     for name in ("max_tokens", "max_completion_tokens"):
         if name in body:

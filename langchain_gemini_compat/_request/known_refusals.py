@@ -58,7 +58,7 @@ _is_ignored: ContextVar[bool] = ContextVar("ignore_refusals", default=False)
 
 
 def recall_refusals(endpoint: Endpoint, path: str) -> tuple[KnownRefusal, ...]:
-    """Return what the server of `endpoint` refused for this model. `path` is the API's path below the base URL."""
+    """Return the known refusals for the server and model of `endpoint`. `path` is the API's path below the base URL."""
     known = _memory.known
     return known.get(_place_of(endpoint, path), ()) if known else ()
 

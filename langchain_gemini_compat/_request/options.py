@@ -71,7 +71,7 @@ _NAMES = frozenset(option.name for option in fields(Options)) - {"further"}
 
 
 def read_options(given: Mapping[str, object]) -> Options:
-    """Return the options in `given`, a mapping by public names. An unknown name becomes a body key."""
+    """Return the options in `given`, which maps public names to values. An unknown name becomes a body key."""
     known = {name: value for name, value in given.items() if name in _NAMES}
     further = {name: value for name, value in given.items() if name not in _NAMES and name not in _READ_ELSEWHERE}
     return Options(**cast("dict[str, Any]", known), further=cast("JsonObject", further))

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
 #: Maximum number of characters to search in an error's text, and maximum number of field violations to read.
 _LONGEST_TEXT, _MOST_VIOLATIONS = 4000, 64
-#: The status at the end of an error's message, after the server's text, such as `(INVALID_ARGUMENT 400)`.
+#: Matches the status at the end of an error's message, after the server's text, such as `(INVALID_ARGUMENT 400)`.
 _STATUS = re.compile(r"\s*\((?:[^\s()]+ )?[0-9]{3}\)\s*$")
 _GOOGLE: Path = ("extra_body", "google")
 _CONFIG: Path = (*_GOOGLE, "thinking_config")
@@ -183,7 +183,7 @@ _LISTING = re.compile(r"[^\n]{0,40}\b(?:supported|allowed|valid|accepted|one of)
 _UNWRAPPED = re.compile(
     r"unknown name \\?\"google\\?\": cannot find field|OpenAIException - Error code: 400(?=\s*$)", _FLAGS
 )
-#: The sentence that LiteLLM appends to a server's error.
+#: Matches the sentence that LiteLLM appends to a server's error.
 _LITELLM_NOTE = re.compile(r"\s*LiteLLM: model group [^\n]{0,300} failed with the error above\.[^\n]{0,300}")
 _RESULT_PARTS = re.compile(
     r"`?function_?response\.parts`? is not supported(?: (?:for|by) this model)?"
@@ -197,8 +197,8 @@ _MIME_TYPE = re.compile(
 )
 _FORMAT = re.compile(r"(?P<place>[\w.\[\]]{0,300})\.format: only (?P<accepted>[\w' ,-]{1,100}) are supported", _FLAGS)
 
-#: Words for a condition: the server accepts the part in general, but not together with another part or value of the
-#: request.
+#: Matches words for a condition. With such a word, the server accepts the part in general, but not together with
+#: another part or value of the request.
 _CONDITION = re.compile(
     r"\b(?:when|whenever|while|unless|without|together|both|alongside|depends|requires?|combin\w+|conflict\w*"
     r"|simultaneous\w*|mutually|same time|if(?! you (?:need|want|wish|would))"

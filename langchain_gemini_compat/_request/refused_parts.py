@@ -52,7 +52,7 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a server refused, and the changes that make the request acceptable."""
+    """A refusal by a server, and the changes that make the request acceptable."""
 
     changes: tuple[Change, ...]
     #: The server's sentence that mentions the refused parts.
@@ -238,7 +238,7 @@ def _describe_constant(value: JsonValue, schema: JsonObject) -> JsonObject:
 
 
 def value_at(payload: JsonObject, path: Path) -> JsonValue:
-    """Return the value at `path`, or `None`."""
+    """Return the value at `path`; `None` if `payload` has no such value."""
     found: JsonValue = payload
     for step in path:
         found = found.get(step) if isinstance(found, dict) else None

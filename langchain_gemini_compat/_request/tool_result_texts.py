@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.content_blocks import Media
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Maximum depth to which a value is written if `json.dumps` refuses it.
+#: Maximum depth to which a nested value is written if `json.dumps` refuses the value.
 _DEEPEST = 100
 #: Maximum number of characters of invalid base64 data that are sent unchanged.
 _MOST_DATA = 10_000

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 #: The content of a result that consists only of media, if the media are sent in another message.
 FOLLOWS = '{"output":"The next user message holds the output."}'
-#: MIME types that Google documents for Gemini. Google answers 400 to another type (`Unsupported MIME type`).
+#: MIME types that Google documents for Gemini. Google answers 400 to any other type (`Unsupported MIME type`).
 GEMINI_TAKES = frozenset(
     {
         "image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf", "text/plain",

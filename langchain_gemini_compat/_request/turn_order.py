@@ -49,7 +49,7 @@ class Placed:
 
 @dataclass(slots=True)
 class _Step:
-    """An assistant message with calls, and their results."""
+    """An assistant message with tool calls, and the results of these calls."""
 
     asked: Placed
     #: Maps the id of each call to the call's result, or to `None` without a result. The ids are in the order of the
