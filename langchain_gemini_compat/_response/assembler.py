@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
 _REASONING = frozenset(REASONING_KEYS)
 _IMAGES = frozenset(("images", "image", "content_blocks"))
-#: Maps each key of a delta to its kind of content. If all choices are read as one message, each kind of content comes
-#: from only one choice.
+#: Maps each key of a delta to the kind of content under that key. If all choices are read as one message, each kind of
+#: content except tool calls is taken from the first choice that sends it.
 _KINDS = {
     "content": "text",
     **dict.fromkeys(REASONING_KEYS, "thoughts"),
@@ -56,7 +56,7 @@ _KINDS = {
     "tool_calls": "calls",
     "audio": "media",
 }
-#: The valid types of each kind of content in JSON. A value of another type is ignored.
+#: Maps each kind of content to its valid types in JSON. A value of another type is ignored.
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "text": (str, list),
     "thoughts": (str,),
@@ -67,8 +67,8 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 #: The key under which gateways (LiteLLM, OpenRouter) send the model's own finish reason.
 _NATIVE = "native_finish_reason"
 _PLACES_OF_NATIVE = frozenset(("provider_specific_fields", _NATIVE))
-#: The keys that `read_text` accepts in a choice, and the keys that it accepts in a delta. `feed` reads chunks with any
-#: other key.
+#: The keys that `read_text` accepts in a choice (`_TEXT_CHOICE`) and in a delta (`_TEXT_DELTA`). A chunk with any other
+#: key is read by `feed`.
 _TEXT_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
 _TEXT_DELTA = frozenset(("role", "content"))
 
@@ -136,7 +136,8 @@ class StreamAssembler:
         #: Messages about content that was left out. The dict keeps each message once, in order of arrival.
         self._losses: dict[str, None] = {}
         self._logprobs: list[JsonValue] = []
-        #: Maps each key that contained thoughts, such as `reasoning_content`, to their number of characters.
+        #: Maps each key that contained thoughts, such as `reasoning_content`, to the number of characters under that
+        #: key.
         self._reasoning: dict[str, int] = {}
         self._done = False
         self._empty = True
@@ -178,7 +179,7 @@ class StreamAssembler:
         return text
 
     def _has_new_facts(self, wire: WireChunk) -> bool:
-        """Return whether `wire` may set an attribute of the reply that is still empty, or says why Google refused."""
+        """Return whether `wire` may set a still empty attribute of the reply, or says why Google refused the prompt."""
         return (
             not self.reply_id
             or not self.model
@@ -278,7 +279,8 @@ class StreamAssembler:
         if not self._has_deltas:
             self._has_deltas = any(value for key, value in delta.items() if key != "role")
         if not message or not self._has_deltas:
-            # Without a message, the delta is the result. Without a delta here or earlier, the message takes its place.
+            # If `message` is empty, return `delta`. If `delta` is empty and no earlier delta had content, return
+            # `message`.
             return delta or self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -300,9 +302,9 @@ class StreamAssembler:
         return [] if self._tracker.repeats_all(calls) else self._tracker.select_new(calls)
 
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
-        """Return `delta` without content of a kind that another choice sent first.
+        """Return `delta` without each kind of content that another choice sent first.
 
-        Tool calls are an exception: those of a second choice are kept, and all calls get an error.
+        Tool calls are an exception: if two choices send tool calls, all of these calls are kept and get an error.
         """
         if not delta.keys() <= self._seen_keys:
             self._seen_keys.update([key for key, value in delta.items() if value])
@@ -461,7 +463,7 @@ class StreamAssembler:
 
 
 def _number_choices(choices: Sequence[JsonValue]) -> Iterator[tuple[int, JsonObject]]:
-    """Yield the choices of a chunk with their index, or with their position if an index is missing or used twice."""
+    """Yield each choice of a chunk and its number: its index, or its position if any index is missing or used twice."""
     if len(choices) == 1 and isinstance(choices[0], dict):
         yield _index_of(choices[0], 0), choices[0]
         return
@@ -487,7 +489,7 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """Return the `extra_content` of calls that were never sent. The message gets its signature instead."""
+    """Return the `extra_content` of calls that were never sent. The caller adds this `extra_content` to the message."""
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 

@@ -56,8 +56,8 @@ class TrackedCall:
     extras: JsonObject = field(default_factory=dict)
     #: Extra fields that came after `extras` was emitted. Most of them repeat fields of `extras`.
     late_extras: JsonObject = field(default_factory=dict)
-    #: `{}` if `{}` came and no other arguments came yet. This `{}` is either the complete arguments, or a placeholder
-    #: that some gateways send before the arguments.
+    #: `{}` if the arguments so far are only `{}`, otherwise empty. This `{}` is either the complete arguments, or a
+    #: placeholder that some gateways send before the arguments.
     placeholder: str = ""
     #: Whether `{}` came twice with the same id. The second `{}` is a repetition, unless other arguments follow.
     has_two_placeholders: bool = False
@@ -89,12 +89,12 @@ class TrackedCall:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the brackets of the arguments are closed. `value` says whether they are a JSON object."""
+        """Whether the brackets of the arguments are closed. `value` says whether the arguments are a JSON object."""
         return self.scanner.complete
 
     @property
     def has_arguments(self) -> bool:
-        """Whether there are complete arguments, `{}` included."""
+        """Whether the arguments are complete. The arguments `{}` count as complete."""
         return self.scanner.complete or bool(self.placeholder)
 
     @property
@@ -132,7 +132,7 @@ class Evidence:
     current_repetition: TrackedCall | None
     #: The wire names of the bound tools; `None` if they are not known.
     tool_names: frozenset[str] | None
-    #: Whether every entry so far had the number of its call as its index.
+    #: Whether the `index` of each entry so far was equal to the number of the call to which the entry belongs.
     is_index_reliable: bool
     #: Whether the arguments of any call began without `{}`, which shows that this server does not send placeholders.
     skips_placeholders: bool
@@ -165,8 +165,8 @@ class Decision:
     #: Whether the entry has a name but no arguments, and came after the arguments of `call`. Such an entry either ends
     #: `call`, or starts another call of the same tool.
     is_second_header: bool = False
-    #: The earlier call whose arguments were followed by its name without arguments. This second name turns out to be
-    #: the start of the new call.
+    #: An earlier call that already had arguments when an entry with only its name came. The new call turns out to have
+    #: started with that entry.
     header_call: TrackedCall | None = None
     #: The earlier calls that get an error, because the entry allows more than one interpretation.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
@@ -236,7 +236,7 @@ def _decide_without_name(evidence: Evidence, entry: Entry) -> Decision:
 
 
 def _decide_by_index(last: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry with the name of the last call and the next index."""
+    """Decide about an entry that has the name of the last call, but the index of the next call."""
     if not last.is_partial:
         return Decision(decided_by_index=(last,))
     is_ambiguous = not entry.has_args or entry.args.lstrip().startswith("{")
@@ -246,7 +246,7 @@ def _decide_by_index(last: TrackedCall, entry: Entry) -> Decision:
 def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
     """Decide about an entry with the name of `call`.
 
-    It is the next piece of `call`, a repetition, or another call of the tool.
+    The entry is the next piece of `call`, a repetition of `call`, or another call of the same tool.
     """
     if call.is_partial:
         # Arguments that are a string or `null` may be complete already, so the repeated name may start another call.
@@ -267,8 +267,8 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
 def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) -> Decision | None:
     """Decide about an entry that repeats the name of `call`, which has no arguments yet.
 
-    Return `None` if no tool's name begins with the name written twice. Otherwise, the entry may be the second piece of
-    such a name.
+    Return `None` if no tool's name begins with `call.name` followed by `piece`. If there is such a tool, the entry may
+    be the second piece of that tool's name.
     """
     same = [name for name in names if name.startswith(call.name)]
     longer = [name for name in same if name.startswith(call.name + piece)]
@@ -308,7 +308,8 @@ def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
 def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
     """Decide about an entry without a name.
 
-    It is the next piece of `call`, a repetition, or the arguments of a call that a second header started.
+    The entry is the next piece of `call`, a repetition of `call`, or the arguments of a call that a second header
+    started.
     """
     if not entry.has_args:
         return Decision(call)
@@ -331,8 +332,8 @@ def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
 def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry: Entry) -> Decision:
     """Decide about an entry whose name differs from the names of the calls in `targets`.
 
-    The entry either continues the name of a target, or starts a new call. The names of the bound tools decide. If these
-    names are not known, targets without arguments get an error.
+    The entry either continues the name of a call in `targets`, or starts a new call. The names of the bound tools
+    decide. If these names are not known, the calls in `targets` that have no arguments get an error.
     """
     names = evidence.tool_names
     if names is None:
@@ -344,8 +345,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        # The entry does not continue the name of a target. If no tool's name begins with the entry's name either, the
-        # entry may continue an unknown name, or call an unknown tool.
+        # The entry does not continue the name of any call in `targets`. If no tool's name begins with the entry's name
+        # either, the entry may continue an unknown name, or call an unknown tool.
         unclear = () if begins_a_name else tuple(call for call in targets if not call.is_closed)
         if unclear:
             return Decision(ambiguous_calls=unclear, is_new_call_ambiguous=True)
@@ -357,7 +358,11 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
 
 
 def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
-    """Decide that a new call starts. The call is ambiguous if its name can only continue an earlier call's name."""
+    """Decide that a new call starts.
+
+    The new call is ambiguous if no tool's name begins with its name, but its name can be the rest of an earlier call's
+    name.
+    """
     if evidence.tool_names is None or _begins_a_tool_name(entry.name, evidence.tool_names):
         return Decision()
     unclear = tuple(_calls_completed_by(entry.name, evidence.tool_names, evidence.by_name))

@@ -50,7 +50,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class CallExtras:
-    """The extra fields of call `id`: `extra_content` with its signature, and the fields of gateways.
+    """The extra fields of call `id`: `extra_content` with the call's signature, and the fields of gateways.
 
     If `is_more` is true, an earlier event contained other fields of this call. `fields` contains only the new ones.
     """

@@ -80,7 +80,8 @@ def classify_ending(native: str) -> Ending:
     word = normalize_reason(native)
     detail = normalize_reason(native.partition(":")[2])
     kind = _KINDS.get(word) or ("broken" if _FAILURE.search(word) else "unknown")
-    # The detail after the colon is Google's finish reason, which is more precise than OpenAI's before the colon.
+    # In `content_filter: SAFETY`, the part after the colon is Google's finish reason. It is more precise than OpenAI's
+    # finish reason before the colon.
     return "malformed" if _KINDS.get(detail) == "malformed" else kind
 
 

@@ -49,7 +49,7 @@ class JsonScanner:
         return "".join(safe)
 
     def _scan_string(self, text: str, start: int, safe: list[str]) -> int:
-        """Scan a string up to the next quote, backslash or control character. Return the position after it."""
+        """Scan a string up to and including the next quote, backslash or control character. Return the new position."""
         if self._escaped:
             self._escaped = False
             safe.append(text[start])
@@ -65,7 +65,7 @@ class JsonScanner:
         return found.end()
 
     def _scan_structure(self, text: str, start: int, safe: list[str]) -> int:
-        """Scan the text outside of strings up to the next quote or bracket. Return the position after it."""
+        """Scan the text outside of strings up to and including the next quote or bracket. Return the new position."""
         found = _STRUCTURE.search(text, start)
         end = found.end() if found else len(text)
         safe.append(text[start:end])

@@ -1,7 +1,8 @@
 """Turns the events of a reply into LangChain chunks and messages, and raises an error for an unusable reply.
 
-LangChain adds chunks: it concatenates strings and sums numbers. A name, a signature or a token count in two chunks
-would come out doubled, so exactly one chunk gets each of these values. The last chunk gets usage and metadata.
+LangChain adds chunks: it concatenates strings and sums numbers. If two chunks had the same name, signature or token
+count, the sum would contain that value twice. So each of these values is set in one chunk only. Usage and metadata are
+set in the last chunk.
 
 - `ReplyDecoder` decodes one choice: `feed` and `finish` for a stream, `decode_whole` for a whole reply.
 - `Parts` collects the events of one wire chunk. `v3_events` also uses `Parts`.
@@ -286,7 +287,7 @@ class ReplyDecoder:
         return self._assembler.reply_id or f"reply_{self._request.seed}"
 
     def _usage_metadata(self, end: Finished) -> UsageMetadata | None:
-        """Return the token counts of the reply, plus those of the replies that were discarded before."""
+        """Return the token counts of this reply, plus the token counts of earlier replies that were discarded."""
         usage = build_usage_metadata(end.usage) if end.usage else None
         discarded = self._tries.discarded if self._tries else None
         return add_usage(usage, discarded) if discarded else usage
@@ -323,7 +324,7 @@ class ReplyDecoder:
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
     def _list_invalid_call_errors(self, end: Finished) -> dict[str, str]:
-        """Map the id of each invalid call that is kept to the call's error. Chunks have no field for these errors."""
+        """Return the error of each kept invalid call by the call's id. Chunks have no field for these errors."""
         return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
 
     def _raise_for_unusable_reply(self, end: Finished, chunk: ChatGenerationChunk) -> None:
@@ -404,8 +405,8 @@ def _build_chunk(
     calls = parts.list_call_chunks()
     if end is None and not parts.media:
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
-    # If an invalid call leads to an error, its arguments are not parsed. LangChain would complete their JSON, which
-    # takes quadratic time.
+    # If an invalid call leads to an error, all calls are passed as invalid, so that LangChain does not parse their
+    # arguments. To parse incomplete JSON, LangChain needs quadratic time.
     is_invalid = end is not None and bool(end.invalid) and not parts.invalid
     message = AIMessageChunk(
         content=parts.content(),

@@ -74,7 +74,7 @@ class ToolCallTracker:
     | without id | The call has no id, or its id equals its name. |
     | header | An entry with a name and without arguments. |
     | second header | A header after arguments: either the end of that call, or the start of another call of the tool. |
-    | identified | The call has an id, and the entry has one or follows a second header. |
+    | identified | The call has an id, and the entry has an id or comes after a second header. |
     | equal | The entry has complete arguments, equal as JSON to the complete arguments of the call. |
     | repetition | The entry repeats a call, and is ignored. |
     | error | The call is ambiguous and must not run. |
@@ -110,14 +110,14 @@ class ToolCallTracker:
     | | complete, with id | equal | repetition; error if not identified |
     | | complete | some | new call; a repetition if identified and the arguments end up equal |
     | | `{}`, with id | `{}` | repetition; error if arguments follow |
-    | | `{}` | some, and the arguments of another call began without `{}` | new call; a repetition as if complete |
+    | | `{}` | some, and the arguments of another call began without `{}` | as in the row "complete, some" |
     | | `{}`, without id | `{}` | new call |
     | | `{}`, with id | some, in an entry without id, and no second header came | continues |
     | | `{}` | some | continues; error (own arguments or those of a second call) |
     | *no name* | after a second header | some | new call, or a repetition as above |
     | | complete | equal, or pieces that end up equal | repetition |
     | | any other | any | continues; error if the call was complete |
-    | *index only* | partial | none, or some that start with `{` | continues; error (own or those of a second call) |
+    | *index only* | partial | none, or some that start with `{` | continues; error (own arguments or a second call's) |
     | | partial | some that do not start with `{` | continues |
     | | any other | any | new call |
     | *other name* | empty, and both names together begin a bound tool's name | any | continues the name |
@@ -473,7 +473,7 @@ def _read_entry(wire: JsonObject) -> Entry:
 
 
 def _merge_missing(known: JsonObject, more: JsonObject) -> None:
-    """Add to `known` the keys of `more` that it lacks. If a server repeats a field, the first value is kept."""
+    """Add to `known` the keys of `more` that `known` lacks. If a server repeats a field, the first value is kept."""
     for key, value in more.items():
         if isinstance(value, dict):
             inner = known.setdefault(key, {})

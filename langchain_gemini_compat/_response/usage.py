@@ -128,13 +128,14 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
     if rest <= 0:
         return _Counts(given, output, reasoning)
     if completion is not None and prompt is None:
-        # Only the number of input tokens is unknown. `rest` is the total minus the output. If the reasoning tokens
-        # fit into `rest`, they are output and the others are input. If not, all of `rest` is input.
+        # Only the number of input tokens is unknown. `rest` is the total minus the output. If `rest` is large enough to
+        # include the reasoning tokens, they count as output, and the other tokens of `rest` as input. Otherwise, all of
+        # `rest` counts as input.
         thoughts = reasoning if reasoning and reasoning <= rest else 0
         return _Counts(rest - thoughts, output + thoughts, reasoning)
     if completion is not None and reasoning and rest > reasoning:
-        # The rest of the total is reasoning and results of Google's own tools, which Google does not count as prompt
-        # tokens. The number of reasoning tokens is known, so the others are input. Source:
+        # `rest` consists of reasoning tokens and of results of Google's own tools, which Google does not count as
+        # prompt tokens. The number of reasoning tokens is known, so the other tokens of `rest` are input. Source:
         # https://github.com/mozilla-ai/any-llm/pull/1367 (80 prompt + 237 tools + 173 output + 60 reasoning = 550).
         return _Counts(given + rest - reasoning, output + reasoning, reasoning)
     return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
@@ -143,7 +144,7 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
 def _read_kinds(usage: Mapping[str, object], places: Sequence[str], total: int, other: int) -> dict[str, int]:
     """Return the tokens of each kind of content, from details in the form of OpenAI (a dict) or Google (a list).
 
-    `other` is the number of cached or reasoning tokens. Tools that compute prices add `other` to the counts of all
+    `other` is the number of cached or reasoning tokens. Programs that compute prices add `other` to the counts of all
     kinds. If this sum exceeds `total`, the count of `text` is left out. Counts of 0 are also left out, since some
     gateways send a count for every kind.
     """
@@ -166,7 +167,10 @@ def _add(count: int | None, more: int | None) -> int | None:
 
 
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
-    """Return the count `key` of the details in `places`, else the first count in `usage` under a name in `own`."""
+    """Return the count `key` from the details of `usage`, else the first count in `usage` under a name in `own`.
+
+    `places` lists the keys of `usage` under which the details may be.
+    """
     details = (_count(object_at(usage, place), (key,)) for place in places if place in usage)
     found = next((count for count in details if count is not None), None)
     return _count(usage, own) if found is None else found

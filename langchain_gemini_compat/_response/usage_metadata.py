@@ -39,7 +39,7 @@ def build_usage_metadata(usage: Usage) -> UsageMetadata:
 def build_token_usage(metadata: UsageMetadata) -> dict[str, object]:
     """Return the counts of `metadata` in OpenAI's form.
 
-    The counts are those of `metadata` and not those that the server sent, so that a message has equal counts in both
+    The counts come from `metadata` and not from the server's own `usage`, so that a message has equal counts in both
     forms. Thoughts therefore count as completion tokens, and the tokens of discarded replies are included.
     """
     usage: dict[str, object] = {

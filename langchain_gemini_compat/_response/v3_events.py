@@ -89,7 +89,8 @@ class EventDecoder:
         self._calls: dict[int, _Block] = {}
         #: The numbers of the calls whose blocks are finished.
         self._calls_finished: set[int] = set()
-        #: The `additional_kwargs` of the message so far: `_texts` has the strings in pieces, `_maps` has other values.
+        #: The `additional_kwargs` of the message so far: `_texts` contains the pieces of each string, and `_maps` all
+        #: other values.
         self._maps = Parts()
         self._texts: dict[str, list[str]] = {}
 

@@ -125,7 +125,7 @@ class Transport:
         """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
         config = self._config
         gate = gate_of(config.base_url, model, config.account)
-        # A replay answers at once, so it needs no waits.
+        # A replay answers at once, so a call does not wait between its tries.
         sleeps = current_player() is None
         return Tries(
             0 if is_playing_here() else config.max_retries,
@@ -189,7 +189,10 @@ class Transport:
                     yield wire
 
     def _send(self, payload: JsonObject, tries: Tries) -> Exchange:
-        """Send `payload` and return the response without reading its body. Replace a rejected token once."""
+        """Send `payload` and return the response without reading its body.
+
+        If the server rejects the token, replace the token and send `payload` once more.
+        """
         body, tokens, limits = encode_body(payload), self._current_tokens(), self._config.limits
         with tries.waiting_for_token() as by:
             token = tokens.token(by)
@@ -254,7 +257,8 @@ class Transport:
         # Several models may share a client, so the headers of a call are set on its requests and not on the client.
         of_call = {name.lower(): value for name, value in tries.request_headers.items()}
         given = {name.lower(): value for name, value in config.headers.items()}
-        # Clients that this package builds add the fixed headers. Adding them here too would take 3 % of a call's time.
+        # Clients that this package builds add the fixed headers themselves. If each request added these headers too,
+        # this would take 3 % of a call's time.
         fixed = {} if has_fixed_headers(client) else FIXED_HEADERS
         headers = {**fixed, **of_call, **credential, **given}
         if "authorization" in credential:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 #: The environment variables with the path of a file or directory of certificates.
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-#: The keys in the result of `getproxies` that an HTTP client uses. The key `no` is not one of them.
+#: The keys in the result of `getproxies` under which an HTTP client finds its proxies. The key `no` lists hosts that
+#: are reached without a proxy.
 _PROXIES = frozenset({"http", "https", "all"})
 #: The environment variable with the path of a file to which TLS keys are logged.
 _KEY_LOG = "SSLKEYLOGFILE"
@@ -101,7 +102,7 @@ class _AiohttpClient(Protocol):
     """The module `aiohttp_client`."""
 
     def build_transport(self, context: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
-        """Return the transport of a client."""
+        """Return the transport of a new async client."""
         ...
 
 

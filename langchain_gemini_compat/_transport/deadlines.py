@@ -89,11 +89,12 @@ class Deadline:
         self._is_monitored = False
         #: The limit that has passed; `None` while no limit has passed.
         self.exceeded: Limit | None = None
-        #: Whether `expire` ended the wait. If it did not, the HTTP library's own timeouts have to end the wait.
+        #: Whether `expire` ended the wait. If `expire` could not end the wait, the HTTP library's own timeouts have to
+        #: end it.
         self.has_ended_wait = False
 
     def begin_sending(self) -> None:
-        """Start the clock for the headers. A transport without connections uses its own read timeout instead."""
+        """Start the clock for the headers. If this object cannot end the wait, the transport's own timeouts apply."""
         if self._can_end_wait():
             self.arm()
 
@@ -243,7 +244,7 @@ class TaskDeadline(Deadline):
         self._stop_timer()
 
     def take_back_cancellation(self) -> bool:
-        """Undo the cancellation by `expire`, after the wait. Return `True` if only `expire` cancelled the task."""
+        """Undo the cancellation by `expire` after the wait. Return `True` if nothing else cancelled the task."""
         if not self._has_cancelled or self._task is None:
             return False
         self._has_cancelled = False
@@ -261,7 +262,7 @@ class TaskDeadline(Deadline):
         self._timer, self._timer_at = None, math.inf
 
     def _check(self) -> None:
-        """Expire if the deadline has passed. If chunks came since the timer was set, the deadline is now later."""
+        """Call `expire` if the deadline has passed. If the deadline was moved to a later time, set a new timer."""
         self._stop_timer()
         if self.due <= time.monotonic():
             self.expire()
@@ -296,7 +297,7 @@ class _Monitor:
             self.wake()
 
     def wake(self) -> None:
-        """Make the thread check now, because a deadline is due before its next check."""
+        """Make the thread check now, because a deadline is due before the thread's next check."""
         self._wake.set()
 
     def remove(self, deadline: Deadline) -> None:
@@ -317,7 +318,8 @@ class _Monitor:
     def _run(self) -> None:
         idle = 0
         while True:
-            # If another thread now adds a deadline, the deadline is in the copy below, or wakes this thread.
+            # If another thread adds a deadline from now on, either the copy below contains that deadline, or the other
+            # thread wakes this thread.
             self.next_check = math.inf
             self._wake.clear()
             deadlines = list(self._deadlines)
@@ -341,8 +343,8 @@ def check_regularly(check: Callable[[float], float]) -> None:
     The thread starts with the first request.
 
     Args:
-        check: Gets the time of the monotonic clock, and returns when the thread must call it again at the latest. The
-            function must not block, since deadlines would then be enforced late.
+        check: A function that gets the current time of the monotonic clock, and returns the latest time of its next
+            call. The function must not block, since deadlines would then be enforced late.
     """
     _monitor.checks.append(check)
 

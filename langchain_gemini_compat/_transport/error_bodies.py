@@ -63,7 +63,7 @@ _REFUSALS = (400, 413, 422)
 
 @dataclass(slots=True)
 class _Budget:
-    """How many values and characters may still be read."""
+    """How many values and characters of one error body may still be read."""
 
     values: int = _MOST_VALUES
     characters: int = _MOST_CHARACTERS
@@ -115,7 +115,7 @@ def cut(text: str) -> str:
 
 
 def _choice_error(body: JsonValue) -> JsonValue:
-    """Return `body`, or the error of one of its choices if `body` has no `error` of its own."""
+    """Return `body`. If `body` has no `error`, but one of its choices has, return `{"error": …}` with that error."""
     if isinstance(body, dict) and not body.get("error") and isinstance(body.get("choices"), list):
         for choice in cast("list[JsonValue]", body["choices"]):
             for part in parts_of(choice) if isinstance(choice, dict) else ():
@@ -263,9 +263,9 @@ def _read_escaped(text: str) -> JsonValue:
 
 
 def _end_of_bracket(text: str, start: int) -> int:
-    """Return the position after the bracket that closes the one at `start`.
+    """Return the position after the bracket that closes the bracket at `start`.
 
-    Return 0 if no bracket closes it, or if brackets are nested too deep.
+    Return 0 if the closing bracket is missing, or if brackets are nested too deep.
     """
     depth = 0
     for found in _STRING_OR_BRACKET.finditer(text, start, start + _LONGEST_LITERAL):

@@ -6,7 +6,7 @@ httpcore2 2.16. `tests/transport/test_library_errors.py` fails if a release rena
 
 The transport over aiohttp (openai's `DefaultAioHttpClient`) raises `ConnectTimeout` for most errors of a connection,
 and leaves some errors of aiohttp as they are. So this module looks at the exception that aiohttp raised. The names of
-its classes are those of aiohttp 3.14.
+aiohttp's classes are those of release 3.14.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def is_http_error(err: BaseException | None) -> bool:
 def replace_aiohttp_error(err: BaseException, request: httpx2.Request) -> BaseException:
     """Replace aiohttp's exception by an `AiohttpError`, and return the resulting error.
 
-    aiohttp's exception is `err` itself or its cause. Any other `err` is returned unchanged.
+    aiohttp's exception may be `err` itself or the cause of `err`. If neither is an exception of aiohttp, `err` is
+    returned unchanged.
     """
     found = next((one for one in (err, err.__cause__) if one and _library_of(one) == _AIOHTTP), None)
     if found is None:
@@ -117,8 +118,8 @@ def _library_of(err: BaseException | None) -> str:
 def _text_of(err: BaseException, kind: HttpErrorKind) -> str:
     """Return the text of an exception of aiohttp without URLs, since these may contain secrets."""
     message = getattr(err, "message", None) or getattr(err, "os_error", None) or err
-    # For an invalid response, aiohttp reports a status 400 that the server did not send. So only a proxy's status is
-    # used.
+    # If a response is invalid, aiohttp's exception has a made-up status of 400. So the text contains the status only if
+    # a proxy sent it.
     text = f"{getattr(err, 'status', '')} {message}" if kind is HttpErrorKind.PROXY else str(message)
     return " ".join(text.split())
 

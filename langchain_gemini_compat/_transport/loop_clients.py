@@ -28,7 +28,7 @@ _Value = TypeVar("_Value")
 
 
 def drop_closed_loops(by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Value]) -> None:
-    """Remove the entries of closed event loops. A value may refer to its loop, and would then keep the loop alive."""
+    """Remove the entries of closed event loops. A value that refers to its loop would keep the loop alive."""
     # Several threads with their own event loops may run this function at the same time, so each step must be atomic.
     for reference in by_loop.keyrefs():
         loop = reference()
@@ -68,8 +68,8 @@ class LoopClients:
                 if is_first or not _has_failed(task):
                     return task.result()
             finally:
-                # The traceback of an exception refers to this frame. So this frame must not refer to the task, which
-                # has the exception or a share.
+                # The traceback of an exception refers to this frame, and the task refers to the exception or to a
+                # share. So this frame must not refer to the task.
                 del task
 
     async def _open_pool(self, key: Hashable, loop: asyncio.AbstractEventLoop) -> _Share:
@@ -164,7 +164,7 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
         return self._closing
 
     def call_on_loop(self, call: Callable[[], object]) -> None:
-        """Run `call` on the event loop. The garbage collector may call this in any thread, and in a forked child."""
+        """Run `call` on the event loop. The garbage collector may run this method in any thread or forked child."""
         if self._pid == os.getpid():
             try:
                 self.loop.call_soon_threadsafe(call, context=Context())

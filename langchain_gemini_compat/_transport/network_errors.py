@@ -157,7 +157,7 @@ _LOGIN = (
 
 
 def _innermost_text(chain: list[BaseException]) -> str:
-    """Return the text of the innermost error of the operating system or of Python, or of the first error."""
+    """Return the text of the innermost error of the operating system or of Python, else the text of the first error."""
     # Other errors in the chain are internals of a library, such as "pop from an empty deque".
     telling = [one for one in chain if isinstance(one, (OSError, OverflowError, UnicodeError)) or one is chain[0]]
     texts = [text for one in telling if (text := str(one).strip())]

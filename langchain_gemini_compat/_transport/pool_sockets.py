@@ -32,8 +32,8 @@ class PoolRequest(Protocol):
 
 def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request) -> object | None:
     """Return the httpcore pool that `client` uses for `request`, or `None` for a transport without such a pool."""
-    # `_transport_for_url` and `_pool` lead to the pool. `_requests` is the pool's list of requests. If an attribute
-    # is missing, `test_slow_headers_exceed_a_limit` fails.
+    # The pool is found through the attributes `_transport_for_url` and `_pool`. `_requests` is the pool's list of
+    # requests. If an attribute is missing, `test_slow_headers_exceed_a_limit` fails.
     find = getattr(client, "_transport_for_url", None)
     pool: object = getattr(find(request.url), "_pool", None) if callable(find) else None
     return pool if hasattr(pool, "_requests") else None
@@ -106,5 +106,5 @@ def _requests_of(pool: object) -> list[PoolRequest]:
 
 
 def _find(pool: object, request: httpx2.Request) -> PoolRequest | None:
-    """Return the entry of `pool` with the `extensions` object of `request`, which httpx passes on unchanged."""
+    """Return the entry of `pool` for `request`. httpx gives the entry the `extensions` object of `request`."""
     return next((held for held in _requests_of(pool) if held.request.extensions is request.extensions), None)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._errors.api import Refusal
 
-#: Seconds between two probes. A refusal of a probe usually arrives within this time; another answer may take longer.
+#: Seconds between two probes. If the server refuses a probe, the refusal usually arrives within this time. A successful
+#: answer may take longer.
 _PROBE_SECONDS = 1.0
 #: While a probe is under way, a waiting caller checks at this interval, in seconds, whether the probe was answered.
 _LOOK_SECONDS = 0.1
@@ -40,7 +41,8 @@ class Gate:
         self._probed_at = -_PROBE_SECONDS
         #: The last error with status 429, or `None` while the gate lets calls pass.
         self.refusal: Refusal | None = None
-        #: Number of calls of `block`. The answer to a request that was sent before the last `block` has no effect.
+        #: How often `block` was called. The answer to a request that was sent before the last call of `block` has no
+        #: effect.
         self.blocks = 0
 
     def try_enter(self) -> float:
@@ -67,7 +69,10 @@ class Gate:
         return True
 
     def is_half_open(self) -> bool:
-        """Return whether the gate lets one probe per second through. The wait is over, but no probe is answered yet."""
+        """Return whether the wait is over, but no probe is answered yet.
+
+        In this state, the gate lets one probe per second through and blocks other calls.
+        """
         return self._is_blocking and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:
@@ -94,7 +99,10 @@ class Gate:
         self.blocks += 1
 
     def release(self, blocks: int) -> None:
-        """Let calls pass again after an answer, unless a 429 came since `blocks` was read."""
+        """Let calls pass again after an answer, unless a 429 came after the answered request was sent.
+
+        `blocks` is the value of the attribute `blocks` at the time when that request was sent.
+        """
         if blocks == self.blocks:
             self._is_blocking = False
             self.refusal = None

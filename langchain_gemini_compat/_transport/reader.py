@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.timeouts import TimeLimits
     from langchain_gemini_compat._wire.json_types import JsonValue, WireChunk
 else:
-    # `server_errors` imports openai, so it is imported when it is first used.
+    # `server_errors` imports openai, which is slow. So `server_errors` is imported when it is first used.
     server_errors = LazyModule("langchain_gemini_compat._transport.server_errors")
 
 #: Maximum size of an error body. The rest is not read.
@@ -121,7 +121,8 @@ class ReplyReader(ABC):
 
     def finish(self) -> Iterator[WireChunk]:
         """Yield the chunks that the end of the body completes. If the body is an error, raise the exception for it."""
-        # Stop the deadline first. The connection is back in the pool, so the deadline could end another call.
+        # Stop the deadline first. The connection is back in the pool, and the deadline could shut it down while another
+        # call uses it.
         self._deadline.close()
         if self._deadline.exceeded:
             self._stop()
@@ -284,7 +285,7 @@ class WholeReader(_BodyReader):
     def _translate_detail(self, value: JsonValue, content: bytes) -> GeminiCompatError:
         """Return the exception for `{"detail": "…"}`.
 
-        If the text does not show the cause of an error, the server most likely does not have this API.
+        If the text does not show what is wrong, the exception says that the answer is not a reply of this API.
         """
         error = self._translate(value)
         return self._build_no_reply(content) if isinstance(error, errors.ServerError) else error

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._errors.base import GeminiCompatError
     from langchain_gemini_compat._transport.rate_gate import Gate
 else:
-    # `_errors.api` imports openai, so it is imported when it is first used.
+    # `_errors.api` imports openai, which is slow. So `_errors.api` is imported when it is first used.
     errors = LazyModule("langchain_gemini_compat._errors.api")
 
 #: The generator of random waits. It uses the system's entropy, because forked workers would share the seed of an
@@ -56,8 +56,8 @@ class Tries:
         request_headers: Headers of the requests of this call only.
         sleeps: Whether to wait before a retry. With `False` the waits are only counted, and the rate gate and the rate
             limiter are skipped.
-        rate_limiter: The rate limiter of the model. LangChain asks it before the first try, and this class before each
-            retry.
+        rate_limiter: The rate limiter of the model. LangChain asks the rate limiter before the first try. This class
+            asks the rate limiter before each retry.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Tries:
 
     @contextmanager
     def waiting_for_token(self) -> Generator[float | None]:
-        """Yield the deadline for a token by the monotonic clock, or `None` for no deadline.
+        """Yield the time by which a token must be available, by the monotonic clock; `None` for no limit.
 
         The time of a failed wait is subtracted from the time that later tries may wait for a token.
         """
@@ -167,13 +167,14 @@ class Tries:
         if self.deadline is not None:
             self.deadline += self._seconds_of_import()
         seconds = self._back_off(error)
-        # The first error of a server imports the classes for such errors. While the classes are not imported, `error`
-        # cannot come from a server. It may come from the caller's functions.
+        # The classes for errors of servers are imported when the first such error is built. Until then, `error` cannot
+        # come from a server. It may come from the caller's functions.
         if are_classes_imported():
             if self._sleeps:
                 self._inform_gate(error, seconds)
             if isinstance(error, errors.UnusableReplyError) and error.reply is not None:
-                # The usage of this reply already includes the replies that were discarded before.
+                # The usage of this reply already includes the usage of earlier discarded replies, so it replaces
+                # `self.discarded`.
                 self.discarded = error.reply.usage_metadata
         error.tries = self.retries + 1
         if self._delivered or not error.is_retryable or not self._left or not self._fits(seconds):
@@ -188,7 +189,7 @@ class Tries:
         return seconds
 
     def try_at_once(self) -> bool:
-        """Count another try that starts without a wait. Return whether the limits of the call allow it."""
+        """Count another try that starts without a wait. Return `False` if the call's limits do not allow this try."""
         if self._delivered or not self._left or not self._fits(0.0):
             return False
         self._left -= 1
@@ -197,7 +198,7 @@ class Tries:
         return True
 
     def _seconds_of_import(self) -> float:
-        """Return how long this call waited for the import of openai, since the last call of this method."""
+        """Return how many seconds the import of openai took since this method last ran for this call."""
         seconds, self._import_seconds = import_seconds() - self._import_seconds, import_seconds()
         return seconds
 
@@ -214,7 +215,7 @@ class Tries:
             self.deadline += time.monotonic() - start
 
     def _delay_left(self) -> float:
-        """Return how many seconds are left of the delay before a retry. Add the next sleep to `waited`."""
+        """Return the remaining seconds of the delay before a retry. Add the length of the next sleep to `waited`."""
         seconds = max(0.0, self._resume_at - time.monotonic())
         self.waited += min(seconds, _LONGEST_SLEEP)
         return seconds
@@ -239,8 +240,8 @@ class Tries:
         """
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()
-        # A call that cannot wait as long as the server asked does not wait at all, even if the gate blocks for less
-        # time than the server asked.
+        # `named` is the wait that the server asked for. If this call cannot wait that long, it does not wait at all,
+        # even if the gate blocks for a shorter time.
         seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
         if seconds <= 0:
             return 0.0

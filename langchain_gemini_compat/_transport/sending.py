@@ -189,7 +189,8 @@ class AsyncExchange:
                 raise
         else:
             return self._receive(response)
-        # The error is raised outside of the `except` block, so that the exception of aiohttp is not its context.
+        # The error is raised outside of the `except` block. Inside, the exception of aiohttp would become its
+        # `__context__`.
         raise error
 
     def pieces(self) -> AsyncIterator[bytes]:

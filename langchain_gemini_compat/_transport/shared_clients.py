@@ -1,9 +1,9 @@
 """Manages the open HTTP clients of this process for blocking calls.
 
-Models with equal connections share one client and its connection pool. Each user of a client refers to its `Share`.
-When the last user is gone, the client stays open for `IDLE_SECONDS`. So a program that builds a new model for each
-request reuses open connections. Then the deadline thread closes the client. A finalizer cannot close it, because a
-finalizer may run in any thread at any time, and must not take a lock or start a thread.
+Models with equal connections share one client and its connection pool. Each object that uses a client refers to the
+client's `Share`. When the last of these objects is gone, the client stays open for `IDLE_SECONDS`. So a program that
+builds a new model for each request reuses open connections. Then the deadline thread closes the client. A finalizer
+cannot close it, because a finalizer may run in any thread at any time, and must not take a lock or start a thread.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Pool(Generic[_Client]):
 
 
 def surplus_of(pools: Iterable[_AnyPool]) -> list[_AnyPool]:
-    """Return the unused pools beyond the limit `MOST_UNUSED`, starting with the pool that is unused longest."""
+    """Return the unused pools beyond the limit `MOST_UNUSED`, starting with the pool that has been unused longest."""
     unused = sorted((pool for pool in pools if pool.is_unused()), key=lambda pool: pool.unused_since)
     return unused[: max(0, len(unused) - MOST_UNUSED)]
 

@@ -141,7 +141,8 @@ def record_from_environment() -> None:
     _hooks.has_read_environment = True
     path = os.environ.get(RECORD_VARIABLE)
     if path:
-        # The recorder is in `testing`, a higher layer, which an `import` statement of this module must not name.
+        # The recorder is in `testing`, a higher layer. This module must not have an `import` statement for `testing`,
+        # so it imports the recorder by name.
         module = cast("_RecorderModule", import_module("langchain_gemini_compat.testing._cassettes.recorder"))
         add_recorder(module.build_environment_recorder(path))
 
@@ -179,7 +180,7 @@ async def note_pieces_async(take: Take, pieces: AsyncIterator[bytes]) -> AsyncIt
 
 
 class _Takes:
-    """The records of one exchange by several recorders."""
+    """The records that several recorders make of one exchange."""
 
     def __init__(self, takes: list[Take]) -> None:
         self._takes = takes

@@ -20,7 +20,8 @@ class AuthInfo:
 class TokenSource(Protocol):
     """A source of bearer tokens. The transport requests a token before every request.
 
-    Each `deadline` is a time of the monotonic clock. A method that waits until then raises `RequestTimeoutError`.
+    Each argument `deadline` is a time of the monotonic clock. A method that still waits at that time raises
+    `RequestTimeoutError`.
     """
 
     @property
