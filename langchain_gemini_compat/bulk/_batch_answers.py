@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
     from langchain_gemini_compat.bulk._rows import BulkModel, Row
 
-#: A request in a batch costs half of the price of a call: https://ai.google.dev/gemini-api/docs/batch-api
+#: Price of a request in a batch, divided by the price of a call: https://ai.google.dev/gemini-api/docs/batch-api
 _PRICE_FACTOR = 0.5
 _OK = 200
 _INTERNAL = 500
-#: Maps each gRPC code to its HTTP status and to Google's name of the error.
+#: Maps each gRPC code to the HTTP status and to Google's name of the error.
 _GRPC = {
     1: (499, "CANCELLED"),
     2: (500, "UNKNOWN"),
@@ -59,8 +59,8 @@ _GRPC = {
 _CAPITAL = re.compile("(?<=[a-z])[A-Z]")
 #: Keys whose values are Google's extra fields. The keys inside these values keep their spelling.
 _EXTRA = frozenset({"extra_content", "extraContent"})
-#: The fields that contain the inner runnable: of LangChain's bindings and retries, of sequences, and of configurable
-#: models.
+#: Names of the fields in which LangChain's wrappers keep the inner runnable: `bound` in bindings and retries, `first`
+#: in sequences, and `default` in configurable models.
 _INNER = ("bound", "first", "default")
 #: The HTTP status and the body of a response that `LineReader` builds from a line of a batch's output.
 _Answer: TypeAlias = "tuple[int, bytes]"
@@ -111,7 +111,7 @@ class LineReader:
 
 
 def _prepare(runnable: object) -> object:
-    """Return a copy of `runnable` without cache, rate limiter and retries, which make sense for requests only."""
+    """Return a copy of `runnable` without cache, rate limiter and retries, because the copy sends no requests."""
     if isinstance(runnable, ConnectedModel):
         return runnable.model_copy(update={"cache": False, "rate_limiter": None})
     if not isinstance(runnable, RunnableSerializable):
@@ -144,7 +144,7 @@ def _read_line(line: JsonObject) -> _Answer:
     if isinstance(response, dict) and not error:
         status = response.get("status_code")
         body = response.get("body")
-        # `response` can also be the body itself, without `status_code` and `body`.
+        # `response` either has the keys `status_code` and `body`, or is the body itself.
         shown = body if body is not None else response
         return (status if isinstance(status, int) else _OK), json.dumps(shown).encode()
     found = error if isinstance(error, dict) else {}
@@ -155,7 +155,7 @@ def _read_line(line: JsonObject) -> _Answer:
 
 
 def _read_code(code: JsonValue) -> tuple[int, str]:
-    """Return the HTTP status and Google's name for an error code of gRPC or HTTP. A code that is a word gives 500."""
+    """Return the HTTP status and Google's name for an error code of gRPC or HTTP. Return 500 if `code` is no number."""
     if not isinstance(code, int):
         return _INTERNAL, ""
     return _GRPC.get(code, (code if code >= _OK else _INTERNAL, ""))

@@ -23,7 +23,7 @@ from langchain_gemini_compat.bulk._outcomes import read_error
 from langchain_gemini_compat.bulk._rows import BulkModel, Row
 from langchain_gemini_compat.errors import GeminiCompatError
 
-#: Default maximum number of requests in a batch: OpenAI's limit. Google documents no limit for compatible batches.
+#: Default maximum number of requests in a batch, as at OpenAI. Google documents no limit for OpenAI-compatible batches.
 MOST_REQUESTS = 50_000
 #: Default maximum size of an input file in bytes: about a million tokens of English. Google limits the total tokens in
 #: all active batches of a model. The lowest documented limit for a Flash model is 3 million tokens:
@@ -149,7 +149,7 @@ def _build_line(body: object) -> bytes:
 
 
 def _find_chat_model(model: object) -> ConnectedModel:
-    """Return the chat model inside `model`, which may wrap it to bind options or to add structured output."""
+    """Return the chat model inside `model`. `model` may be a wrapper that binds options or adds structured output."""
     chat, _ = find_model(model)
     if not isinstance(chat, ConnectedModel):
         raise BatchError("`BatchApiEngine` needs a `ChatGeminiCompat`. It may have bound options or a schema.")

@@ -36,14 +36,14 @@ ENDPOINT = "/v1/chat/completions"
 _COMPATIBLE = "/openai"
 #: Bytes in each request of a resumable upload: a multiple of 256 KiB, and the same number as in google-genai.
 _PART = 8 * 2**20
-#: Seconds before each retry. Requests that create a batch are not retried.
+#: Seconds to wait before the first, second, … retry of a request. Requests that create a batch are not retried.
 _WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 #: Maps the states of Google's native batches to OpenAI's statuses. For batches of the compatible endpoint, Google
 #: documents OpenAI's statuses.
 _STATES = {"pending": "validating", "running": "in_progress", "succeeded": "completed", "canceled": "cancelled"}
 _ENDINGS = frozenset({"completed", "failed", "expired", "cancelled"})
 _PAGE, _MOST_PAGES = 100, 50
-#: Assumed maximum difference between the clocks of this machine and of the server, in seconds.
+#: Assumed maximum difference between this machine's clock and the server's clock, in seconds.
 _CLOCK_SKEW = 600.0
 
 
@@ -62,7 +62,7 @@ class Batch:
         name: The id, such as `batches/abc`.
         status: A status of OpenAI's batches, such as `in_progress`.
         files: The ids of the output files, which contain answers and errors.
-        done: The number of requests that are answered or failed, or `None` if the server returns no counts.
+        done: The number of requests that succeeded or failed so far, or `None` if the server returns no counts.
         reason: Why the batch failed, or an empty string.
     """
 

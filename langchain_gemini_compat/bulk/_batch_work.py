@@ -94,7 +94,7 @@ class BatchWork:
             self._open[part.number] = self._state.read_part(part.number)
 
     def send(self, content: IO[bytes], rows: Sequence[Row]) -> Generator[Outcomes]:
-        """Upload an input file and create its batch. Wait until the server has taken all batches of the run."""
+        """Upload an input file and create its batch. Wait until the server has accepted all batches of the run."""
         file = self._service.upload(content, content.tell(), "langchain-gemini-compat")
         part = self._create(self._state.add_part(file, rows))
         self._notify(f"Sent {len(rows):,} rows as {part.batch or 'a batch that is not confirmed yet'}.")
@@ -168,7 +168,7 @@ class BatchWork:
         return part
 
     def _note_failure(self, error: GeminiCompatError) -> None:
-        """Count a failed attempt to create a batch. Raise `error` if it is permanent, or after too many attempts."""
+        """Count a failed attempt to create a batch. Raise `error` if it is permanent or the last of too many."""
         has_others = any(part.batch is not None and self._is_polled(part) for part in self._open.values())
         self._failures = 0 if has_others else self._failures + 1
         if self._failures >= _MOST_FAILURES or (_is_refusal(error) and not error.is_retryable):
@@ -214,7 +214,7 @@ class BatchWork:
         return True
 
     def _ask_for(self, part: Part, name: str) -> Generator[Outcomes]:
-        """Ask for the status of a batch. If it has ended, yield its outcomes."""
+        """Ask for the status of a batch. If the batch has ended, yield its outcomes."""
         try:
             batch = self._service.retrieve(name)
         except GeminiCompatError as error:
@@ -248,12 +248,12 @@ class BatchWork:
     def _endure(
         self, part: Part, subject: str, error: GeminiCompatError, *, is_gone: bool = False
     ) -> Generator[Outcomes]:
-        """After a failed request for `part`, continue the run if the same request may succeed later.
+        """Handle a failed request for `part`. Raise `error` if the run cannot continue.
 
         Args:
-            part: The part that the request was about.
-            subject: The name of what the request asked for.
-            error: The error of the request.
+            part: The part whose batch or output was requested.
+            subject: The batch or output that was requested, as text for messages.
+            error: The error that the request raised.
             is_gone: Whether the server says that `subject` does not exist.
         """
         now = time.monotonic()

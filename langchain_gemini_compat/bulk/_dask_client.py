@@ -21,7 +21,7 @@ _WORKER_SECONDS = 300
 
 
 class _ModelOnWorker(WorkerPlugin):
-    """Carries the model to the workers. Dask sends the plugin once to each worker process, also to a replacement."""
+    """Carries the model to the workers. Dask sends the plugin once to each worker process, including later ones."""
 
     def __init__(self, name: str, model: BulkModel) -> None:
         self.name = name
@@ -101,7 +101,7 @@ def _ask(row: Row, name: str) -> Outcome:
 
 
 def _read_result(result: object) -> Outcome:
-    """Return the outcome. If workers died while they processed the row, `result` contains Dask's exception instead.
+    """Return the outcome of a row. If workers died while they processed the row, the outcome has Dask's exception.
 
     Raises:
         ConnectionError: If Dask has cancelled the row, for example because the cluster was restarted.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.bulk._outcomes import Outcome
     from langchain_gemini_compat.bulk._rows import BulkModel
 
-#: A value in a column of SQLite.
+#: Types of the values that the journal stores in SQLite.
 Value: TypeAlias = "str | int | float | None"
 #: Columns of the output that SQLite stores as JSON text.
 JSON_COLUMNS = frozenset({"parsed", "tool_calls", "usage"})
@@ -34,12 +34,13 @@ JSON_COLUMNS = frozenset({"parsed", "tool_calls", "usage"})
 _ANSWERED, _FAILED, _OPEN = range(3)
 #: The `application_id` in the header of each journal. It shows that `run_bulk` created the file.
 _APPLICATION_ID = 0x4743626A
-#: Size of the header of a SQLite file, and position of the `application_id` (https://www.sqlite.org/fileformat.html).
+#: Size of the header of a SQLite file in bytes, and the bytes of the header that contain the `application_id`
+#: (https://www.sqlite.org/fileformat.html).
 _HEADER, _ID_IN_HEADER = 100, slice(68, 72)
 _ID_BYTES = _APPLICATION_ID.to_bytes(4, "big")
 _ROWS_PER_READ = 200
-#: Minimum time between two syncs to the disk. A power failure can lose the commits after the last sync. A crash of the
-#: process loses no commit.
+#: Minimum number of seconds between two syncs to the disk. A power failure can lose the commits after the last sync. A
+#: crash of the process loses no commit.
 _SECONDS_BETWEEN_SYNCS = 1.0
 _CREATE = (
     "CREATE TABLE bulk_rows (row INTEGER PRIMARY KEY, id UNIQUE, key TEXT NOT NULL UNIQUE, content TEXT NOT NULL)",
@@ -48,7 +49,7 @@ _CREATE = (
         "tool_calls TEXT, finish_reason TEXT, model TEXT, input_tokens INTEGER, output_tokens INTEGER, "
         "usage TEXT, price REAL, error_type TEXT, error_message TEXT)"
     ),
-    # The cost of failed calls, for rows that were sent again after the failure.
+    # Tokens and prices of failed calls whose rows were sent again. The totals include these calls.
     "CREATE TABLE bulk_spent (key TEXT NOT NULL, input_tokens INTEGER, output_tokens INTEGER, usage TEXT, price REAL)",
     "CREATE INDEX bulk_spent_by_key ON bulk_spent (key)",
     (
@@ -197,7 +198,8 @@ class Journal:
     def _prepare(self) -> None:
         """Create the tables of a new file.
 
-        WAL mode is switched on after this. So the `application_id` is in the file itself, where `_is_usable` reads it.
+        WAL mode is switched on after the tables are created. So the `application_id` is written to the file itself and
+        not to the WAL file, and `_is_usable` can read it.
         """
         self._execute("PRAGMA locking_mode = EXCLUSIVE")
         with self._transaction():
@@ -221,7 +223,7 @@ class Journal:
             problems.check()
 
     def _add(self, model: BulkModel, number: int, content: JsonObject) -> str:
-        """Add a row. If it is invalid, return the reason, else an empty string."""
+        """Add a row. Return why the row is invalid, or an empty string if it is valid."""
         try:
             request = digest_request(model, content)
             values = (number, cast("Value", content.get("id")), self._build_key(request, content), json.dumps(content))
@@ -307,7 +309,7 @@ def _status_of(outcome: Outcome) -> int:
 
 
 def _clean(text: str | None) -> str | None:
-    """Return the text with `?` for surrogates, which SQLite cannot store."""
+    """Return `text` with lone surrogates replaced by `?`, because SQLite cannot store surrogates."""
     return None if text is None else text.encode(errors="replace").decode()
 
 

@@ -20,7 +20,7 @@ from langchain_gemini_compat.price import estimate_price, prices_version
 #: (`account`). `quota` means that a quota of the account is used up, which stops the run at once.
 Scope: TypeAlias = Literal["row", "server", "account", "quota"]
 
-#: The first digit of the HTTP status of a redirect.
+#: The first digit of the HTTP statuses that mean a redirect (3xx).
 _REDIRECTS = 3
 
 
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def read_reply(reply: object) -> Outcome:
-    """Return the outcome of a call that returned `reply`: a message, or the dict that `include_raw=True` gives.
+    """Return the outcome of a call that returned `reply`: a message, or the dict of a model with `include_raw=True`.
 
     A refusal by the model or by a filter is an error, even if the run has no schema.
     """
@@ -125,7 +125,7 @@ def _is_redirect(error: Exception) -> bool:
 
 @cache
 def load_prices() -> bool:
-    """Load the price list, which takes a moment. Return whether it is installed."""
+    """Load the price list, which takes a moment. Return whether the package with the price list is installed."""
     try:
         prices_version()
     except ImportError:

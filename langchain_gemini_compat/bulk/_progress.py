@@ -16,7 +16,7 @@ _SAMPLES = 200
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of rows and tokens. They include earlier runs with the same output.
+    """Counts of rows and tokens. The counts include earlier runs with the same output.
 
     Attributes:
         rows: Rows of the input.
@@ -65,7 +65,7 @@ class Tally:
         self._sample()
 
     def add(self, outcomes: list[Outcome]) -> None:
-        """Add the outcomes of some rows."""
+        """Add the outcomes of the given rows to the counts."""
         counts = self.counts
         for outcome in outcomes:
             counts.answered += outcome.error_type is None

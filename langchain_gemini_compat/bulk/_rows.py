@@ -23,9 +23,9 @@ from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
 from langchain_gemini_compat.errors import GeminiCompatError, UnsupportedParameterError
 
-#: A prompt, or an object with `prompt` or `messages`.
+#: One row: a prompt, or a dict with the key `prompt` or `messages`.
 AnyRow: TypeAlias = str | Mapping[str, object]
-#: The path of a JSONL file, or the rows themselves.
+#: The input of a run: the path of a JSONL file, or the rows themselves.
 Rows: TypeAlias = str | PathLike[str] | Iterable[AnyRow]
 _OWN_KEYS = frozenset({"id", "prompt", "messages"})
 #: Reading stops after this number of invalid rows.
@@ -77,7 +77,7 @@ class Row:
 
 
 def read_rows(rows: Rows) -> Iterator[tuple[str, JsonObject]]:
-    """Yield each row together with a name of its place, such as `line 7`. Blank lines of a file are skipped.
+    """Yield each row with a text that says where the row is, such as `line 7`. Skip blank lines of a file.
 
     Raises:
         InvalidRowsError: For a line that is not a JSON object.
@@ -131,7 +131,7 @@ def digest_request(model: BulkModel, content: JsonObject) -> str:
     except UnsupportedParameterError:
         raise
     except GeminiCompatError:
-        # The model cannot send this content. The run records the same error for the row.
+        # The model cannot send this content. During the run, the call raises the same error, which becomes the outcome.
         return _digest({"not_sent": content})
     except ValueError:
         raise
@@ -218,7 +218,7 @@ def _dump_message(value: object) -> JsonObject:
 
 
 def _check_stop(options: Mapping[str, object]) -> None:
-    """Raise an error for a stop sequence that is not a string. LangChain would raise it only during the run."""
+    """Raise an error for a stop sequence that is not a string. LangChain would not raise an error before the run."""
     for name in ("stop", "stop_sequences"):
         stop = options.get(name) or []
         texts = cast("list[object]", stop) if isinstance(stop, list) else [stop]

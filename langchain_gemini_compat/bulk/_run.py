@@ -113,7 +113,7 @@ class _Run:
         self.rule = StopRule(self.concurrency)
 
     def __call__(self, rows: Rows) -> BulkResult:
-        """Run, and return the result."""
+        """Send the rows, write the output, and return the result."""
         with Journal(find_journal(self.path)) as journal:
             _check_batches(self.engine, self.path, journal)
             journal.load(self.model, read_rows(rows))

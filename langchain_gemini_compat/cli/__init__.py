@@ -60,8 +60,8 @@ def _run(args: argparse.Namespace) -> int:
         print(file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # At exit, the interpreter flushes standard output again. Without this redirection, it would report the closed
-        # pipe as an error.
+        # At exit, the interpreter flushes standard output again. If standard output still were the closed pipe, the
+        # interpreter would report an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (UsageError, GeminiCompatError) as err:

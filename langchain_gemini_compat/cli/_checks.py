@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "langchain-gemini-compat"
 #: `global` and Google's multi-regions. Any other location is a region.
 _MULTI_REGIONS = ("global", "us", "eu")
-#: The end of the URL for Google's own models. The catalog has locations only for these models. A model that you
-#: deployed exists only in the location that you chose for it.
+#: Base URLs with this ending serve Google's own models. The catalog has locations only for these models. A model that
+#: the user deployed exists only in the location that the user chose.
 _PUBLISHED_MODELS_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0
@@ -55,7 +55,7 @@ class _Response(Protocol):
 
 
 class _HttpLibrary(Protocol):
-    """The parts of httpx and httpx2 that are used here."""
+    """The functions and classes of httpx and httpx2 that this module uses."""
 
     HTTPError: type[Exception]
     InvalidURL: type[Exception]
@@ -151,7 +151,7 @@ def check_location(model: str, location: str | None, place: Place) -> list[Findi
 
 
 def check_key_on_vertex(auth_kind: str) -> list[Finding]:
-    """Return a finding if the credential is an API key, because Vertex AI answers a key with a 401."""
+    """Return a finding if the credential is an API key, because Vertex AI refuses API keys with a 401."""
     if auth_kind != "api_key":
         return []
     text = "An API key is set for Vertex AI, which accepts OAuth tokens only."
@@ -204,7 +204,7 @@ def probe(base_url: str) -> int:
 
 
 def start_probe(base_url: str) -> Future[int]:
-    """Start `probe` in a thread. A command that ends does not wait for this thread."""
+    """Start `probe` in a thread. The command can end while this thread still runs."""
     return start_thread(lambda: probe(base_url), "the probe of the host")
 
 

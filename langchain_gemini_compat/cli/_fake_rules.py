@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing import FakeRequest
     from langchain_gemini_compat.testing._server.answers import Answer
 
-#: Sample arguments of tool calls, by the type of the parameter.
+#: Maps the JSON schema type of a parameter to the argument that sample tool calls have.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 _FIRST_ERROR = 400
-#: Numbers of the rule `verify`. If `max_tokens` is 16 or less, the answer is cut off. If the prompt has more than 8,000
-#: characters, 4,096 of its tokens count as cached.
+#: Thresholds of `answer_verify`. If `max_tokens` is 16 or less, the answer is cut off. If the prompt has more than
+#: 8,000 characters, the usage of the reply has 4,096 cached tokens.
 _SHORT_ANSWER, _LONG_PROMPT, _CACHED_TOKENS = 16, 8_000, 4_096
 
 
@@ -42,7 +42,7 @@ class LoggedFake(FakeGemini):
             self.embedding_rule = self._send_fault
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        """Return the answer of the fake endpoint, and print its status and the broken rules."""
+        """Return the answer of the fake endpoint, and print its status and the rules that the request broke."""
         known = len(self.refusals)
         self._sent_fault = False
         answer = super().respond(method, url, headers, content)
@@ -70,7 +70,7 @@ def answer_echo(request: FakeRequest) -> Reply:
 
 
 def answer_tools(request: FakeRequest) -> Reply:
-    """Return one call of each declared tool, with sample arguments; then a text with their results."""
+    """Return a call of each declared tool, with sample arguments. If the request has results, return them as text."""
     if request.results:
         return Reply("The tools said: " + "; ".join(request.results), thoughts="I have all results.")
     functions = [cast("JsonObject", tool.get("function") or {}) for tool in request.tools]

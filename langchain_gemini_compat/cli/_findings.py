@@ -81,7 +81,7 @@ class Place:
     surface: str
     base_url: str
     project: str | None = None
-    #: The line that sets the location to `global`. The line depends on where the location was set.
+    #: The line to paste that changes the location to `global`. The line depends on where the location was set.
     set_global: str = SET_GLOBAL
 
     @property
@@ -113,7 +113,7 @@ def explain_call(err: errors.GeminiCompatError, place: Place) -> tuple[str, ...]
 
 
 def explain_network(text: str, place: Place) -> tuple[str, ...]:
-    """Return the commands that fix an unreachable host. `text` says why it is unreachable."""
+    """Return the commands that fix an unreachable host. `text` contains the reason."""
     if "CERTIFICATE" in text.upper():
         return (set_variable("SSL_CERT_FILE", "/path/to/your/company-ca.pem"),)
     proxy = set_variable("HTTPS_PROXY", "http://PROXY_HOST:PORT")
@@ -130,7 +130,7 @@ def mention_gcloud(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def order_steps(findings: Sequence[Finding]) -> list[str]:
-    """Return the fixes of all findings, in the order in which they have to be done."""
+    """Return the fixes of all findings, in the order in which the user has to apply them."""
     steps: dict[str, str] = {}
     for finding in sorted(findings, key=lambda finding: _ORDER.index(finding.name)):
         for fix in finding.fixes:

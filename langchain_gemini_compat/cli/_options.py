@@ -1,7 +1,7 @@
 """Command-line options that select the model, the endpoint and the credential.
 
-A key is never an argument, because shells save arguments in their history. `--api-key-env` names the environment
-variable that contains it.
+A key is never an argument, because shells save arguments in their history. The value of `--api-key-env` is the name of
+the environment variable that contains the key.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _read_key(variable: str | None) -> SecretStr | None:
 
 
 def _wants_placeholder(surface: Surface | None, base_url: str | None) -> bool:
-    """Return whether `base_url` is probably a fake endpoint: its host is this machine, and its surface is Google's."""
+    """Return whether `base_url` is probably a fake endpoint: a URL on this machine with a surface of Google."""
     if base_url is None or not is_loopback(base_url):
         return False
     found = surface or recognise_surface(

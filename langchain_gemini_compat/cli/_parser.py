@@ -40,7 +40,7 @@ class Command(Protocol):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose texts break only between words, and whose arguments can be listed."""
+    """An argument parser that can list its arguments, and that wraps help texts only between words."""
 
     @property
     def arguments(self) -> Sequence[argparse.Action]:

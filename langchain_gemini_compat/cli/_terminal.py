@@ -27,11 +27,11 @@ _CODES = {"bold": "1", "dim": "2", "italic": "3", "red": "31", "green": "32", "y
 _LABEL_WIDTH = 10
 _SHORTEST_SECRET = 8
 _NARROWEST = 20
-#: Columns of a progress bar.
+#: Width of a progress bar, in columns of the terminal.
 _BAR = 10
-#: Below this width, help and examples have a layout for narrow terminals.
+#: If the terminal has fewer columns, help and examples have a layout for narrow terminals.
 NARROW = 60
-#: In a narrow terminal, the short columns of a row share one line. A short column is at most this wide.
+#: In a narrow terminal, the short columns of a row share one line. A short column has at most this width.
 _SHORT_COLUMN = 8
 _STYLES = {
     "you": "bold",
@@ -45,7 +45,7 @@ _STYLES = {
 _TOKEN = re.compile(r"\n|[^\S\n]+|\S+")
 #: A place inside a word where a line may end: between two fields of compact JSON.
 _JSON_BREAK = re.compile(r'(?<=,)(?=")')
-#: A word of a shell command. Quoted text belongs to its word.
+#: A word of a shell command. A word may contain quoted text with spaces.
 _SHELL_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
 
 
@@ -89,7 +89,7 @@ class Screen:
         self.piece(f"{text}\n", style, indent)
 
     def piece(self, text: str, style: str = "", indent: int = 0) -> None:
-        """Print `text` without a line end. On a terminal, its last word appears only when the word is complete."""
+        """Print `text` without a line end. On a terminal, the last word appears only after its end has arrived."""
         put = self._wrap.put if self._wrap else self._put
         put(self.clean(text), style, indent)
         self._stream.flush()
@@ -233,7 +233,7 @@ class Transcript:
     _after_newline: bool = field(default=False)
 
     def piece(self, kind: str, text: str, key: object = None) -> None:
-        """Print more text of `kind`, a key of `_STYLES`. `key` identifies a tool call."""
+        """Print more text of the entry type `kind`, a key of `_STYLES`. For a tool call, `key` identifies the call."""
         if not text:
             return
         if self._now != (kind, key):
@@ -241,7 +241,7 @@ class Transcript:
             self.screen.piece(kind.ljust(_LABEL_WIDTH), "bold")
             self._now = (kind, key)
             text = text.lstrip("\n")
-        # The last line end of a text is held back until more text follows. So no empty line precedes the next label.
+        # The last line end of a text is printed only when more text follows. So no empty line precedes the next label.
         if self._after_newline and text:
             self.screen.piece("\n" + " " * _LABEL_WIDTH)
             self._after_newline = False
@@ -301,7 +301,7 @@ def _continue_command(command: str, width: int) -> Iterator[str]:
 
 
 def _lay_out(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """Yield the lines that show one row of a table. A cell of the row may have several lines."""
+    """Yield the terminal lines of one row of a table. A cell may have several lines."""
     cells = [cell.split("\n") for cell in row]
     for at in range(max(map(len, cells))):
         parts = [cell[at] if at < len(cell) else "" for cell in cells]

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 COLUMNS = ("", "answer", "signatures sent back", "signatures received", "in", "out", "thoughts")
 _SECONDS = 60.0
 _OK = 200
-#: After this status, the model sends the request again with a new token. This second request does not count as a retry.
+#: After this status, the chat model fetches a new token and repeats the request. The repetition is not a retry.
 _UNAUTHENTICATED = 401
-#: Longer texts are shortened. AI Studio's call ids have 14 characters: `call_` and nine digits.
+#: The table shortens ids and signatures with more characters. AI Studio's call ids have 14: `call_` and nine digits.
 _SHORT = 14
 
 
@@ -59,7 +59,7 @@ class WireLog:
         self.exchanges: list[Exchange] = []
 
     def open_client(self, *, trust_env: bool = True) -> httpx2.Client:
-        """Return a client whose requests are recorded. With `trust_env`, it uses the proxies of the environment."""
+        """Return a client whose requests are recorded. With `trust_env`, the client uses the environment's proxies."""
         from langchain_gemini_compat._lazy import library_name
 
         factory = cast("_ClientFactory", import_module(library_name()).Client)
@@ -105,7 +105,7 @@ class WireLog:
         reply = next(waiting, None)
         for exchange in self.exchanges:
             if reply is None or not exchange.succeeded or discarded < _count_retries(reply):
-                # The retries in a message's metadata include the requests that failed.
+                # The number of retries in a message's metadata also counts failed requests, except after a 401.
                 discarded += exchange.status != _UNAUTHENTICATED
                 yield None
                 continue
@@ -143,7 +143,7 @@ def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
 
 
 def _describe_outcome(exchange: Exchange, *, used: bool, last: bool) -> str:
-    """Return the status with the outcome: signatures verified, request refused, or request retried."""
+    """Return the status and one word for the outcome: `verified` (the signatures), `refused` or `retried`."""
     if exchange.succeeded and (used or last):
         return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"
     if not exchange.status:

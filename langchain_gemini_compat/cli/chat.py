@@ -107,7 +107,7 @@ class _Chat:
     failures: int = 0
 
     def process(self, line: str) -> None:
-        """Run a command such as `/usage`, or answer the line."""
+        """Run the line if it is a command such as `/usage`. Send any other line to the model."""
         if line == "/reset":
             self.messages.clear()
             self.screen.line("A new conversation starts.", "dim")

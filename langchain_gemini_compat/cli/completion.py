@@ -38,7 +38,7 @@ class Argument:
 
     flags: tuple[str, ...]
     help: str
-    #: The name of the value; empty if the option has no value.
+    #: The name of the option's value, as in the help; empty if the option has no value.
     value: str
     choices: tuple[str, ...]
 

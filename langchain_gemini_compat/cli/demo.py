@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._options import Target
     from langchain_gemini_compat.cli._wire_log import WireLog
 
-#: Seconds between two pieces of text, because the fake endpoint sends them faster than anyone can read.
+#: Pause after each printed piece of text, in seconds. The fake endpoint sends text faster than anyone can read.
 _PIECE_SECONDS = 0.03
 _EXPLANATION = "The server would have refused a request with a lost or changed signature."
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 @contextlib.contextmanager
 def _serve(target: Target) -> Generator[Target]:
-    """Serve the fake endpoint for the target's surface on this machine, and yield a target with its URL."""
+    """Serve a fake endpoint on this machine for the surface of `target`. Yield `target` with the fake's URL."""
     from langchain_gemini_compat.cli._demo_agent import script
     from langchain_gemini_compat.testing import FakeGemini
 

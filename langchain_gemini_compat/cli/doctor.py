@@ -1,4 +1,4 @@
-"""`doctor`: checks the setup that arguments and environment describe, and prints the steps that fix it."""
+"""`doctor`: checks the setup from the arguments and the environment, and prints commands that fix its errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 @dataclass(slots=True)
 class _Diagnosis:
-    """The setup that would be used, and the findings of the checks."""
+    """The setup that a chat model would use, and the findings of the checks."""
 
     target: Target
     place: Place = field(default_factory=lambda: Place("", ""))
@@ -176,7 +176,7 @@ class _Diagnosis:
 
 
 def describe_use(target: Target, info: Mapping[str, object]) -> dict[str, str]:
-    """Return the setup that would be used, with the source of each part. `info` is the result of `endpoint_info()`."""
+    """Return the setup of a chat model, with the source of each part. `info` is the result of `endpoint_info()`."""
     auth = cast("dict[str, str]", info["auth"])
     url = str(info["base_url"])
     used = {

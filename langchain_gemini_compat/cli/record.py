@@ -84,7 +84,7 @@ def _wait_for(process: subprocess.Popen[bytes]) -> int:
         try:
             code = process.wait()
         except KeyboardInterrupt:
-            # The terminal also sends Ctrl-C to the command. The command itself decides whether to end.
+            # The terminal also sends Ctrl-C to the recorded command, and this command decides whether to end.
             continue
         return code if code >= 0 else _SIGNAL - code
 

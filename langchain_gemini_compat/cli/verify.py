@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _write_report(screen: Screen, report: Report, path: Path) -> None:
-    """Write the report to `path`. If this fails, print the report instead, because its requests have cost money."""
+    """Write the report to `path`. If this fails, print the report, because the requests of the run have cost money."""
     text = screen.clean(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
     try:
         path.write_text(text + "\n", encoding="utf-8")
@@ -129,7 +129,7 @@ def _ask(screen: Screen) -> bool:
 
 
 def _run_probes(screen: Screen, lab: Lab, probes: Sequence[Probe], estimate: Estimate, folder: Path | None) -> Report:
-    """Run the probes, and record them in `folder`. A terminal shows each result as it comes, above a progress bar."""
+    """Run the probes, and record their exchanges in `folder`. On a terminal, print each result above a progress bar."""
     from langchain_gemini_compat.cli._verify.report import build_report
     from langchain_gemini_compat.cli._verify.runner import run_probes
 

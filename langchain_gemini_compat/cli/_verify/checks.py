@@ -15,18 +15,18 @@ ANSWER = "an answer"
 
 
 def expect_answer(lab: Lab, body: JsonObject) -> Observation:
-    """Send `body`. The claim holds if the server accepts it."""
+    """Send `body`. The claim holds if the server accepts `body`."""
     reply = lab.send(body)
     return Observation(reply.ok, reply.describe(), ANSWER)
 
 
 def expect_refusal(lab: Lab, body: JsonObject, *words: str, status: int = 400) -> Observation:
-    """Send `body`. The claim holds if the server refuses it with `status` and with all `words` in the message."""
+    """Send `body`. The claim holds if the server refuses `body` with `status` and with all `words` in the message."""
     return observe_refusal(lab.send(body), *words, status=status)
 
 
 def observe_refusal(reply: RawReply, *words: str, status: int = 400) -> Observation:
-    """The claim holds if `reply` is a refusal with `status` and with all `words` in the message."""
+    """Return whether the claim holds: `reply` has to be a refusal with `status` and with all `words` in the message."""
     told = reply.error.lower()
     holds = reply.status == status and all(word.lower() in told for word in words)
     named = f" with {' and '.join(map(repr, words))}" if words else ""
@@ -34,7 +34,7 @@ def observe_refusal(reply: RawReply, *words: str, status: int = 400) -> Observat
 
 
 def expect(lab: Lab, body: JsonObject, *words: str, accepted: bool) -> Observation:
-    """Send `body`. The claim holds if the server accepts it, or with `accepted=False`, if the server sends a 400."""
+    """Send `body`. The claim holds if the server accepts `body`. With `accepted=False`, the server must send a 400."""
     return expect_answer(lab, body) if accepted else expect_refusal(lab, body, *words)
 
 

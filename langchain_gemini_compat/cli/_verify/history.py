@@ -1,4 +1,4 @@
-"""Probes of the message history: tool results, the order of messages, and text beside calls."""
+"""Probes of the message history: tool results, the order of messages, and messages with both text and tool calls."""
 
 from __future__ import annotations
 

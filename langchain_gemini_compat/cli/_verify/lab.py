@@ -37,7 +37,7 @@ WORD = "Reply with the single word: ok"
 #: An invented key. It begins like a key of AI Studio, and the fake endpoint recognises its last four characters.
 WRONG_KEY = "AIzaSyWrongKeyOfVerify0000"
 _SECONDS = 120.0
-#: Waits before a request is sent again, in seconds. A server that is overloaded often answers the next request.
+#: Seconds to wait before the first and the second retry. An overloaded server often answers the next request.
 WAITS = (2.0, 8.0)
 _CHAT = "/chat/completions"
 #: Statuses that are caused by credentials, permissions, time limits or quotas, and not by the content of a request.
@@ -89,7 +89,7 @@ class RawReply:
 
     @property
     def usage(self) -> JsonObject:
-        """The token counts of the reply. For a stream, the last token counts."""
+        """The token counts of the reply. If a stream has token counts in several events, those of the last event."""
         if isinstance(self.body, dict):
             return object_at(self.body, "usage")
         found = [usage for event in self.events if (usage := object_at(event, "usage"))]
@@ -121,7 +121,7 @@ class RawReply:
         return text_at(object_at(body, "error"), "message") if isinstance(body, dict) else ""
 
     def describe(self, seen: str = "an answer") -> str:
-        """Return `seen` if the server accepted the request, else the status and the beginning of the error."""
+        """Return `seen` if the server accepted the request, else the status and the beginning of the error message."""
         if self.ok:
             return seen
         return f"{self.status} {' '.join((self.error or self.text).split())[:_LONGEST]}".rstrip()
@@ -151,8 +151,8 @@ class Lab:
         self._keeps_replies = keeps_replies
         self.sleep = sleep
         self._cached: dict[str, RawReply] = {}
-        #: The chat model, without retries. With retries, it would correct a request that the server refuses. This would
-        #: hide the mistake.
+        #: The chat model, without retries. With retries, the model would correct a refused request and send the
+        #: corrected one. This would hide the mistake that a probe has to find.
         self.chat: ChatGeminiCompat = target.build_model(http_client=client, max_retries=0)
         info = self.chat.endpoint_info()
         self.surface: Surface = info["surface"]
@@ -182,7 +182,7 @@ class Lab:
         return {"model": self.model, "messages": [{"role": "user", "content": content}], **keys}
 
     def google(self, **keys: JsonValue) -> JsonObject:
-        """Return a request with Google's own keys in `extra_body.google`, where both surfaces read them."""
+        """Return a request with Google's own keys in `extra_body.google`. Both surfaces read these keys there."""
         return self.body(extra_body={"google": keys})
 
     def send(self, body: JsonObject, path: str = _CHAT, *, verdicts: Sequence[int] = ()) -> RawReply:
@@ -191,7 +191,7 @@ class Lab:
         Args:
             body: The request.
             path: The path below the base URL.
-            verdicts: Statuses that say something about this request, although they usually concern credentials or
+            verdicts: Statuses that count as an answer to this request, although they usually come from credentials or
                 quotas.
         """
         waits = iter(WAITS)
@@ -214,7 +214,7 @@ class Lab:
         return self._post(body, _CHAT, {"authorization": f"Bearer {WRONG_KEY}"})
 
     def send_once(self, name: str, body: JsonObject) -> RawReply:
-        """Send `body` and keep the answer under `name`. Later calls return the kept answer, if replies are kept."""
+        """Send `body` and keep the answer. With `keeps_replies`, later calls with the same `name` return it."""
         if name not in self._cached or not self._keeps_replies:
             self._cached[name] = self.send(body)
         return self._cached[name]
@@ -258,12 +258,12 @@ class Lab:
 
 
 def _is_outside(status: int) -> bool:
-    """Return whether `status` has another cause than the content of the request."""
+    """Return whether `status` comes from something other than the content of the request, such as a quota."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_ABOUT_THE_REQUEST
 
 
 def _read(response: httpx2.Response) -> RawReply:
-    """Return the answer. Credentials that the server repeats are removed."""
+    """Return the answer without the credentials of the request, which a server may repeat in its answer."""
     text = hide_secret(response.request, response.content).decode(errors="replace")
     if "event-stream" in response.headers.get("content-type", ""):
         lines = (line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:"))

@@ -34,7 +34,7 @@ def _check_google_key(lab: Lab, **keys: JsonValue) -> Observation:
 
 
 def _check_vertex_only(lab: Lab, key: str, value: JsonValue) -> Observation:
-    """Send `key`. Vertex AI should accept or ignore it, and AI Studio should refuse it."""
+    """Send a request with `key`. Vertex AI should accept or ignore the key, and AI Studio should refuse it."""
     return expect(lab, lab.body(**{key: value}), key, accepted=lab.is_vertex)
 
 

@@ -78,7 +78,7 @@ class Probe:
     """A claim and its check.
 
     Attributes:
-        id: Its name in reports and in `--only`.
+        id: The name of the probe in reports and in `--only`.
         claim: The claim, in one sentence.
         expected: What the server should do, in a few words.
         rule: The code of this package that is wrong if the server does something else.

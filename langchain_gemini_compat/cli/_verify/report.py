@@ -26,7 +26,7 @@ COLUMNS = ("", "probe", "claim", "expected", "seen")
 #: Maximum number of characters in the column `seen`. The JSON report contains the whole text. If a result differs, the
 #: whole text is also printed below the table.
 _SEEN_WIDTH = 60
-#: Names and numbers of projects, as they are written in Google's error messages.
+#: Matches names and numbers of Google Cloud projects in Google's error messages.
 _PROJECT = re.compile(
     r"(projects/|\bproject(?:[ _-]?(?:number|id))?[\"']?[ :=]+[\"'`]|\bnumber[ :=]+(?=\d{6}))[^/\s\"'`]+"
 )

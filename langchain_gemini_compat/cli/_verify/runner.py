@@ -62,7 +62,7 @@ def select_probes(surface: Surface, model: str, only: Sequence[str] = ()) -> lis
 
 
 def _expand(names: Iterable[str]) -> set[str]:
-    """Return the ids of the named probes. A name is the id of a probe, or a topic, which names all its probes."""
+    """Return the ids of the named probes. A name is the id of one probe, or a topic. A topic selects all its probes."""
     known = {probe.id for probe in PROBES}
     found: set[str] = set()
     for name in names:
@@ -75,7 +75,7 @@ def _expand(names: Iterable[str]) -> set[str]:
 def run_probes(
     lab: Lab, probes: Sequence[Probe], around: Callable[[Probe], AbstractContextManager[object]] = nullcontext
 ) -> Iterator[Result]:
-    """Run `probes` in order, and yield the result of each. Each probe runs in the context that `around` returns."""
+    """Run `probes` in order, and yield the result of each. Each probe runs inside the context manager from `around`."""
     passed: set[str] = set()
     selected = {probe.id for probe in probes}
     for probe in probes:
@@ -107,7 +107,7 @@ def _check(lab: Lab, probe: Probe) -> Observation:
     """Return what the probe saw. After a retryable error, such as an overload, check again."""
     asked = lab.for_model(probe.model)
     with warnings.catch_warnings():
-        # Some probes send options that the package leaves out with a warning.
+        # Some probes set options on purpose that the package does not send. The package's warnings are expected.
         warnings.simplefilter("ignore", errors.GeminiCompatWarning)
         for wait in WAITS:
             try:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
     from langchain_gemini_compat.testing._model.json_values import JsonObject
 
-#: Maps each kind of error to a class of the HTTP library. A cassette contains these classes instead of the classes of
-#: aiohttp.
+#: Maps each kind of error to the name of an exception class of httpx. If the recorded program used aiohttp, the
+#: cassette contains these names instead of the names of aiohttp's classes.
 _CLASSES = {
     HttpErrorKind.CONNECT_TIMEOUT: "ConnectTimeout",
     HttpErrorKind.POOL_TIMEOUT: "PoolTimeout",
@@ -30,7 +30,7 @@ _CLASSES = {
     HttpErrorKind.ILLEGAL_HEADER: "LocalProtocolError",
     HttpErrorKind.OTHER: "ConnectError",
 }
-#: Errors of the operating system for which the package has different messages, the most exact class first.
+#: Errors of the operating system for which the package has different messages. Subclasses precede their base class.
 _CAUSES: dict[str, type[OSError]] = {
     "gaierror": socket.gaierror,
     "ConnectionRefusedError": ConnectionRefusedError,
@@ -40,7 +40,7 @@ _CAUSES: dict[str, type[OSError]] = {
 
 
 def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | None:
-    """Return the failure in the layout of a cassette, or `None` if the program ended the request itself."""
+    """Return the failure in the layout of a cassette, or `None` if the program itself cancelled the request."""
     if isinstance(error, DeadlineExceededError):
         return {"type": "DeadlineExceededError", "text": error.limit}
     if isinstance(error, UploadError):
@@ -48,8 +48,8 @@ def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | N
     if not isinstance(error, Exception):
         return None
     name = _CLASSES[kind_of(error)]
-    # If the HTTP library raised the error, its class is more exact. With aiohttp, the class is less exact, because one
-    # class stands for many errors.
+    # If httpx raised the error, the class of the error is more exact than the entry of `_CLASSES`. If aiohttp raised
+    # it, the entry is more exact, because the package replaces many errors of aiohttp by one class.
     if is_http_error(error) and not any(type(one).__module__.endswith("library_errors") for one in causes_of(error)):
         name = type(error).__name__
     found: JsonObject = {"type": name, "text": scrubber.clean_text(str(error))}

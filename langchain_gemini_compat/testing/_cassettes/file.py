@@ -68,7 +68,8 @@ def start_cassette(path: Path, max_body: int | None) -> None:
         OSError: The file cannot be written.
     """
     with _locked(path) as file:
-        # A YAML file that is not a cassette may also begin with `provenance`. So the list of exchanges has to follow.
+        # A cassette begins with `provenance` and contains a list of exchanges. Another YAML file may begin in the same
+        # way, so the list is checked too.
         if (start := file.read(2**16)) and not (start.startswith(_START) and b"\n" + _LIST[:-1] in start):
             raise FileExistsError(f"{path} is not a cassette, so it is not replaced. Choose another file.")
         file.truncate(0)
@@ -101,7 +102,7 @@ def append_interaction(path: Path, interaction: JsonObject, max_body: int | None
 
 
 def _describe(hosts: set[str], models: set[str], max_body: int | None) -> JsonObject:
-    """Return the provenance of a cassette: of the kind `recorded` only if all answers came from Google's service."""
+    """Return the provenance of a cassette. Its `kind` is `recorded` only if all answers came from Google's service."""
     names = ", ".join(sorted(hosts))
     is_google = bool(hosts) and all(host.endswith(_GOOGLE) for host in hosts)
     return {

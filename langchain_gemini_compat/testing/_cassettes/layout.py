@@ -30,12 +30,12 @@ KEPT_HEADERS = ("content-type", "retry-after", "retry-after-ms", "location")
 _BODIES = ("events", "json", "chunks", "text", "base64")
 _DONE = "[DONE]"
 _DATA = "data: "
-#: Number of characters that remain of a text that is cut.
+#: Number of characters that a text keeps when it is cut.
 _KEPT = 200
 
 
 def describe_request(request: httpx2.Request, content: bytes, scrubber: Scrubber, max_body: int | None) -> JsonObject:
-    """Return a request in the layout of a cassette. A replay describes its requests in the same way, to compare them.
+    """Return a request in the layout of a cassette. A replay compares requests in this layout.
 
     Args:
         request: The request. Its headers are not used, and may be missing.
@@ -83,7 +83,7 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
 
 
 def render_chunks(response: JsonObject) -> list[bytes]:
-    """Return the body of a recorded `response` in the pieces that a replay sends: each event is a piece."""
+    """Return the pieces in which a replay sends the body of a recorded `response`. Each event is one piece."""
     if "events" in response:
         return [_render_event(event) for event in as_list(response["events"])]
     if "chunks" in response:
@@ -111,13 +111,13 @@ def _decode(data: bytes) -> str | None:
 
 
 def _decode_pieces(pieces: Sequence[bytes]) -> list[str]:
-    """Return the pieces as texts. A character that is cut belongs to the piece in which it ends."""
+    """Decode the pieces. If a character's bytes are in two pieces, the character belongs to the second piece."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     return [text for piece in pieces if (text := decoder.decode(piece))]
 
 
 def _clean_chunks(chunks: list[str], scrubber: Scrubber) -> list[str]:
-    """Return the chunks without secrets. If a secret lies in two chunks, all chunks become one."""
+    """Return the chunks without secrets. If a secret extends over several chunks, join all chunks to one."""
     whole = scrubber.clean_text(hide_in_event_stream("".join(chunks), scrubber.clean_text))
     cleaned = [scrubber.clean_text(chunk) for chunk in chunks]
     return cleaned if "".join(cleaned) == whole else [whole]
@@ -133,7 +133,7 @@ def _parse(text: str) -> JsonValue:
     """Return the value of the JSON `text`. Return `None` if it is not JSON, or if YAML would change the value."""
     try:
         value = cast("JsonValue", json.loads(text, object_pairs_hook=_unique))
-        # This fails for infinity and NaN, which are not JSON, and for lone surrogates, which YAML cannot contain.
+        # `dumps` fails for infinity and NaN, which are not JSON. `encode` fails for lone surrogates, which YAML lacks.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
@@ -141,7 +141,7 @@ def _parse(text: str) -> JsonValue:
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
-    """Return a dict. Raise `ValueError` for a repeated key, because a dict keeps only the last value of a key."""
+    """Convert the members of a JSON object to a dict. Raise `ValueError` if two members have the same key."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("A key is repeated.")

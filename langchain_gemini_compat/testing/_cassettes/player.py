@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: Ids that the package generates for calls to which the server gave no id. These ids differ in each run.
 _OWN_ID = re.compile(r"call_[0-9a-f]{20}")
 _UNAUTHENTICATED = 401
-#: The variables that choose the surface of a model without arguments.
+#: The environment variables that select the surface of a model if its arguments do not select one.
 _KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 _PLACE = ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION")
 
@@ -79,7 +79,7 @@ class Replay:
         return len(self._unused)
 
     def raise_first_error(self) -> None:
-        """Raise the error of the first request without a match again, because the program may have caught it."""
+        """Raise the first error of this replay again, if any, because the program may have caught the error."""
         if self._errors:
             raise self._errors[0]
 
@@ -156,7 +156,7 @@ class Replay:
         return "\n".join(lines), difference
 
     def _rank(self, number: int, asked: JsonObject) -> tuple[bool, int]:
-        """Return how similar a recorded request is: whether its path is equal, and the number of equal bytes."""
+        """Return how similar a recorded request is: whether its path is equal, and how many first bytes are equal."""
         recorded = as_object(self._exchanges[number].get("request"))
         is_same_path = _path_of(recorded) == _path_of(asked)
         difference = find_difference(as_object(recorded.get("json")), as_object(asked.get("json")))
@@ -164,7 +164,7 @@ class Replay:
 
 
 class _ReplayTokens:
-    """Replaces the credentials of the models. Each token is new, so that `reject` knows which request got a 401."""
+    """Replaces the credentials of the models. `token` always returns a new token, so a token identifies its request."""
 
     info = AuthInfo("none", "replay")
     account: Hashable = "replay"
@@ -184,7 +184,10 @@ class _ReplayTokens:
         return self.token(deadline)
 
     def note_response(self, request: httpx2.Request, response: JsonObject) -> None:
-        """Remember the token of a 401 whose body was not read, because the recorded run then fetched a new token."""
+        """Remember the request's token if the response is a 401 whose body was not read.
+
+        In this case, the recorded program fetched a new token and did not read the body.
+        """
         if read_path(response, "status", "code") == _UNAUTHENTICATED and "stopped" in response:
             with self._lock:
                 self._refused.add(str(request.headers.get("authorization", "")).removeprefix("Bearer "))
@@ -283,7 +286,7 @@ def _environment_of(cassette: Cassette) -> Generator[None]:
 
 
 def _key_of(request: JsonObject, *, ignore_bodies: bool) -> tuple[str, ...]:
-    """Return what has to be equal in two requests: method, path and body, without ids that the package generates."""
+    """Return the parts that are compared: method, path and body, without ids that the package generates."""
     method, path = as_text(request.get("method")), _path_of(request)
     if ignore_bodies:
         return method, path

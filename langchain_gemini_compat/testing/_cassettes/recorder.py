@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 else:
     httpx2 = LazyHttpLibrary()
 
-#: Environment variable with the maximum size of a body in bytes. It is read if `GEMINI_COMPAT_RECORD` starts the
-#: recording.
+#: Environment variable with the maximum size of a body in bytes. It applies only to recordings that
+#: `GEMINI_COMPAT_RECORD` starts.
 MAX_BODY_VARIABLE = f"{RECORD_VARIABLE}_MAX_BODY"
 _END_OF_STREAM = b"[DONE]"
 
@@ -60,13 +60,13 @@ class Recording:
         self._max_body = max_body
 
     def start_take(self, request: httpx2.Request) -> _Take:
-        """Return the record of a new exchange. The models call this method.
+        """Return an object that records one exchange. The models call this method.
 
         Args:
             request: The request, before it is sent.
 
         Returns:
-            The record.
+            The object, which writes the exchange to the file when the exchange ends.
         """
         return _Take(self, request, self._max_body)
 
@@ -87,7 +87,7 @@ class Recording:
 
 
 class _Take:
-    """The record of one exchange."""
+    """Collects the data of one exchange. `save` writes the exchange to the recording."""
 
     def __init__(self, recording: Recording, request: httpx2.Request, max_body: int | None) -> None:
         self._recording = recording
@@ -131,8 +131,8 @@ class _Take:
             return ending or {"stopped": True}
         pieces, encoding = self._read_pieces()
         found = {name: self._response.headers.get_list(name) for name in (*KEPT_HEADERS, *encoding)}
-        # The URL of a redirect to a login page may contain a login code or a session id. Both are removed from the URL,
-        # and from the body if it repeats them.
+        # The URL of a redirect to a login page may contain a login code or a session id. `clean_location` removes these
+        # values from the URL. After this call, the scrubber also removes the values from the body.
         found["location"] = [self._scrubber.clean_location(location) for location in found["location"]]
         headers: JsonObject = {
             name: [self._scrubber.clean_text(value) for value in values] for name, values in found.items() if values
@@ -149,9 +149,9 @@ class _Take:
         }
 
     def _read_pieces(self) -> tuple[list[bytes], tuple[str, ...]]:
-        """Return the pieces of the body, and the names of further headers that describe the pieces.
+        """Return the decompressed pieces of the body, and the names of additional headers to record.
 
-        The pieces are decompressed. If this fails, they stay as they came, and the header is `content-encoding`.
+        If the pieces cannot be decompressed, return the compressed pieces. The additional header is `content-encoding`.
         """
         try:
             decompressor = build_decompressor(self._encoding)
@@ -214,6 +214,6 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
 
 
 def build_environment_recorder(path: str) -> Recording:
-    """Return a recording to `path`, the value of `GEMINI_COMPAT_RECORD`. Other processes may append to this file."""
+    """Return a recorder that writes to `path`, the value of `GEMINI_COMPAT_RECORD`. Other processes may append too."""
     limit = os.environ.get(MAX_BODY_VARIABLE, "")
     return Recording(Path(path).absolute(), int(limit) if limit.isdecimal() else None)

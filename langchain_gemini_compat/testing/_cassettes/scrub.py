@@ -1,9 +1,10 @@
 """Removes secrets and personal data from an exchange before it is written.
 
 `_transport.redaction` finds the values that were sent in headers, in query parameters and in the user and password of
-the URL. This module removes such a value from all texts if it has the name of a secret, or if it looks like a key.
-Other values, such as the name of a program, may be ordinary words of a conversation. This module also removes values of
-body keys with the name of a secret, texts in the form of well-known keys, and the names of projects and accounts.
+the URL. This module removes such a value from all texts if the value looks like a key, or if its header or parameter is
+named like a secret. Other values, such as the name of a program, may be ordinary words of a conversation. This module
+also removes values of body keys that are named like a secret, texts in the form of well-known keys, and the names of
+projects and accounts.
 """
 
 from __future__ import annotations
@@ -49,11 +50,11 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 #: Segments of a path that identify an account: long numbers in hexadecimal, and UUIDs.
 _ACCOUNT_SEGMENT = re.compile(r"(?<=/)(?:[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=/|$)")
-#: Names of JSON keys whose text identifies a person or an account.
+#: Matches JSON keys with values that identify a person or an account.
 _PERSONAL = re.compile(
     r"(?:user|account|org|organi[sz]ation|tenant|customer)(?:_?id)?|safety_identifier", re.IGNORECASE
 )
-#: Names of headers and query parameters that contain a secret, in addition to those of `is_secret_name`.
+#: Names of headers and query parameters that contain a secret, in addition to the names that `is_secret_name` finds.
 _SECRET_HEADER = re.compile(r"session|signature|jwt|(?:^|-)(?:auth|sig|code)(?:-|$)")
 #: A value looks like a key if it has at least 16 characters, with at least 10 letters and digits in a row. Names of
 #: models and versions have fewer letters and digits in a row.
@@ -148,7 +149,7 @@ def change_texts(value: JsonValue, change: Change) -> JsonValue:
 
 
 def _is_secret(name: str, part: bytes) -> bool:
-    """Return whether `part` of the value of a header or query parameter is probably a secret."""
+    """Return whether a value is probably a secret. `part` is a part of the value of the header or parameter `name`."""
     is_named = is_secret_name(name.replace("-", "_")) or _SECRET_HEADER.search(name) is not None
     return is_named or _looks_like_key(part) or _ADDRESS.fullmatch(part) is not None
 
@@ -170,7 +171,7 @@ def _hide_personal(value: JsonValue) -> JsonValue:
 
 
 def _body_secrets(content: bytes) -> list[bytes]:
-    """Return the texts of a JSON body whose key is named like a secret, the longest first."""
+    """Return the values of JSON keys that are named like a secret, from a request body. The longest value is first."""
     try:
         body = json.loads(content)
     except ValueError:
@@ -180,7 +181,7 @@ def _body_secrets(content: bytes) -> list[bytes]:
 
 
 def _hidden_texts(value: object, shown: object) -> Iterator[str]:
-    """Yield the texts in `value` that are missing in `shown`, the result of `hide_secrets`."""
+    """Yield the texts in `value` that `hide_secrets` has replaced. `shown` is the result of `hide_secrets(value)`."""
     if value is shown:
         return
     if isinstance(value, str):

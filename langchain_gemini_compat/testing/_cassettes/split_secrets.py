@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     #: The place of a text in an event: the object or list that contains the text, and the key or index of the text.
     Place = tuple[JsonObject, str] | tuple[list[JsonValue], int]
-    #: The keys that lead to a text. Texts of several events with the same path are parts of one text.
+    #: The keys that lead from an event to a text. If texts of several events have the same path, they form one text.
     Path = tuple[str, ...]
 
 _DATA_LINE = re.compile(r"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)

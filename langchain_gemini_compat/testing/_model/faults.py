@@ -1,7 +1,8 @@
 """Faults of the service by name: `Fault.rate_limit()`, `Fault.cut_stream()` and so on.
 
-Texts and shapes were captured from the service or are documented. If one is neither, the fault's docstring says so. On
-AI Studio and Vertex AI, an error is a list with one object. On a compatible server, an error has OpenAI's form.
+Texts and shapes were captured from the service or are documented. If a text or shape has no such source, the fault's
+docstring says so. On AI Studio and Vertex AI, an error is a list with one object. On a compatible server, an error has
+OpenAI's form.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class CallWriter:
     context: RenderContext
 
     def whole(self) -> list[JsonObject]:
-        """Return the entries of a whole message. Only the first call is signed."""
+        """Return the entries of a whole message. Only the first call has a signature."""
         entries: list[JsonObject] = []
         for place, call in enumerate(self.reply.calls):
             function: JsonObject = {"arguments": arguments_text(call), "name": call.name}

@@ -80,7 +80,7 @@ def _whole_message(reply: Reply, style: Style, context: RenderContext) -> JsonOb
 
 
 def _thought_flag(reply: Reply, style: Style, context: RenderContext) -> JsonObject:
-    """Return the flag `thought`.
+    """Return the flag `thought` of a message, or an empty object if the message shows no thoughts.
 
     In a reply that is not a stream, Google sets the flag on the whole message, although the message also has the
     answer.
@@ -122,7 +122,7 @@ def _text_delta(piece: Piece, style: Style) -> JsonObject:
 
 
 def _add_ending(frames: list[JsonObject], reply: Reply, style: Style, context: RenderContext) -> list[JsonObject]:
-    """Return `frames` with finish reason and usage, on the last frame or on a new one."""
+    """Return `frames` with the finish reason and usage. These are in the last frame or in an additional frame."""
     reason_with_calls = "tool_calls" if style.finish in ("tool_calls", "camel_case") else "stop"
     reason = _finish_reason(reply, reason_with_calls)
     own_frame = not frames or (reply.calls and not (context.surface == "vertex" and context.streams_arguments))
@@ -163,7 +163,7 @@ def _build_chunk(choice: JsonObject, context: RenderContext) -> JsonObject:
 
 
 def _with_nulls(choice: JsonObject, context: RenderContext) -> JsonObject:
-    """Return `choice` with the `null` fields that the surface sends."""
+    """Return `choice`, with the fields that the surface sends as `null` although they have no value."""
     return choice if context.surface == "ai_studio" else {**choice, "logprobs": None}
 
 
@@ -182,6 +182,6 @@ def _signs_text(reply: Reply, style: Style, context: RenderContext) -> bool:
 
 
 def _image_as_audio(reply: Reply) -> JsonObject:
-    """Return the field `audio`, in which Google sends generated images (Google's examples page)."""
+    """Return the value of the field `audio`. Despite its name, Google sends images in it (Google's examples page)."""
     data = b64encode(reply.image).decode() if isinstance(reply.image, bytes) else reply.image
     return {"data": data, "extra_content": {"google": {"mime_type": reply.image_type}}}

@@ -24,7 +24,7 @@ class Piece(NamedTuple):
 def cut_text(text: str, chunks: int | Sequence[str] | None) -> list[str]:
     """Cut `text` into pieces: of three words each, of `chunks` characters each, or into the given `chunks`.
 
-    Raises `ValueError` if the given pieces are not the text.
+    Raises `ValueError` if the given pieces, joined, differ from `text`.
 
     >>> cut_text("one two three four", None), cut_text("abcd", 3)
     (['one two three ', 'four'], ['abc', 'd'])
@@ -65,7 +65,7 @@ def _opening_pieces(tag: str, text: str, *, cut: bool) -> list[Piece]:
 
 
 def _closing_pieces(tag: str, answer: list[Piece], *, cut: bool) -> Iterator[Piece]:
-    """Yield the pieces of the answer, after the closing tag of the thoughts. The tag has no thought flag."""
+    """Yield the closing tag of the thoughts and the pieces of the answer. The tag is not flagged as a thought."""
     if cut:
         yield Piece(tag[:4], is_thought=False)
         tag = tag[4:]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.testing._model.json_values import JsonObject
 
-#: Limits of a project: its unfinished batches, the bytes of an input file, and the bytes of all its files.
+#: Limits of a project: the number of unfinished batches, the size of one input file, and the total size of all files.
+#: The sizes are in bytes.
 MAX_BATCHES, MAX_FILE_BYTES, MAX_STORED_BYTES = 100, 2 * 10**9, 20 * 10**9
 #: Seconds until a file is deleted: https://ai.google.dev/gemini-api/docs/files
 FILE_SECONDS = 48 * 3600.0

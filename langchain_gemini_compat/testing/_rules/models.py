@@ -43,8 +43,8 @@ _LEVELS = (
     ("gemini-nano-banana", frozenset({"minimal", "medium", "high"})),
     ("gemini-3-pro", frozenset({"low", "high"})),
 )
-#: By prefix of the model's name: the smallest and the largest thinking budget in tokens, and whether a budget of 0 is
-#: allowed and turns thinking off.
+#: Thinking budgets, by prefix of the model's name: the smallest and the largest budget in tokens, and whether a budget
+#: of 0 is allowed. A budget of 0 turns thinking off.
 _BUDGETS = (
     ("gemini-2.5-pro", (128, 32768, False)),
     ("gemini-2.5-flash-lite", (512, 24576, True)),
@@ -127,7 +127,7 @@ class ModelRules:
     chats: bool
 
     def takes_effort(self, effort: str) -> bool:
-        """Return whether `effort` is accepted as `reasoning_effort`.
+        """Return whether the model accepts `effort` as the value of `reasoning_effort`.
 
         `none` is accepted only if the thinking budget of the model can be 0.
         """
@@ -136,7 +136,7 @@ class ModelRules:
         return effort in self.levels
 
     def is_served_in(self, location: str) -> bool:
-        """Return whether Vertex AI serves the model in `location`, or `True` if no source lists its locations."""
+        """Return whether Vertex AI serves the model in `location`, or `True` if the model's locations are unknown."""
         return not self.locations or (location if location in _NOT_REGIONAL else "regions") in self.locations
 
 

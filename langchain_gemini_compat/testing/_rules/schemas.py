@@ -51,7 +51,7 @@ def check_function_name(name: str, place: str) -> Iterator[Violation]:
 
 
 def check_parameters(parameters: JsonValue, place: str) -> Iterator[Violation]:
-    """Yield all violations in the `parameters` of a function. The refusal names their path as `place`."""
+    """Yield all violations in the `parameters` of a function. `place` is the path of `parameters` in error texts."""
     schema = as_object(parameters)
     if _type_of(schema) != "object":
         yield _schema_violation(place, "schema should be of type OBJECT.", "`parameters` has to be an object schema.")

@@ -57,7 +57,7 @@ def issue_signature(issued: Issued) -> str:
 
 
 def read_signature(signature: str) -> Issued | None:
-    """Return the content of `signature`, or `None` if it was not issued here or was changed."""
+    """Return the content of `signature`. Return `None` if no `FakeGemini` issued the signature."""
     try:
         decoded = b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
@@ -111,7 +111,7 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield a violation unless the message has a valid signature. Such a signature replaces the call's own."""
+    """Check the signature of the message, because `call` has none. Yield a violation if it is missing or invalid."""
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:

@@ -21,8 +21,8 @@ class Turn:
     """One message that is not a system message.
 
     Attributes:
-        index: Its index in `messages`, from 0.
-        position: Its number in Google's errors, from 1. The results of one step share a number.
+        index: The index of the message in `messages`, from 0.
+        position: The number of the message in Google's errors, from 1. Consecutive tool results have the same number.
         kind: The sender: `user`, `call` (the assistant with tool calls), `model` (the assistant without calls) or
             `result` (a tool).
         message: The message as it was sent.

@@ -64,7 +64,7 @@ class _Body:
 
 
 def build_reply(reply: object) -> Reply | Raw | Fault:
-    """Convert `reply` to a `Reply`, `Raw` or `Fault`. Raises `TypeError` for a value that is not a reply."""
+    """Convert `reply` to a `Reply`, `Raw` or `Fault`. Raise `TypeError` if `reply` has another type than `AnyReply`."""
     if isinstance(reply, (Reply, Raw, Fault)):
         return reply
     if isinstance(reply, str):
@@ -105,7 +105,7 @@ def answer_violation(violation: Violation, surface: Surface) -> Answer:
 
 
 def answer_error(error: GoogleError, surface: Surface, model: str) -> Answer:
-    """Return the answer for `error`. Google's body is a list with one object, indented."""
+    """Return the answer for `error`. On Google's surfaces, the body is a list with one object."""
     if surface == "openai_compatible":
         inner: JsonObject = {"message": error.message, "type": error.status.lower(), "param": None, "code": error.code}
         text = dump({"error": inner}).replace("{model}", model)

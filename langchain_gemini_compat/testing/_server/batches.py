@@ -134,7 +134,7 @@ class FakeBatches(list[FakeBatch]):
         self.files: FileStore = FileStore(self._now)
 
     def _now(self) -> float:
-        """Return the time of the clock, which a test may replace at any time."""
+        """Return the time of `self.clock`. A test may replace the clock after the fake is built."""
         return self.clock()
 
     @staticmethod
@@ -149,7 +149,9 @@ class FakeBatches(list[FakeBatch]):
 
     @staticmethod
     def find_credential_header(request: FakeRequest) -> str:
-        """Return the name of the header with the key. The result is empty for a part of an upload, which needs no key.
+        """Return the name of the header that has to contain the API key.
+
+        Requests that upload a part of a file need no key. For these requests, the result is empty.
 
         Examples:
             >>> FakeBatches.find_credential_header(FakeRequest("GET", "/v1beta/batches"))
@@ -263,7 +265,7 @@ class FakeBatches(list[FakeBatch]):
         return self.files.add(content, display_name="", source="GENERATED").name
 
     def _answer_line(self, batch: FakeBatch, line: Line) -> tuple[JsonObject, bool]:
-        """Return the line of the output, and whether the request failed."""
+        """Answer the request in `line`. Return the line for the output file, and whether the request failed."""
         request = FakeRequest("POST", line.url, body=line.body)
         batch.requests.append(request)
         answer = self._complete(request)
@@ -335,7 +337,7 @@ def _read_answer(answer: Answer) -> JsonValue:
 
 
 def _write_body(body: JsonObject, camel_case: str) -> JsonObject:
-    """Convert keys of `body` to camel case: all keys, the keys of `usage`, or no keys, as `camel_case` says."""
+    """Convert keys of `body` to camel case. `camel_case` selects all keys, the keys of `usage`, or no keys."""
     if camel_case == "all":
         return as_object(_to_camel_case(body))
     usage = body.get("usage")

@@ -126,7 +126,7 @@ def _vector(text: str, length: int) -> list[float]:
         weight = 1.0 + log(count)
         for feature, share in _features(word):
             place = _hash(feature)
-            # Half of the features are subtracted, so that features with the same index cancel out on average.
+            # A bit of the hash decides the sign. So different features with the same index cancel out on average.
             sums[(place >> 1) % length] += weight * share * (1.0 if place & 1 else -1.0)
     norm = sqrt(sum(value * value for value in sums))
     return [value / norm for value in sums] if norm else [1.0, *sums[1:]]

@@ -47,7 +47,7 @@ else:
 Rule: TypeAlias = Callable[[FakeRequest], AnyReply]
 Replies: TypeAlias = Sequence[AnyReply] | Rule | AnyReply | None
 
-#: The location in the path of a URL of Vertex AI.
+#: Matches the location in the path of a Vertex AI URL.
 _LOCATION = re.compile(r"/locations/(?P<name>[^/]+)/")
 #: The path of the base URL of each surface, without `/chat/completions`.
 BASE_PATHS: Mapping[Surface, str] = {
@@ -354,7 +354,10 @@ class FakeGemini:
         return answer_embedding(request.body, self.surface, self._take_fault(request))
 
     def _take_fault(self, request: FakeRequest) -> Fault | None:
-        """Return the fault for a request for embeddings. A fault of the script is removed from the script."""
+        """Return the fault that answers a request for embeddings, or `None`.
+
+        If the fault is the next reply of the script, remove it from the script.
+        """
         if self.embedding_rule is not None:
             fault = cast("object", self.embedding_rule(request))
             if fault is None or isinstance(fault, Fault):

@@ -151,7 +151,7 @@ class FileStore:
 
 
 def _find_mistake(upload: _Upload, commands: set[str], offset: str, content: bytes) -> str:
-    """Return the mistake in a part of an upload, or an empty text if there is none."""
+    """Return a text about the mistake in one request of an upload, or an empty text if the request is valid."""
     received = len(upload.received)
     if "upload" in commands and offset != str(received):
         return f"The offset has to be {received}."

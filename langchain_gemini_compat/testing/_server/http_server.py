@@ -31,7 +31,7 @@ _START_SECONDS = 10.0
 
 @contextmanager
 def serve(respond: Respond, path: str, port: int, host: str) -> Generator[str]:
-    """Serve the answers of `respond`, and yield the base URL with `path`."""
+    """Serve the answers of `respond`, and yield the base URL, which ends with `path`."""
     try:
         import uvicorn
     except ImportError as err:
@@ -90,7 +90,7 @@ def build_app(respond: Respond) -> Callable[[Mapping[str, object], Receive, Send
             if isinstance(step, Pause):
                 await asyncio.sleep(step.seconds)
             elif isinstance(step, Break):
-                # When the application returns before the end of the body, uvicorn closes the socket.
+                # If the application returns before the end of the body, uvicorn breaks the connection.
                 return
             else:
                 await send({"type": "http.response.body", "body": step, "more_body": True})

@@ -30,7 +30,7 @@ class MinuteQuota:
         self._accepted: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def take(self, model: str, limit: int) -> Fault | None:
-        """Count a request for `model`, or return a 429 with the wait if `limit` requests were counted in 60 seconds."""
+        """Count a request for `model`. If the last 60 seconds have `limit` requests, return a 429 instead."""
         with self._lock:
             now, accepted = self._clock(), self._accepted[model]
             while accepted and accepted[0] <= now - _MINUTE:
