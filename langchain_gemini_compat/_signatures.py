@@ -75,7 +75,7 @@ class Extras:
 
     @property
     def signature(self) -> str | None:
-        """The thought signature in `extra_content`, in any namespace; `None` without a signature."""
+        """The thought signature in `extra_content`, under `google` or a gateway's key, else `None`."""
         return read_signature(self.fields.get("extra_content"))
 
 
@@ -366,7 +366,7 @@ def _google_signature(signature: JsonValue) -> JsonObject:
 
 
 def _origin(message: AIMessage, record: JsonObject) -> Mapping[str, JsonValue] | None:
-    """Return the origin in `record`. Without one, derive the origin from the message's `model_provider`."""
+    """Return the origin in `record`, else an origin derived from the message's `model_provider`."""
     if record.get("origin"):
         return object_at(record, "origin")
     provider = message.response_metadata.get("model_provider")

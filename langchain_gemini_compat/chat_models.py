@@ -967,9 +967,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     @model_validator(mode="before")
     @classmethod
     def _forget_profile_of_other_model(cls, values: object) -> object:
-        """Leave out `profile` if `values` contains all fields of another model, as after `configurable_fields`.
+        """Leave out a `profile` from the catalog if `values` contains all fields of another model.
 
-        The new model then gets its own profile.
+        `configurable_fields` builds a model from such values. The new model then gets its own profile.
         """
         if (
             isinstance(values, dict)

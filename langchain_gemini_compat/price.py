@@ -117,7 +117,7 @@ class PriceCallbackHandler(UsageMetadataCallbackHandler):
         return None if self.unpriced_calls else sum(self.prices.values(), Decimal(0))
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
-        """Add the tokens and the price of a call."""
+        """Add the tokens and the price of a finished call to the totals."""
         super().on_llm_end(response, **kwargs)
         message = _message_of(response)
         if message is None:

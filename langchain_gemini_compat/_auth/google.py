@@ -406,7 +406,7 @@ def _check_project(project: str | None) -> str | None:
 
 
 def _applies_itself(credentials: Credentials) -> bool:
-    """Return whether the credentials write headers of their own instead of a bearer token."""
+    """Return whether the credentials' class overrides `apply`, to send other headers than a bearer token."""
     from google.auth.credentials import Credentials as Base
 
     return type(credentials).apply is not Base.apply

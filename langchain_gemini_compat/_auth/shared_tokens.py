@@ -168,7 +168,7 @@ def _forget(number: int, gone: ref[object]) -> None:
 
 
 def _digest_environment() -> str:
-    """Return a digest of the login file and of the environment variables for credentials and network settings."""
+    """Return a digest of the default credentials' file, and of environment variables for credentials and network."""
     read = sorted(
         (name, value)
         for name, value in os.environ.items()

@@ -61,7 +61,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The value of a fact, and where it comes from."""
+    """The value of a fact, with its sources and its grade."""
 
     value: object
     sources: tuple[Source, ...]

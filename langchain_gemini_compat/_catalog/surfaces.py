@@ -99,8 +99,8 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
     "ai_studio": frozenset({"none", "minimal", "low", "medium", "high"}),
     "openai_compatible": None,
 }
-#: Values of `reasoning_effort` that Vertex AI's page maps to a thinking budget. For models that limit thinking by a
-#: number of tokens, only these values are sent.
+#: Values of `reasoning_effort` that Vertex AI's page maps to a thinking budget. If a model's thinking is limited by a
+#: number of tokens, Vertex AI gets only these values.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
 #: Header that replaces `service_tier="priority"` on Vertex AI. No source shows other tiers on the compatible endpoint.
 #: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
@@ -136,7 +136,7 @@ class Endpoint:
 
     @property
     def speaks_gemini(self) -> bool:
-        """Whether Google itself answers, so that Google's rules about signatures, turns and schemas apply."""
+        """Whether a Google surface answers, directly or behind a gateway. Then Google's rules for requests apply."""
         return self.surface != "openai_compatible" and not self.self_deployed
 
     @property

@@ -66,7 +66,7 @@ class _Import:
 
 
 class _Thread(threading.local):
-    """Thread-local: whether `make_error` returns placeholders in this thread, although no event loop runs."""
+    """Thread-local flag: whether `make_error` returns placeholders in this thread even if no event loop runs."""
 
     defers_errors = False
 
@@ -114,7 +114,7 @@ def import_seconds() -> float:
 
 @contextmanager
 def deferring_errors() -> Generator[None]:
-    """Let `make_error` return a `PendingError` in this thread, although no event loop runs.
+    """Let `make_error` return a `PendingError` in this thread even if no event loop runs.
 
     Use this in a thread whose caller waits only until a deadline. An import of openai would use up the caller's time.
     """

@@ -22,7 +22,7 @@ from pydantic import ConfigDict
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
 
-#: Options that `bind_tools` sets. `with_structured_output` of a bound model leaves them out.
+#: Options that `bind_tools` sets. `with_structured_output` of a bound model leaves these options out.
 _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format"})
 _Runnable = TypeVar("_Runnable", bound="RunnableSerializable[Any, Any]")
 

@@ -510,7 +510,7 @@ def _name_parts(cls: type[BaseModel], name: str) -> str:
 
 
 def _rename_model(state: dict[Any, Any]) -> dict[Any, Any]:
-    """Return the state of a pickle, in which the field `model_name` of older versions is renamed to `model`."""
+    """Return the state of a pickle. In states of older versions, the field `model_name` is renamed to `model`."""
     values = cast("dict[str, object]", state["__dict__"])
     if "model_name" not in values:
         return state

@@ -93,7 +93,8 @@ def build_structured_output(
     if beside:
         bound["tools"] = [*bound.get("tools", ()), *beside]
     if beside and method == "function_calling":
-        # For Google, a choice by name would leave the caller's tools out and declare only the function for the schema.
+        # For Google, a `tool_choice` by name would declare only the function for the schema, without the caller's
+        # tools.
         bound["tool_choice"] = "any"
     llm = model.bind(**bound, **options)
     return StructuredModel(first=llm, last=_parse_beside_raw(parser) if include_raw else parser)

@@ -156,7 +156,7 @@ def hide_secrets(value: object, depth: int = 0) -> object:
         shown_items = [item if type(item) in _SCALARS else hide_secrets(item, depth + 1) for item in items]
         return value if all(map(is_, shown_items, items)) else shown_items
     pairs = cast("Mapping[object, object]", value)
-    # Most values are scalars, which contain no other values. Skipping the function call for them saves time.
+    # Most values are scalars, which contain no other values. Not calling the function for scalars saves time.
     shown = {
         name: inner if type(inner) in _SCALARS and not is_secret_name(name) else _hide_secret(name, inner, depth)
         for name, inner in pairs.items()

@@ -421,7 +421,7 @@ def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return spelled
 
 
-#: Options that a call accepts, and the constructor does not.
+#: Options of a call that the constructor does not accept.
 _CALL_OPTIONS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format", "web_search_options"})
 #: Names and aliases of all options of a call. An option with another name is sent to the server unchanged.
 KNOWN_OPTIONS = _OWN_OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES | _CALL_OPTIONS

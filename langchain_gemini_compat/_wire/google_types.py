@@ -23,7 +23,7 @@ def dump_typed(value: object, *, camel_case: bool = False) -> object:
 
 
 def dump_settings(value: object) -> object:
-    """Convert one object or a list of objects such as `types.SafetySetting` to a list of dicts. Keep other values."""
+    """Convert one or more objects such as `types.SafetySetting` to a list of dicts. Return other values unchanged."""
     if isinstance(value, (list, tuple)):
         return [_dump_setting(item) for item in cast("Sequence[object]", value)]
     dumped = _dump_setting(value)

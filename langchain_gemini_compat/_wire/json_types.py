@@ -143,9 +143,9 @@ def is_error_name(name: object) -> bool:
     return isinstance(name, str) and len(name) <= _LONGEST_NAME and _ERROR_NAME.search(name) is not None
 
 
-#: Key of a choice whose whole reply had no finish reason. `as_chunk` then sets the finish reason `stop`.
+#: Key that `as_chunk` sets in a choice if the whole reply had no finish reason. The finish reason is then `stop`.
 END_ASSUMED = "end_assumed"
-#: Key of a choice whose whole reply contains thoughts between tags in the text.
+#: Key that `as_chunk` sets in a choice if the text of the whole reply contains thoughts between tags.
 THOUGHTS_TAGGED = "thoughts_tagged"
 #: Key of a choice that contains a whole reply, so that its lists and texts are complete.
 IS_WHOLE = "is_whole"
