@@ -30,7 +30,7 @@ class _ModelOnWorker(WorkerPlugin):
 
 @contextmanager
 def open_local(processes: int, concurrency: int) -> Generator[Client]:
-    """Start worker processes with a thread for each call in flight, and stop the processes at the end."""
+    """Start worker processes with a thread for each call in flight. Stop them when the `with` block ends."""
     threads = ceil(concurrency / processes)
     cluster = LocalCluster(n_workers=processes, threads_per_worker=threads, dashboard_address=":0")
     with cluster, Client(cluster) as client:

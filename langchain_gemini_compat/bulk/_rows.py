@@ -154,7 +154,7 @@ class Problems:
         self._texts: list[str] = []
 
     def add(self, place: str, problem: str) -> None:
-        """Add an invalid row. If it is number `_MOST_PROBLEMS`, raise an error that lists all invalid rows."""
+        """Add an invalid row. When there are `_MOST_PROBLEMS` invalid rows, raise an error that lists them."""
         self._texts.append(f"{place}: {' '.join(problem.split())}")
         if len(self._texts) >= _MOST_PROBLEMS:
             self.check()

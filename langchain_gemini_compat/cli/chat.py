@@ -1,6 +1,6 @@
 """`chat`: a streamed conversation with a model on standard input and output, or one answer with `-p`.
 
-In a conversation an error ends one turn, not the chat.
+In a conversation, an error ends only the current turn, and the chat continues.
 """
 
 from __future__ import annotations

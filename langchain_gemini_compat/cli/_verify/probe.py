@@ -63,7 +63,7 @@ class Spend:
     image_tokens: int = 0
 
 
-#: A request that the server refuses costs nothing.
+#: The estimated cost of one request that the server refuses: nothing.
 REFUSED = Spend(input_tokens=0, output_tokens=0)
 
 

@@ -1,6 +1,6 @@
 """Reads cassettes, and appends exchanges to them. Several threads and processes may append to the same file.
 
-Each writer locks the file, appends whole exchanges, and keeps the head of the file up to date.
+Each writer locks the file, appends complete exchanges, and updates the provenance at the head of the file.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
 def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Place]]:
     """Yield the texts in `items` with their paths.
 
-    A choice continues the choice with the same `index` in an earlier event. The same is true of a call.
+    A choice or a call continues the choice or call with the same `index` in an earlier event.
     """
     for position, item in enumerate(items):
         index = as_object(item).get("index")

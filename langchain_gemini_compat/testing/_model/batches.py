@@ -1,4 +1,4 @@
-"""The plan of a batch of the fake: how long it takes, how it ends, and the form of its output."""
+"""The plan of a batch of `FakeGemini`: how long the batch takes, how it ends, and the form of its output."""
 
 from __future__ import annotations
 

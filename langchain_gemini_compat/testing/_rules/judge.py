@@ -1,6 +1,6 @@
 """Find everything that Google would refuse in a request.
 
-The rules share no code and no table with the package that they check, so that both cannot be wrong in the same way.
+The rules share no code and no table with the package that they check. So a mistake of the package is not repeated here.
 On the surface `openai_compatible`, only the format of OpenAI is checked.
 """
 

@@ -82,7 +82,7 @@ def signature_of(holder: JsonObject) -> str:
 def check_signatures(turns: Sequence[Turn], surface: Surface, rules: ModelRules) -> Iterator[Violation]:
     """Yield a violation for each missing or invalid signature of a conversation.
 
-    Only the first call of each step in the current turn needs a signature.
+    In the messages after the newest user message, only the first call of each assistant message needs a signature.
     """
     current = {turn.index for turn in current_turn(turns)}
     for turn in turns:

@@ -1,7 +1,7 @@
 """Turn replies, faults, raw bodies and violations into HTTP answers.
 
-An answer is a value: status, headers, and the steps of the body. The in-process clients and the HTTP server send this
-value.
+An answer is a value: status, headers, and the steps of the body (bytes, pauses and breaks). The in-process clients and
+the HTTP server send this value.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _HTML = "text/html; charset=UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Send nothing for `seconds`."""
+    """A step of a body: send nothing for `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Break the connection."""
+    """A step of a body: break the connection."""
 
 
 Step: TypeAlias = "bytes | Pause | Break"

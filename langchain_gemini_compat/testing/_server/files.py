@@ -32,7 +32,7 @@ _GRANULARITY = 262144
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of the fake. The output files of a batch can be downloaded, but uploaded files cannot."""
+    """A file of the fake. Clients can download the output files of batches, but not the files that they uploaded."""
 
     name: str
     display_name: str
