@@ -236,7 +236,7 @@ class StreamAssembler:
             tracker.invalidate_all("The server sent several choices, and it is unclear which one is the answer.")
 
     def _note_reply(self, wire: WireChunk) -> None:
-        # This method runs for most chunks, so an attribute that already has a value is not read again.
+        # This method runs for most chunks. To save time, it reads a key of the chunk only while the attribute is empty.
         self.reply_id = self.reply_id or text_at(wire, "id")
         self.model = self.model or text_at(wire, "model")
         if "system_fingerprint" in wire:
@@ -380,7 +380,7 @@ class StreamAssembler:
             self._note_extras(delta, whole=whole)
 
     def _feed_calls(self, entries: list[JsonValue]) -> Iterable[Event]:
-        # This is not a generator, because a generator would add one Python call for each piece of arguments.
+        # This method is not a generator, because a generator would add one Python call for each piece of arguments.
         tracker = self._open_tracker()
         if not self._done:
             return tracker.feed(entries)

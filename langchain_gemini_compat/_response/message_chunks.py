@@ -263,7 +263,7 @@ class ReplyDecoder:
             parts.invalid.append(invalid_tool_call(name=name, args=call.args, id=call.id, error=call.error))
 
     def _finalize_call(self, index: int, call: ToolCallChunk, *, is_complete: bool) -> None:
-        """Set the original tool name in `call`. If the arguments of the call came in one piece, repair them."""
+        """Set the original tool name in `call`. Repair the arguments of `call` if they came in one piece."""
         name, args = call["name"], call["args"]
         if name is not None:
             self._pending_args[index] = name

@@ -11,7 +11,8 @@ tracker uses the evidence in this order:
 If the evidence allows more than one interpretation, the call gets an error and must not run. The tracker does not
 guess.
 
-`call_decisions` decides what an entry means and changes nothing. `ToolCallTracker._apply` carries the decision out.
+`call_decisions` decides what an entry means and changes nothing. `ToolCallTracker._apply` then changes the calls as
+decided.
 
 Sources: Vertex AI sends the name of the first call with index 1, and the arguments of that call with index 0 (Google's
 examples page, streamed arguments). AI Studio sends no index, and sent empty ids in 2025 (captures of AI Studio).

@@ -81,7 +81,7 @@ class Deadline:
         self._between_chunks = math.inf if between_chunks is None else between_chunks
         self._end_by = math.inf if end_by is None else end_by
         self._lock = threading.Lock()
-        #: The limit for the next chunk, and the time when this limit passes.
+        #: The limit that applies to the next chunk, and the time when this limit passes, by the monotonic clock.
         self._limit: Limit = "first_byte"
         self._limit_by = first_by
         #: When this deadline expires, by the monotonic clock; infinity while the caller does not wait for the server.

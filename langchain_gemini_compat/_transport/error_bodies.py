@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 NO_REASON = "The server gave no reason."
 #: Maximum length of a server's text in an exception.
 LONGEST_TEXT = 2000
-#: Limits for one error body: levels of wrapping, values to read, and characters to search for JSON.
+#: Limits for one error body: how many levels of wrapping and how many values to read, and how many characters to search
+#: for JSON.
 _DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
-#: Limits for one text: characters to search, positions where JSON may begin, and characters of a printed Python value.
+#: Limits for one text: how many characters to search, how many positions to try as the beginning of JSON, and how many
+#: characters of a printed Python value to read.
 _LONGEST_SEARCH, _MOST_STARTS, _LONGEST_LITERAL = 2**16, 8, 2**14
 #: Maximum nesting depth of brackets in a printed Python value.
 _MOST_BRACKETS = 32

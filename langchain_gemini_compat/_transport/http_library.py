@@ -1,10 +1,10 @@
 """Finds the HTTP library of the openai SDK, and builds HTTP clients with the SDK's defaults.
 
-Unlike with the SDK's clients, unused connections stay open for `KEEPALIVE_SECONDS`.
+Unused connections stay open for `KEEPALIVE_SECONDS`, which is longer than in the SDK's clients.
 
 openai is not imported, since the import takes half a second. So openai's defaults are repeated in this module: those of
 `DefaultHttpxClient` and `DefaultAsyncHttpxClient` (`openai/_base_client.py` and `openai/_constants.py` of openai 2.16
-and 3.52). `tests/transport/test_http_library.py` compares this copy with the installed version.
+and 3.52). `tests/transport/test_http_library.py` compares the repeated defaults with those of the installed openai.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def causes_of(err: BaseException | None) -> Iterator[BaseException]:
 
 
 def members_of(err: BaseException) -> list[BaseException]:
-    """Return the members of an exception group, or a list with only `err` for another error.
+    """Return the members of the exception group `err`. If `err` is not a group, return a list with only `err`.
 
     The group is recognized by its name, because anyio has its own class of exception groups on Python 3.10.
     """

@@ -60,7 +60,7 @@ def find_socket(pool: object, request: httpx2.Request) -> socket.socket | Transp
 
 
 def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
-    """Return the socket that serves `request`, or `None` if active requests share its connection."""
+    """Return the socket that serves `request`, or `None` if other active requests use the same connection."""
     held = _find(pool, request)
     if held is None or held.connection is None:
         return None

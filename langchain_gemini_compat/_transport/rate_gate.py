@@ -78,7 +78,7 @@ class Gate:
     def refused_for(self) -> float:
         """Return how many seconds are left of the wait that the server asked for.
 
-        The gate may let calls pass earlier, because `block` limits the time.
+        The gate may let calls pass earlier, because the argument `limit` of `block` may shorten the time.
         """
         return max(0.0, self._refused_until - self._clock()) if self._is_blocking else 0.0
 

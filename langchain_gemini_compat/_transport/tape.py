@@ -1,4 +1,4 @@
-"""Hooks that record exchanges and replay them. `testing.record` and `testing.replay` set them.
+"""Hooks that record exchanges and replay them. `testing.record` and `testing.replay` set these hooks.
 
 Every request of the package passes these hooks, whichever HTTP client sends it. Recorders and players apply to all
 models and threads of the process. A player of `playing_here` applies only to one context. The environment variable
