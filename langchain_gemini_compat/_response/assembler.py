@@ -278,10 +278,11 @@ class StreamAssembler:
             delta, message = message, delta
         if not self._has_deltas:
             self._has_deltas = any(value for key, value in delta.items() if key != "role")
-        if not message or not self._has_deltas:
-            # If `message` is empty, return `delta`. If `delta` is empty and no earlier delta had content, return
-            # `message`.
-            return delta or self._as_delta(message, number)
+        if not message:
+            return delta
+        if not self._has_deltas:
+            # No delta has had content yet. At most, this one has a role and empty values.
+            return self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
         calls = self._select_new_calls(list_at(message, "tool_calls"), number)

@@ -455,6 +455,16 @@ def test_last_chunk_with_the_complete_message_adds_nothing(delta, kind, entry_po
     assert (message.text, made(message)) == ("Let me pay.", [PAY])
 
 
+@pytest.mark.parametrize("delta", [{}, {"role": "assistant"}, {"role": "assistant", "content": ""}])
+@pytest.mark.parametrize("entry_point", ["stream", "v3"])
+def test_complete_message_beside_a_delta_without_content_is_read(delta, entry_point):
+    """Field case A9: a stream may consist of one chunk, whose delta has only the role."""
+    only = chunk("tool_calls")
+    only["choices"][0] |= {"delta": delta, "message": {**SAYS, **PAYS}}
+    message = read(entry_point, [only, DONE])
+    assert (message.text, made(message)) == ("Let me pay.", [PAY])
+
+
 def test_last_chunk_adds_what_no_delta_had():
     """Field case A9: a call that is only in the complete message is kept, and a contradicting call is an error."""
     last = chunk("tool_calls")
