@@ -65,7 +65,7 @@ def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
 
 
 def choose_unions(node: Node) -> list[SchemaUnion]:
-    """Return the unions that are compiled to `anyOf`. Record a loss for each other union."""
+    """Return the unions that are compiled to `anyOf`. For all other unions, record that the schema loses them."""
     unions: list[SchemaUnion] = []
     for union in node.unions:
         if _only_requires(node, union):

@@ -135,7 +135,7 @@ _LONGEST_NAME = 64
 
 
 def is_error_name(name: object) -> bool:
-    """Whether `name`, the `event` or `type` of an event in a stream, is the name of an error.
+    """Return whether `name` is the name of an error. Events in a stream have it under `event` or `type`.
 
     >>> [is_error_name(name) for name in ("error", "response.failed", "ServerError", "chat.completion", None)]
     [True, True, True, False, False]

@@ -222,7 +222,7 @@ def read_image(item: JsonValue) -> tuple[str, str, str] | None:
 
 
 def _read_location(text: str, mime_type: str) -> tuple[str, str, str] | None:
-    """Return the image of `text`, which is a `data:` URL, another URL, or base64; `None` for any other text."""
+    """Return the image that `text` gives as a `data:` URL, another URL, or base64. Otherwise return `None`."""
     scheme = scheme_of(text)
     if scheme in ("gs", "http", "https"):
         return "", mime_type, text

@@ -260,8 +260,8 @@ PROTECTED = (
     "previous_response_id", "provider", "data_collection", "instructions", "agent", "fallbacks", "bad_words", "best_of",
 )  # fmt: skip
 
-#: Errors that are raised unchanged. They mention no part of the request, or a part that it does not have, or a part
-#: that must not be left out. Each case has the text of the error and the request.
+#: Errors that are raised unchanged, because the request cannot be repaired. Such an error mentions no field, a field that
+#: the request does not have, or a field that the request needs. Each value is the text of the error with the request.
 STANDING = {
     "no reason": ("Request contains an invalid argument.", PENALTIES | ONE_KEY),
     "absent": (UNKNOWN.format("store", ""), ONE_KEY),

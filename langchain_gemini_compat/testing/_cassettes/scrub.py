@@ -149,7 +149,7 @@ def change_texts(value: JsonValue, change: Change) -> JsonValue:
 
 
 def _is_secret(name: str, part: bytes) -> bool:
-    """Return whether a value is probably a secret. `part` is a part of the value of the header or parameter `name`."""
+    """Return whether `part` is probably a secret. The header or parameter `name` has a value that contains `part`."""
     is_named = is_secret_name(name.replace("-", "_")) or _SECRET_HEADER.search(name) is not None
     return is_named or _looks_like_key(part) or _ADDRESS.fullmatch(part) is not None
 
