@@ -435,7 +435,7 @@ def test_refresh_without_token_is_an_error():
         def refresh(self, request):
             self.token = None
 
-    assert "gave no token" in message(source(Empty(Clock())))
+    assert "returned no token" in message(source(Empty(Clock())))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

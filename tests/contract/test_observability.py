@@ -309,7 +309,7 @@ def test_the_table_of_metadata_is_complete():
     history = [HumanMessage("Hi"), AIMessage("", tool_calls=[call]), ToolMessage("1", tool_call_id="c1")]
     tool = {"type": "function", "function": {"name": "a.b", "parameters": {"type": "object", "properties": {}}}}
     metadata = chat.bind_tools([tool]).invoke(history, include_response_headers=True).response_metadata
-    table = PAGE.partition("`response_metadata` has these keys")[2].partition("```")[0]
+    table = PAGE.partition("`response_metadata` can have these keys")[2].partition("```")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == metadata_in_code()
     # A reply has either valid calls or, with `invalid_tool_calls="keep"`, invalid ones.
     assert metadata_in_code() - {"invalid_tool_calls"} == set(metadata)
