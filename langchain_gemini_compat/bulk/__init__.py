@@ -8,8 +8,8 @@ from __future__ import annotations
 from langchain_gemini_compat.bulk._batch_engine import BatchApiEngine
 from langchain_gemini_compat.bulk._batch_service import BatchError
 from langchain_gemini_compat.bulk._dask import DaskEngine
+from langchain_gemini_compat.bulk._database import OutputError
 from langchain_gemini_compat.bulk._engine import Engine, OpenRows, Outcomes
-from langchain_gemini_compat.bulk._journal import OutputError
 from langchain_gemini_compat.bulk._outcomes import Outcome, read_error, read_reply
 from langchain_gemini_compat.bulk._progress import Progress
 from langchain_gemini_compat.bulk._rows import BulkModel, InvalidRowsError, Row

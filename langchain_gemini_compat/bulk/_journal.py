@@ -1,7 +1,6 @@
 """The journal: a SQLite file with the rows of the input and their outcomes.
 
-SQLite in WAL mode loses no committed transaction if the process is killed. The connection holds the exclusive lock of
-the file until it is closed. The operating system releases the lock of a killed process.
+SQLite in WAL mode loses no committed transaction if the process is killed.
 """
 
 from __future__ import annotations
@@ -9,13 +8,12 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, cast
 
+from langchain_gemini_compat.bulk._database import Database, OutputError
 from langchain_gemini_compat.bulk._progress import Counts
 from langchain_gemini_compat.bulk._rows import Problems, Row, digest_request, read_content
-from langchain_gemini_compat.errors import GeminiCompatError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +21,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from langchain_gemini_compat._wire.json_types import JsonObject
+    from langchain_gemini_compat.bulk._database import Value
     from langchain_gemini_compat.bulk._outcomes import Outcome
     from langchain_gemini_compat.bulk._rows import BulkModel
 
-#: Types of the values that the journal stores in SQLite.
-Value: TypeAlias = "str | int | float | None"
 #: Columns of the output that SQLite stores as JSON text.
 JSON_COLUMNS = frozenset({"parsed", "tool_calls", "usage"})
 #: Values of the column `status`. Rows without an outcome count as `_OPEN`.
@@ -87,13 +84,6 @@ _KEEP_COST = (
 )
 
 
-class OutputError(GeminiCompatError):
-    """The output cannot be used, for example because another run writes it, or because the disk is full.
-
-    No recorded answer is lost. The next run sends only the missing rows.
-    """
-
-
 class Journal:
     """An open journal. Only one process at a time can open a journal file."""
 
@@ -105,12 +95,10 @@ class Journal:
         """
         if not _is_usable(path):
             raise OutputError(f"`{path}` exists and was not created by `run_bulk`. Choose another file.")
-        self._path, self._is_new = path, not path.exists()
-        try:
-            self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
-        except sqlite3.Error as err:
-            raise OutputError(_describe_failure(path, err)) from err
-        self._prepare()
+        self._is_new = not path.exists()
+        self._database = Database(path, _describe_failure)
+        with self._database.closing_on_error():
+            self._prepare()
         self._synced = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -130,15 +118,15 @@ class Journal:
         except BaseException:
             if self._is_new:
                 self._database.close()
-                self._path.unlink()
+                self._database.path.unlink()
             raise
 
     def read_open_rows(self, *, retry_failed: bool) -> Iterator[Row]:
         """Yield the rows that this run has to send. Outcomes may be recorded during the iteration."""
-        self._execute("DROP TABLE IF EXISTS temp.rows_to_send")
-        self._execute(_LIST_OPEN.format(least=_FAILED if retry_failed else _OPEN))
+        self._database.execute("DROP TABLE IF EXISTS temp.rows_to_send")
+        self._database.execute(_LIST_OPEN.format(least=_FAILED if retry_failed else _OPEN))
         last = 0
-        while found := self._execute(_SELECT_OPEN, (last, _ROWS_PER_READ)).fetchall():
+        while found := self._database.execute(_SELECT_OPEN, (last, _ROWS_PER_READ)).fetchall():
             for place, number, identity, key, content in found:
                 question, options = read_content(json.loads(content))
                 yield Row(number, identity, key, question, options)
@@ -147,39 +135,39 @@ class Journal:
     def has_answer(self, key: str) -> bool:
         """Return whether the row with this key has an answer."""
         statement = "SELECT 1 FROM bulk_outcomes WHERE key = ? AND status = ?"
-        return self._execute(statement, (key, _ANSWERED)).fetchone() is not None
+        return self._database.execute(statement, (key, _ANSWERED)).fetchone() is not None
 
     def is_open(self, key: str, *, retry_failed: bool) -> bool:
         """Return whether `read_open_rows` would yield the row with this key."""
         statement = (
             "SELECT 1 FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) WHERE key = ? AND coalesce(status, 2) >= ?"
         )
-        return self._execute(statement, (key, _FAILED if retry_failed else _OPEN)).fetchone() is not None
+        return self._database.execute(statement, (key, _FAILED if retry_failed else _OPEN)).fetchone() is not None
 
     def record(self, outcomes: Sequence[tuple[Row, Outcome]]) -> None:
         """Write outcomes in one transaction. An answer is never replaced."""
-        with self._transaction():
+        with self._database.transaction():
             for row, outcome in outcomes:
-                self._execute(_KEEP_COST, (row.key,))
-                self._execute("DELETE FROM bulk_outcomes WHERE key = ? AND status > 0", (row.key,))
-                self._execute(_INSERT_OUTCOME, _encode(row.key, outcome))
+                self._database.execute(_KEEP_COST, (row.key,))
+                self._database.execute("DELETE FROM bulk_outcomes WHERE key = ? AND status > 0", (row.key,))
+                self._database.execute(_INSERT_OUTCOME, _encode(row.key, outcome))
         if time.monotonic() - self._synced >= _SECONDS_BETWEEN_SYNCS:
-            self._execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._synced = time.monotonic()
 
     def reopen(self, keys: Sequence[str]) -> None:
         """Let the next run send the failed rows among `keys` again. Until then, these rows keep their errors."""
-        with self._transaction():
+        with self._database.transaction():
             for key in keys:
-                self._execute("UPDATE bulk_outcomes SET status = ? WHERE key = ? AND status > 0", (_OPEN, key))
+                self._database.execute("UPDATE bulk_outcomes SET status = ? WHERE key = ? AND status > 0", (_OPEN, key))
 
     def count(self) -> Counts:
         """Return the counts of rows and tokens for the rows of the input."""
-        return Counts(*self._execute(_COUNT_ROWS).fetchone(), *self._execute(_COUNT_PAID).fetchone())
+        return Counts(*self._database.execute(_COUNT_ROWS).fetchone(), *self._database.execute(_COUNT_PAID).fetchone())
 
     def count_errors(self) -> dict[str, int]:
         """Return a dict from the name of an error to the number of its rows, with the most frequent error first."""
-        found = self._execute(
+        found = self._database.execute(
             "SELECT error_type, count(*) FROM bulk_rows JOIN bulk_outcomes USING (key) WHERE error_type IS NOT NULL "
             "GROUP BY error_type ORDER BY count(*) DESC, error_type"
         )
@@ -187,12 +175,12 @@ class Journal:
 
     def read_output(self) -> tuple[list[str], Iterator[tuple[Value, ...]]]:
         """Return the names of the columns, and the rows of the output in the order of the input."""
-        cursor = self._execute("SELECT * FROM answers")
+        cursor = self._database.execute("SELECT * FROM answers")
         return [column[0] for column in cursor.description], cursor
 
     def has_only_integer_ids(self) -> bool:
         """Return `True` if the input has no `id` that is a string."""
-        found = self._execute("SELECT 1 FROM bulk_rows WHERE typeof(id) = 'text' LIMIT 1").fetchone()
+        found = self._database.execute("SELECT 1 FROM bulk_rows WHERE typeof(id) = 'text' LIMIT 1").fetchone()
         return found is None
 
     def _prepare(self) -> None:
@@ -201,25 +189,24 @@ class Journal:
         WAL mode is switched on after the tables are created. So the `application_id` is written to the file itself and
         not to the WAL file, and `_is_usable` can read it.
         """
-        self._execute("PRAGMA locking_mode = EXCLUSIVE")
-        with self._transaction():
-            if not self._execute("SELECT 1 FROM sqlite_master").fetchone():
-                self._execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        with self._database.transaction():
+            if not self._database.execute("SELECT 1 FROM sqlite_master").fetchone():
+                self._database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 for statement in _CREATE:
-                    self._execute(statement)
-        self._execute("PRAGMA journal_mode = WAL")
-        self._execute("PRAGMA synchronous = NORMAL")
+                    self._database.execute(statement)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
 
     def _replace_rows(self, model: BulkModel, rows: Iterable[tuple[str, JsonObject]]) -> None:
         problems = Problems()
-        with self._transaction():
-            self._execute("DELETE FROM bulk_rows")
-            self._execute("CREATE TEMP TABLE occurrences (request TEXT PRIMARY KEY, count INTEGER)")
+        with self._database.transaction():
+            self._database.execute("DELETE FROM bulk_rows")
+            self._database.execute("CREATE TEMP TABLE occurrences (request TEXT PRIMARY KEY, count INTEGER)")
             for number, (place, content) in enumerate(rows, 1):
                 problem = self._add(model, number, content)
                 if problem:
                     problems.add(place, problem)
-            self._execute("DROP TABLE temp.occurrences")
+            self._database.execute("DROP TABLE temp.occurrences")
             problems.check()
 
     def _add(self, model: BulkModel, number: int, content: JsonObject) -> str:
@@ -227,7 +214,7 @@ class Journal:
         try:
             request = digest_request(model, content)
             values = (number, cast("Value", content.get("id")), self._build_key(request, content), json.dumps(content))
-            self._execute("INSERT INTO bulk_rows VALUES (?, ?, ?, ?)", values)
+            self._database.execute("INSERT INTO bulk_rows VALUES (?, ?, ?, ?)", values)
         except sqlite3.IntegrityError:
             return "Another row has the same `id`."
         except ValueError as err:
@@ -238,37 +225,12 @@ class Journal:
         """Return the key of a row. If the row has no `id`, the key has a number that distinguishes equal requests."""
         if content.get("id") is not None:
             return f"{request}:id:{json.dumps(content['id'])}"
-        self._execute(
+        self._database.execute(
             "INSERT INTO temp.occurrences VALUES (?, 1) ON CONFLICT (request) DO UPDATE SET count = count + 1",
             (request,),
         )
-        (count,) = self._execute("SELECT count FROM temp.occurrences WHERE request = ?", (request,)).fetchone()
+        (count,) = self._database.execute("SELECT count FROM temp.occurrences WHERE request = ?", (request,)).fetchone()
         return f"{request}:{count}"
-
-    def _execute(self, statement: str, values: Sequence[Value] = ()) -> sqlite3.Cursor:
-        try:
-            return self._database.execute(statement, values)
-        except sqlite3.IntegrityError:
-            raise
-        except sqlite3.Error as err:
-            raise OutputError(_describe_failure(self._path, err)) from err
-
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        try:
-            self._roll_back()
-            # `EXCLUSIVE` fails at once if another process has the file open.
-            self._execute("BEGIN EXCLUSIVE")
-            yield
-            self._execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        """Undo a transaction that an error or Ctrl-C has left open."""
-        if self._database.in_transaction:
-            self._execute("ROLLBACK")
 
 
 def _is_usable(path: Path) -> bool:

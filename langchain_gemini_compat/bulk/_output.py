@@ -9,13 +9,15 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat.bulk._journal import JSON_COLUMNS, OutputError
+from langchain_gemini_compat.bulk._database import OutputError
+from langchain_gemini_compat.bulk._journal import JSON_COLUMNS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain_gemini_compat._wire.json_types import JsonValue
-    from langchain_gemini_compat.bulk._journal import Journal, Value
+    from langchain_gemini_compat.bulk._database import Value
+    from langchain_gemini_compat.bulk._journal import Journal
 
 _SQLITE = (".db", ".sqlite", ".sqlite3")
 _JSONL = (".jsonl", ".ndjson")

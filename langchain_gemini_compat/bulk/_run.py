@@ -15,8 +15,9 @@ from typing import Any, cast
 from langchain_gemini_compat._model.bound_model import BoundModel
 from langchain_gemini_compat.bulk._batch_engine import BatchApiEngine, find_batches
 from langchain_gemini_compat.bulk._batch_state import BatchState
+from langchain_gemini_compat.bulk._database import OutputError
 from langchain_gemini_compat.bulk._engine import AsyncioEngine, Engine, OpenRows
-from langchain_gemini_compat.bulk._journal import Journal, OutputError
+from langchain_gemini_compat.bulk._journal import Journal
 from langchain_gemini_compat.bulk._outcomes import load_prices
 from langchain_gemini_compat.bulk._output import find_journal, write_output
 from langchain_gemini_compat.bulk._progress import Counts, Progress, Tally
@@ -75,8 +76,9 @@ def run_bulk(
         report: Called with the progress at the start and after each write to the journal. Default: none.
 
     Returns:
-        The counts, and the reason if the run stopped early. A run stops early if the daily quota is used up, or if 50
-        calls in a row fail because of the account, the server or the network.
+        The counts, and in `stopped` the reason if rows are left for the next run. A run stops early if the daily quota
+        is used up, or if 50 calls in a row fail because of the account, the server or the network. Rows are also left
+        if fewer calls fail because of the account.
 
     Raises:
         InvalidRowsError: A row is invalid. No request was sent.

@@ -50,9 +50,8 @@ class StopRule:
     def end(self) -> None:
         """Set `reason` if errors of the account left rows without an answer. The next run sends these rows."""
         if self._of_account:
-            self.reason = (
-                self.reason or f"{self._of_account:,} rows were not answered. The last error is {self._last_of_account}"
-            )
+            rows = "1 row was" if self._of_account == 1 else f"{self._of_account:,} rows were"
+            self.reason = self.reason or f"{rows} not answered. The last error is {self._last_of_account}"
 
     def list_rows_of_outage(self) -> list[str]:
         """Return the keys of the rows whose general errors stopped the run."""

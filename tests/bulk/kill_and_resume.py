@@ -114,7 +114,9 @@ def measure(engine, rows, folder):
             if len(samples) > len(memory):
                 memory = samples
             # Rows with an error of the account stay open. They are no reason for another run.
-            if child.returncode == 0 and "quota" not in (json.loads(printed.splitlines()[-1])["stopped"] or ""):
+            if child.returncode == 0 and "a quota is exhausted" not in (
+                json.loads(printed.splitlines()[-1])["stopped"] or ""
+            ):
                 break
             assert child.returncode in (0, -signal.SIGKILL), child.returncode
     return check(engine, rows, output, fake, memory) | {

@@ -24,6 +24,7 @@ from wire import http
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat.bulk import BatchApiEngine, BatchError, OpenRows, OutputError, run_bulk
 from langchain_gemini_compat.bulk._batch_answers import LineReader
+from langchain_gemini_compat.bulk._database import Database
 from langchain_gemini_compat.testing import BatchPlan, Call, FakeGemini, Fault, Raw, Reply
 
 ENGINE = "langchain_gemini_compat.bulk._batch_work"
@@ -59,6 +60,23 @@ def asked(fake):
 
 def count_requests(fake, request):
     return sum((one.method, one.path) == request for one in fake.requests)
+
+
+class Killed(BaseException):
+    """Ends a run without the handlers of an `Exception`, as the end of the process would."""
+
+
+@contextmanager
+def killed_at(monkeypatch, method):
+    """End the run at the call of this method of the engine."""
+
+    def end(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{ENGINE}.{method}", end)
+        with pytest.raises(Killed):
+            yield
 
 
 @contextmanager
@@ -236,19 +254,8 @@ def test_a_batch_whose_file_was_deleted_is_not_created(fake, model, path, monkey
 @pytest.mark.parametrize("after", [False, True])
 def test_a_program_that_died_at_the_creation_pays_once(fake, model, path, monkeypatch, after):
     """After `SIGKILL`, the state contains the intent to create a batch. The batch may exist or not."""
-
-    class Killed(BaseException):
-        pass
-
-    def die(*_):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(f"{ENGINE}.BatchState.note_batch", die)
-        if not after:
-            patch.setattr(f"{ENGINE}.BatchService.create", die)
-        with pytest.raises(Killed):
-            run(model, number(4), path)
+    with killed_at(monkeypatch, "BatchState.note_batch" if after else "BatchService.create"):
+        run(model, number(4), path)
     assert len(fake.batches) == after
     assert run(model, [*number(4), "new"], path).answered == 5
     assert sorted(asked(fake)) == ["new", *number(4)]
@@ -408,6 +415,28 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
     assert asked(fake) == ["one"]
 
 
+@pytest.mark.parametrize("at", range(3))
+def test_interrupt_at_the_begin_of_a_transaction_of_the_state_pays_nothing_twice(fake, model, path, monkeypatch, at):
+    """Ctrl-C can come when the transaction is open and its block has not begun."""
+    execute, begun = Database.execute, []
+
+    def interrupt(database, statement, values=()):
+        cursor = execute(database, statement, values)
+        if statement.startswith("BEGIN") and database.path.suffix == ".batches":
+            begun.append(statement)
+            if len(begun) == at + 1:
+                raise KeyboardInterrupt
+        return cursor
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "execute", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(model, number(4), path, max_requests=2)
+    assert run(model, number(4), path, max_requests=2).answered == 4
+    assert sorted(asked(fake)) == number(4)
+    assert not path.with_name("answers.jsonl.batches").exists()
+
+
 def test_another_engine_does_not_send_rows_that_are_in_a_batch(fake, model, path):
     fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
     with pytest.raises(errors.ServerError):
@@ -429,17 +458,8 @@ def test_another_engine_can_be_used_if_no_batch_was_created(fake, model, path):
 
 def test_answers_that_a_run_could_not_forget_do_not_keep_the_state(fake, model, path, monkeypatch):
     """A crash after the answers are in the journal, and before the engine has forgotten their rows."""
-
-    class Killed(BaseException):
-        pass
-
-    def die(*_):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(f"{ENGINE}.BatchState.drop_rows", die)
-        with pytest.raises(Killed):
-            run(model, ["one", "two"], path)
+    with killed_at(monkeypatch, "BatchState.drop_rows"):
+        run(model, ["one", "two"], path)
     assert path.with_name("answers.jsonl.batches").exists()
     assert run_bulk(model, ["one", "two"], path).answered == 2
     assert not path.with_name("answers.jsonl.batches").exists()
@@ -554,16 +574,8 @@ def test_an_outage_of_more_than_an_hour_ends_a_run_that_polls(fake, model, path,
 
 
 def test_an_unknown_creation_of_rows_that_left_the_input_does_not_block_a_run(fake, model, path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
-    def die(*_):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(f"{ENGINE}.BatchState.note_batch", die)
-        with pytest.raises(Killed):
-            run(model, ["old 1", "old 2"], path)
+    with killed_at(monkeypatch, "BatchState.note_batch"):
+        run(model, ["old 1", "old 2"], path)
     plain, waits = fake.batches._describe_native, iter(range(200))
 
     def describe(batch):
@@ -620,18 +632,9 @@ def test_rows_of_another_schema_are_left_to_a_run_with_it(fake, model, path):
 
 def test_an_error_that_a_run_could_not_forget_does_not_keep_the_state(fake, model, path, monkeypatch):
     """A crash after the errors are in the journal, and before the engine has forgotten their rows."""
-
-    class Killed(BaseException):
-        pass
-
-    def die(*_):
-        raise Killed
-
     fake.answer_with(lambda _: Fault.overloaded())
-    with monkeypatch.context() as patch:
-        patch.setattr(f"{ENGINE}.BatchState.drop_rows", die)
-        with pytest.raises(Killed):
-            run(model, ["one"], path)
+    with killed_at(monkeypatch, "BatchState.drop_rows"):
+        run(model, ["one"], path)
     result = run(model, ["one"], path)
     assert (result.failed, len(asked(fake))) == (1, 1)
     assert not path.with_name("answers.jsonl.batches").exists()

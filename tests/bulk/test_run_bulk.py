@@ -5,7 +5,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pyarrow.parquet
 import pytest
@@ -15,7 +15,7 @@ from langchain_core.runnables import ConfigurableField
 from pydantic import BaseModel
 
 from langchain_gemini_compat.bulk import InvalidRowsError, OutputError, Progress, read_error, read_reply, run_bulk
-from langchain_gemini_compat.bulk._journal import Journal
+from langchain_gemini_compat.bulk._database import Database
 from langchain_gemini_compat.errors import (
     GeminiCompatWarning,
     InvalidRequestError,
@@ -519,20 +519,51 @@ def test_interrupt_keeps_the_answers_and_the_next_run_goes_on(fake, model, path)
 
 def test_interrupt_at_the_begin_of_a_transaction_is_raised_and_keeps_the_answers(fake, model, path, monkeypatch):
     """Ctrl-C can come after any instruction, also when the transaction is open and its block has not begun."""
-    execute, begun = Journal._execute, []
+    execute, begun = Database.execute, []
 
-    def interrupt(journal, statement, values=()):
-        cursor = execute(journal, statement, values)
+    def interrupt(database, statement, values=()):
+        cursor = execute(database, statement, values)
         if statement.startswith("BEGIN") and fake.requests and not begun:
             begun.append(statement)
             raise KeyboardInterrupt
         return cursor
 
-    monkeypatch.setattr(Journal, "_execute", interrupt)
+    monkeypatch.setattr(Database, "execute", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run_bulk(model, number(20), path, concurrency=4)
     assert [row["error_type"] for row in read(path)] == ["NotSent"] * 20
     assert run_bulk(model, number(20), path).answered == 20
+
+
+@pytest.fixture
+def database(tmp_path):
+    opened = Database(tmp_path / "file", lambda path, err: f"{path}: {err}")
+    yield opened
+    opened.close()
+
+
+def list_tables(database):
+    return [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+
+
+def test_transaction_that_an_interrupt_left_open_is_not_committed(database):
+    """Ctrl-C can come between the begin of the transaction and the first statement of its block."""
+    database.transaction().__enter__()
+    database.execute("CREATE TABLE lost (number)")
+    with database.transaction():
+        database.execute("CREATE TABLE kept (number)")
+    assert list_tables(database) == ["kept"]
+
+
+def test_error_in_a_transaction_commits_nothing(database):
+    with suppress(ZeroDivisionError), database.transaction():
+        database.execute("CREATE TABLE lost (number)")
+        raise ZeroDivisionError
+    assert list_tables(database) == []
+    database.execute("CREATE TABLE kept (number)")
+    with database.transaction():
+        pass
+    assert list_tables(database) == ["kept"]
 
 
 def test_full_disk_is_an_error_with_advice_and_loses_no_recorded_answer(path):
@@ -577,6 +608,8 @@ def test_rows_without_an_answer_because_of_the_account_are_the_reason_of_the_end
     assert (result.failed, result.missing, result.errors) == (0, 3, {"AuthenticationError": 3})
     fake.answer_with(answer)
     assert run_bulk(model, number(3), path).stopped is None
+    fake.answer_with(Fault.bad_key())
+    assert run_bulk(model, [*number(3), "new"], path).stopped.startswith("1 row was not answered. ")
 
 
 def test_number_that_json_does_not_have_is_null_in_the_output(fake, model, path):
