@@ -74,9 +74,17 @@ class Extras:
     reasoning_fields: tuple[str, ...] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to send back."""
+        return not (self.fields or self.server_id or self.litellm_signature or self.reasoning_fields)
+
+    @property
     def signature(self) -> str | None:
         """The thought signature in `extra_content`, under `google` or a gateway's key, else `None`."""
         return read_signature(self.fields.get("extra_content"))
+
+
+_NO_EXTRAS = Extras()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,7 @@ def _build_record(fields: JsonObject, origin: JsonObject) -> JsonObject:
 def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
     """Return the extras of `message` and of its `tool_calls`, whether stored by this package or by another one."""
     if _has_no_place(message, tool_calls):
-        return MessageExtras(Extras(), [Extras()] * len(tool_calls))
+        return MessageExtras(_NO_EXTRAS, [_NO_EXTRAS] * len(tool_calls))
     return search_extras(message, tool_calls)
 
 
@@ -166,7 +174,7 @@ def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> Message
         call_id = call["id"] or ""
         if call_id in seen:
             # If several calls have the same id, the stored extras belong to the first call.
-            calls.append(Extras())
+            calls.append(_NO_EXTRAS)
             continue
         seen.add(call_id)
         record = object_at(records, call_id)
@@ -197,7 +205,11 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return False
     model = origin.get("model")
     known = isinstance(model, str) and bool(model)
-    same_generation = not known or endpoint.family.accepts_signatures_of(family_of(str(model), endpoint.catalog))
+    same_generation = (
+        not known
+        or model == bare_model_name(endpoint.model)
+        or endpoint.family.accepts_signatures_of(family_of(str(model), endpoint.catalog))
+    )
     if endpoint.speaks_gemini:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):
@@ -213,12 +225,13 @@ def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
     Google refuses unknown keys, so Google's hosts get only `extra_content`. Any other host also gets the keys that the
     same host sent.
     """
-    if not is_replayable(extras, endpoint):
-        return Extras()
+    if extras.is_empty or not is_replayable(extras, endpoint):
+        return _NO_EXTRAS
     fields = unwrap_fields(extras.fields)
-    from_here = extras.origin is not None and extras.origin.get("host") == endpoint.host
-    if not endpoint.is_google and (from_here or not endpoint.speaks_gemini):
-        return replace(extras, fields=fields)
+    if not endpoint.is_google:
+        from_here = extras.origin is not None and extras.origin.get("host") == endpoint.host
+        if from_here or not endpoint.speaks_gemini:
+            return extras if fields is extras.fields else replace(extras, fields=fields)
     return Extras({"extra_content": fields["extra_content"]} if fields.get("extra_content") else {}, extras.origin)
 
 
@@ -231,7 +244,7 @@ def unwrap_fields(fields: JsonObject) -> JsonObject:
     """
     wrapped = fields.get("provider_specific_fields")
     if not isinstance(wrapped, dict):
-        return dict(fields)
+        return fields
     kept: JsonObject = {key: value for key, value in fields.items() if key != "provider_specific_fields"}
     rest: JsonObject = {}
     is_foreign = not _WIRE_KEYS.isdisjoint(wrapped)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from langchain_gemini_compat._wire.notes import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping, Sequence
 
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._catalog.surfaces import Endpoint
@@ -32,7 +31,7 @@ class CallHistory:
     """
 
     def __init__(self) -> None:
-        self._open: dict[str, deque[SentCall]] = {}
+        self._open: dict[str, list[SentCall]] = {}
         self._wire_ids: set[str] = set()
         self._left_out: set[str] = set()
         self._count = 0
@@ -42,11 +41,13 @@ class CallHistory:
         self._count += 1
         return self._count - 1
 
-    def add(self, calls: Mapping[str, Collection[SentCall]]) -> None:
+    def add(self, calls: Mapping[str, Sequence[SentCall]]) -> None:
         """Add the calls of one message. They replace earlier calls with the same ids."""
-        self._left_out -= calls.keys()
-        self._open.update({call_id: deque(sent) for call_id, sent in calls.items()})
-        self._wire_ids.update(call.wire_id for sent in calls.values() for call in sent)
+        for call_id, sent in calls.items():
+            self._left_out.discard(call_id)
+            self._open[call_id] = [*sent]
+            for call in sent:
+                self._wire_ids.add(call.wire_id)
 
     def leave_out(self, call_id: str | None) -> None:
         """Record that a call is not sent, so that its result is not sent either."""
@@ -71,7 +72,7 @@ class CallHistory:
         calls = self._open.get(call_id)
         if not calls:
             return None
-        return calls.popleft() if len(calls) > 1 else calls[0]
+        return calls.pop(0) if len(calls) > 1 else calls[0]
 
     def id_of_function(self, name: str) -> str:
         """Return the caller's id of the first call of a function; an empty string if the function was not called."""

@@ -52,21 +52,26 @@ def encode_messages(
     media: list[JsonObject] = []
     for index, given in enumerate(messages):
         context.index = index
-        message = _as_tool_message(given, context) if isinstance(given, FunctionMessage) else given
+        # `AIMessage` comes first, because `isinstance` with a pydantic class takes a microsecond if the answer is no.
+        if isinstance(given, AIMessage) or not isinstance(given, (ToolMessage, FunctionMessage)):
+            if media:
+                placed.append(_media_message(media))
+                media = []
+            wire = _encode_message(given, context)
+            if wire is not None:
+                placed.append(Placed(wire, index))
+            continue
+        message = given if isinstance(given, ToolMessage) else _as_tool_message(given, context)
         if isinstance(message.content, list):
             _note_dropped_options(message, context)
-        if not isinstance(message, ToolMessage):
-            placed += _media_message(media)
-            media = []
-            wire = _encode_message(message, context)
-            placed += [Placed(wire, index)] if wire is not None else []
-        elif context.calls.is_left_out(message.tool_call_id):
+        if context.calls.is_left_out(message.tool_call_id):
             context.note(f"The result of call {message.tool_call_id!r} was left out, because its call was left out.")
         else:
             result, following = _encode_tool_message(message, context)
             placed.append(Placed(result, index))
             media += following
-    placed += _media_message(media)
+    if media:
+        placed.append(_media_message(media))
     encoded = arrange_turns(placed, family, notes) if endpoint.speaks_gemini else leave_out_orphans(placed, notes)
     if not encoded:
         raise InvalidHistoryError(
@@ -76,9 +81,9 @@ def encode_messages(
     return encoded
 
 
-def _media_message(parts: list[JsonObject]) -> list[Placed]:
-    """Return a list with a user message for the media of the preceding tool results; an empty list without media."""
-    return [Placed({"role": "user", "content": [*parts]})] if parts else []
+def _media_message(parts: list[JsonObject]) -> Placed:
+    """Return a user message with the media of the preceding tool results."""
+    return Placed({"role": "user", "content": [*parts]})
 
 
 def _as_tool_message(message: FunctionMessage, context: EncodingContext) -> ToolMessage:
@@ -94,6 +99,7 @@ def _encode_message(message: BaseMessage, context: EncodingContext) -> JsonObjec
     """Return the message in wire form; `None` for an empty message."""
     given = cast("str | list[JsonValue] | None", message.content) or ""
     if isinstance(given, list):
+        _note_dropped_options(message, context)
         _note_lost_blocks(message, given, context)
     content = parse_content(given)
     if isinstance(message, AIMessage):
@@ -147,10 +153,10 @@ def _encode_role(message: BaseMessage, context: EncodingContext) -> str:
 
 
 def _role_of(message: BaseMessage) -> str:
-    if isinstance(message, SystemMessage):
-        return "system"
     if isinstance(message, HumanMessage):
         return "user"
+    if isinstance(message, SystemMessage):
+        return "system"
     if isinstance(message, ChatMessage):
         return _ROLES.get(message.role, message.role)
     raise InvalidHistoryError(

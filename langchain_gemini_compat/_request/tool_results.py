@@ -158,6 +158,8 @@ def _breaks_core(block: JsonValue) -> bool:
 
 
 def _read_contents(content: object, endpoint: Endpoint, family: ModelFamily) -> _Contents:
+    if isinstance(content, str):
+        return _Contents([(content, None)])
     found = _Contents()
     for block in _flatten(content, _MOST_NESTED):
         extra = as_json_object(block.extra)
