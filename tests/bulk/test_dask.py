@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack, contextmanager
 
 import dask
 import pytest
@@ -150,4 +151,46 @@ def test_cluster_without_workers_is_an_error(tmp_path, monkeypatch):
         pytest.raises(TimeoutError, match="has had no worker for 1 s, so no row was sent"),
     ):
         run_bulk(fake.chat_model(), ["x"], tmp_path / "answers.jsonl", engine=DaskEngine(client))
+    assert fake.requests == []
+
+
+@contextmanager
+def cluster_of_processes(folder):
+    """Start a scheduler and a worker with Dask's own commands, in another folder. Yield the scheduler's address."""
+    file, name = folder / "scheduler.json", [sys.executable, "-m", "dask"]
+    options = ["--scheduler-file", str(file), "--no-dashboard"]
+    with ExitStack() as stack:
+        for command in (["scheduler", "--host", "127.0.0.1", "--port", "0"], ["worker", "--nthreads", "4"]):
+            process = stack.enter_context(
+                subprocess.Popen([*name, *command, *options], cwd=folder, stderr=subprocess.DEVNULL)
+            )
+            stack.callback(process.terminate)
+        while not file.exists():
+            time.sleep(0.05)
+        yield json.loads(file.read_text("utf-8"))["address"]
+
+
+def test_command_sends_rows_from_a_cluster_and_leaves_it_running(tmp_path):
+    """The second run shows that the first run did not stop the cluster."""
+    fake, other = FakeGemini(answer), tmp_path / "cluster"
+    other.mkdir()
+    (tmp_path / "in.jsonl").write_text("".join(f'"word {number}"\n' for number in range(20)), "utf-8")
+    command = [sys.executable, "-m", "langchain_gemini_compat", "bulk", "in.jsonl"]
+    with fake.serve() as url, cluster_of_processes(other) as address:
+        for name in ("first.jsonl", "second.jsonl"):
+            subprocess.run([*command, name, "--dask", address, "--base-url", url], cwd=tmp_path, check=False)
+    for name in ("first.jsonl", "second.jsonl"):
+        rows = read(tmp_path / name)
+        assert [row["text"] for row in rows] == [None if at == 7 else f"About word {at}" for at in range(20)]
+        assert rows[7]["error_type"] == "ContextOverflowError"
+    assert len(fake.requests) == 40
+
+
+def test_scheduler_that_does_not_answer_is_an_error(tmp_path):
+    fake = FakeGemini("x")
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(OSError, match="Timed out trying to connect to tcp://127"),
+    ):
+        run_bulk(fake.chat_model(), ["x"], tmp_path / "answers.jsonl", engine=DaskEngine("tcp://127.0.0.1:9"))
     assert fake.requests == []
