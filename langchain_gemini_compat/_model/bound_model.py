@@ -15,7 +15,6 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence, RunnableSerializable
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import merge_configs
-from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.utils import ConfigurableField
 from pydantic import ConfigDict
 
@@ -202,6 +201,9 @@ class StructuredModel(TracedAsLangChain, RunnableSequence[LanguageModelInput, An
 
 def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
     """Convert LangChain's `runnable` to this package's class, which adds the method `preview`."""
+    # Imported here to keep the import of the package fast, like the classes below.
+    from langchain_core.runnables.configurable import DynamicRunnable
+
     if isinstance(runnable, PreviewedRunnable):
         return runnable
     if isinstance(runnable, RunnableBinding):
@@ -234,7 +236,8 @@ def find_model(runnable: object, *, before_fallbacks: bool = False) -> tuple[obj
         before_fallbacks: If `True` and the model has fallbacks, return the first model. If `False`, return the
             runnable with the model and its fallbacks.
     """
-    # The class is imported here to keep the import of the package fast. LangChain imports the class on first use too.
+    # Imported here to keep the import of the package fast. LangChain imports these classes on first use, too.
+    from langchain_core.runnables.configurable import DynamicRunnable
     from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 
     options: Mapping[str, Any] = {}
