@@ -381,6 +381,19 @@ def test_signature_is_stored_once():
     assert not is_replayable(extras, endpoint("ai_studio"))
 
 
+@pytest.mark.parametrize(
+    ("provider", "is_sent"),
+    [("google_genai", True), ("litellm", True), (None, True), ("anthropic", False), ("bedrock_converse", False)],
+)
+def test_signatures_in_blocks_of_other_providers_are_not_sent(provider, is_sent):
+    """Google refuses the signature of another provider, such as Claude's."""
+    block = {"type": "tool_call", "id": "c1", "name": "f", "args": {}, "extras": {"signature": SIGNATURE}}
+    metadata = {} if provider is None else {"model_provider": provider}
+    message = AIMessage([block], tool_calls=[{"name": "f", "args": {}, "id": "c1"}], response_metadata=metadata)
+    (extras,) = recover_extras(message, message.tool_calls).calls
+    assert extras.signature == (SIGNATURE if is_sent else None)
+
+
 LITELLM_ID = "c1__thought__c2ln"
 PLACES_OF_SIGNATURES = [
     AIMessage("hi"),

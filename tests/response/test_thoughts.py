@@ -109,6 +109,17 @@ def test_tag_after_thoughts_in_a_separate_field_is_text():
     assert [*splitter.feed("<think>hi"), *splitter.finish()] == [TextDelta("<think>hi")]
 
 
+def test_server_that_promises_thoughts_again_does_not_end_the_current_thoughts():
+    """The first promise comes after a text without a tag, and the second promise between the tags."""
+    splitter = ThoughtSplitter()
+    splitter.expect_answer()
+    splitter.expect_thoughts()
+    events = [*splitter.feed("<think>a")]
+    splitter.expect_thoughts()
+    events += [*splitter.feed("b</think>hi"), *splitter.finish()]
+    assert events == [ThoughtDelta("a"), ThoughtDelta("b"), TextDelta("hi")]
+
+
 def test_at_most_a_tag_is_held_back():
     """Only text that can still become a tag is held back."""
     splitter = ThoughtSplitter()

@@ -450,9 +450,19 @@ def test_extra_fields_of_a_call_come_once(entries, expected):
     assert extras == expected
 
 
-def test_signature_comes_with_the_header_of_its_call():
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry("c", "f", "", extra_content=SIGNED)],
+        [entry("c", extra_content=SIGNED), entry("c", "f", "")],
+        [entry(extra_content=SIGNED), entry("c", "f", "")],
+    ],
+)
+def test_signature_comes_with_the_header_of_its_call(entries):
+    """The signature may arrive earlier than the name."""
     tracker = ToolCallTracker("seed")
-    head, extras = tracker.feed([entry("c", "f", "", extra_content=SIGNED)])
+    assert [event for early in entries[:-1] for event in tracker.feed([early])] == []
+    head, extras = tracker.feed(entries[-1:])
     assert (head.id, extras.id) == ("c", "c")
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from wire import Wire, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._response.finish_reasons import classify_ending
+from langchain_gemini_compat._response.finish_reasons import classify_ending, is_at_least_as_severe
 from langchain_gemini_compat._response.tool_calls import ToolCallTracker
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES
 
@@ -640,6 +640,12 @@ def test_unknown_native_reason_invalidates_a_call_without_arguments():
 def test_finish_reasons_have_their_kind(words, kind):
     """Field case A5: the list has the finish reasons of all servers in the sources."""
     assert {classify_ending(word) for word in words.split()} == {kind}
+
+
+def test_of_several_finish_reasons_the_most_severe_one_counts():
+    kinds = ("clean", "calls", "unknown", "cut", "broken", "filtered", "malformed")
+    for place, kind in enumerate(kinds):
+        assert [earlier for earlier in kinds if is_at_least_as_severe(kind, earlier)] == [*kinds[: place + 1]]
 
 
 def test_text_with_an_unknown_finish_reason_is_kept():

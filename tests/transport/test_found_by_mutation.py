@@ -4,11 +4,13 @@ import asyncio
 import gzip
 import pickle
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from types import SimpleNamespace
 
 import pytest
+from langchain_core.rate_limiters import InMemoryRateLimiter
 from wire import Wire, completion, http, reply
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
@@ -33,6 +35,9 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
 
 
 @pytest.mark.parametrize("waiting", [b'data: {"a": 1}\n', b'data: {"a": ', b'data: {"a": 1}', b"da"])
@@ -242,3 +247,64 @@ def test_retry_after_in_the_past_is_a_wait_of_zero(zone):
     with pytest.raises(errors.ServerError) as caught:
         chat.invoke("hi")
     assert caught.value.retry_after == 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of `Tries`, which the test moves."""
+    moved = Clock()
+    monkeypatch.setattr(_retry, "time", SimpleNamespace(monotonic=moved, sleep=moved.sleep))
+    return moved
+
+
+def test_calls_wait_for_a_token_no_longer_than_for_the_first_byte(clock):
+    tries = build_tries(Gate(), first_byte=30.0)
+    with tries.waiting_for_token() as end:
+        assert end == pytest.approx(clock.now + 30)
+    for waited, left in ((12, 18), (100, 0), (1, 0)):
+        # Only the failed waits count.
+        clock.now += 1000
+        with suppress(errors.CredentialsError), tries.waiting_for_token():
+            clock.now += waited
+            raise errors.CredentialsError("no token")
+        with tries.waiting_for_token() as end:
+            assert end == pytest.approx(clock.now + left)
+
+
+@pytest.mark.parametrize("limits", [{}, {"first_byte": None}, {"first_byte": 900.0}])
+def test_wait_for_a_token_has_no_limit_of_its_own_by_default(clock, limits):
+    with build_tries(Gate(), **limits).waiting_for_token() as end:
+        assert end is None
+    with build_tries(Gate(), total=50.0, **limits).waiting_for_token() as end:
+        assert end == pytest.approx(clock.now + 50)
+
+
+def test_changed_request_is_sent_at_once_within_the_limits_of_the_call(clock):
+    assert build_tries(Gate(), retries=1).try_at_once()
+    assert not build_tries(Gate(), retries=0).try_at_once()
+    delivered = build_tries(Gate())
+    delivered.mark_delivered()
+    assert not delivered.try_at_once()
+    late = build_tries(Gate(), total=50.0)
+    clock.now += 51
+    assert not late.try_at_once()
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_wait_for_the_rate_limiter_before_a_retry_does_not_count(clock, way):
+    class Limiter(InMemoryRateLimiter):
+        def acquire(self, *, blocking=True):
+            clock.now += 40
+            return blocking
+
+        async def aacquire(self, *, blocking=True):
+            return self.acquire(blocking=blocking)
+
+    tries = Tries(2, TimeLimits(total=50.0), Gate(clock), rate_limiter=Limiter())
+    for retries in (0, 1):
+        tries.retries = retries
+        if way == "sync":
+            tries.wait()
+        else:
+            await tries.await_turn()
+        assert tries.deadline == pytest.approx(150 + 40 * retries)
