@@ -1860,8 +1860,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     The package neither closes nor shares the client. Google's token requests do not use this client.
                     Default: `None`, which means a client that the package builds. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
-                    The limits of streams then apply: only the first chunk has to arrive within `first_byte`. Embeddings
-                    ignore this parameter. Default: `False`. Surfaces: all.
+                    Then `first_byte` is the limit for the first chunk and not for the whole reply. Embeddings ignore
+                    this parameter. Default: `False`. Surfaces: all.
                 stream_usage: Whether a stream asks for token counts.
                     Vertex AI always sends them. The counts are in `usage_metadata` of the last chunk. Default: `True`.
                     Surfaces: AI Studio, compatible servers.
@@ -1892,8 +1892,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     Default: LangChain's global setting.
                 rate_limiter: Rate limiter that each request waits for before it is sent.
                     Default: `None`, which means no limit.
-                disable_streaming: Whether `stream` sends the request of `invoke`.
-                    `"tool_calling"` does so only with tools. Default: `False`.
+                disable_streaming: Whether `stream` sends the request of `invoke` and returns the whole reply as one
+                    chunk.
+                    With `"tool_calling"`, only calls with tools do so. Default: `False`.
                 output_version: Form of the `content` of messages: `"v0"`, or `"v1"` for standard content blocks.
                     Default: `None`, which means the environment variable `LC_OUTPUT_VERSION`, then `v0`.
                 profile: What the model can do, for agents and middleware.

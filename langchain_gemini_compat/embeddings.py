@@ -401,8 +401,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     of the request.
                     Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
-                    The limits of streams then apply: only the first chunk has to arrive within `first_byte`. Embeddings
-                    ignore this parameter. Default: `False`. Surfaces: all.
+                    Then `first_byte` is the limit for the first chunk and not for the whole reply. Embeddings ignore
+                    this parameter. Default: `False`. Surfaces: all.
             """
 
 

@@ -168,9 +168,9 @@ class ConnectionFields(BaseModel):
     )
     streaming: bool = Field(
         default=False,
-        description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. The "
-        "limits of streams then apply: only the first chunk has to arrive within `first_byte`. Embeddings ignore this "
-        "parameter. Default: `False`. Surfaces: all.",
+        description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Then "
+        "`first_byte` is the limit for the first chunk and not for the whole reply. Embeddings ignore this parameter. "
+        "Default: `False`. Surfaces: all.",
     )
 
     @field_validator("model", mode="before")

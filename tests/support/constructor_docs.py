@@ -38,8 +38,8 @@ LANGCHAIN = {
     "metadata": "Metadata of every call in traces. Default: `None`.",
     "verbose": "Whether LangChain prints every call. Default: LangChain's global setting.",
     "rate_limiter": "Rate limiter that each request waits for before it is sent. Default: `None`, which means no limit.",
-    "disable_streaming": 'Whether `stream` sends the request of `invoke`. `"tool_calling"` does so only with tools. '
-    "Default: `False`.",
+    "disable_streaming": "Whether `stream` sends the request of `invoke` and returns the whole reply as one chunk. With "
+    '`"tool_calling"`, only calls with tools do so. Default: `False`.',
     "output_version": 'Form of the `content` of messages: `"v0"`, or `"v1"` for standard content blocks. Default: '
     "`None`, which means the environment variable `LC_OUTPUT_VERSION`, then `v0`.",
     "profile": "What the model can do, for agents and middleware. Default: `None`, which means the known facts about "
