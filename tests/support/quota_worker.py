@@ -9,7 +9,10 @@ THREADS = 8
 
 
 def work(model, start, seconds, results):
-    """Wait at the barrier `start`, then call `model` in threads. Put the numbers of answers and of failures."""
+    """Wait at the barrier `start`, then call `model` in threads for so many seconds.
+
+    Put the numbers of answers and of failures into the queue `results`.
+    """
     start.wait()
     results.put(call_until(model, time.monotonic() + seconds))
 
