@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class LazyModule:
     """A placeholder for a module that is slow to import.
 
-    Reading an attribute imports the module, so do not read attributes on the path of a successful call. Some
-    placeholders are used only in annotations.
+    Reading an attribute of the placeholder imports the module. So the code of a successful call must not read an
+    attribute. Some placeholders are used only in annotations.
 
     >>> LazyModule("json").JSONDecodeError.__name__
     'JSONDecodeError'

@@ -32,7 +32,8 @@ SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
 RECORDS_KEY = "__gemini_compat_records__"
 #: The placeholder for a missing signature, from Google's page on thought signatures.
 PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
-#: LiteLLM's Gemini gateway appends this mark and the signature to the id of a tool call. An id had 4,572 characters.
+#: LiteLLM's Gemini gateway appends this mark and the signature to the id of a tool call. Such ids are long: one had
+#: 4,572 characters.
 LITELLM_MARK = "__thought__"
 #: All spellings of the placeholder that packages and gateways write. The last one is LiteLLM's, in base64.
 PLACEHOLDER_SIGNATURES = (
@@ -46,8 +47,8 @@ _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
 #: Keys that gateways add to a tool call. The values of these keys are sent back unchanged.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys in replies of servers behind LiteLLM. If `provider_specific_fields` contains such a key, LiteLLM has moved all
-#: keys of the reply that LiteLLM does not know into that object.
+#: Keys that servers behind LiteLLM send. LiteLLM moves all keys of a reply that it does not know into the object
+#: `provider_specific_fields`. If one of the keys below is in this object, LiteLLM has moved keys.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
 #: Keys that LiteLLM 1.108 itself reads from `provider_specific_fields` of a request. They must stay in that object.
 _READ_BY_LITELLM = frozenset(
@@ -96,7 +97,9 @@ class MessageExtras:
 
 
 def split_litellm_id(wire_id: str) -> tuple[str, str]:
-    """Split an id of LiteLLM into the id before the mark and the signature. For other ids, the signature is empty.
+    """Split an id of LiteLLM at `LITELLM_MARK` into the original id and the signature.
+
+    If the id does not contain the mark, return the whole id and an empty signature.
 
     >>> split_litellm_id("call_1__thought__c2ln")
     ('call_1', 'c2ln')
@@ -124,8 +127,8 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
 def attach_call_extras(call_id: str, fields: JsonObject, origin: JsonObject) -> JsonObject:
     """Return the `additional_kwargs` that store the signature and the other fields of a call.
 
-    Pass an empty `origin` if an earlier chunk of the reply contains the origin, because LangChain concatenates the
-    strings of two chunks.
+    Pass an empty `origin` if an earlier chunk of the reply contains the origin. Otherwise, LangChain would concatenate
+    the strings of the two origins when it adds the chunks.
     """
     kept = dict(fields)
     signature = cast("str | None", kept.pop("litellm_signature", None))
@@ -149,7 +152,7 @@ def _build_record(fields: JsonObject, origin: JsonObject) -> JsonObject:
 
 
 def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """Return the extras of `message` and of its `tool_calls`, whether stored by this package or by another one."""
+    """Return the extras of `message` and of its `tool_calls`, even if another package stored them."""
     if _has_no_place(message, tool_calls):
         return MessageExtras(_NO_EXTRAS, [_NO_EXTRAS] * len(tool_calls))
     return search_extras(message, tool_calls)
@@ -163,7 +166,7 @@ def _has_no_place(message: AIMessage, tool_calls: Sequence[ToolCall]) -> bool:
 
 
 def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """Return the same as `recover_extras`, but search every message, even one that cannot contain extras."""
+    """Search `message` and its `tool_calls` for extras, and return them. `recover_extras` calls this if necessary."""
     kept = message.additional_kwargs
     records, signatures = object_at(kept, RECORDS_KEY), object_at(kept, SIGNATURES_KEY)
     raw_calls = _raw_calls(message)
@@ -198,8 +201,9 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     if not origin or not origin.get("surface"):
         return True
     host = origin.get("host")
-    # A user may configure a gateway first as a compatible server and later with another `surface`. The server is the
-    # same, although the surfaces differ. Vertex and AI Studio are always different servers.
+    # A user may configure a gateway first as `openai_compatible` and later with another `surface`. Then the surfaces
+    # differ although the server is the same, so the hosts are compared. Vertex and AI Studio are always different
+    # servers.
     is_other = origin["surface"] != endpoint.surface
     if is_other and not (endpoint.may_be_reached_as(origin["surface"]) and host == endpoint.host):
         return False
@@ -222,8 +226,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
 def select_extras(extras: Extras, endpoint: Endpoint) -> Extras:
     """Return the part of `extras` that may be sent to `endpoint`.
 
-    Google refuses unknown keys, so Google's hosts get only `extra_content`. Any other host also gets the keys that the
-    same host sent.
+    Google refuses unknown keys, so Google's hosts get only `extra_content`. Any other host also gets the unknown
+    keys that came from this host.
     """
     if extras.is_empty or not is_replayable(extras, endpoint):
         return _NO_EXTRAS
@@ -259,7 +263,10 @@ def unwrap_fields(fields: JsonObject) -> JsonObject:
 
 
 def is_signed(call: JsonObject) -> bool:
-    """Return whether a tool call, in the JSON form of the API, has a signature under a gateway's own key."""
+    """Return whether a tool call has a signature in its id, or under a key that only gateways use.
+
+    `call` is a tool call as in the JSON of the API.
+    """
     function = object_at(call, "function")
     inner = object_at(function, "provider_specific_fields")
     places = (call, function, object_at(call, "provider_specific_fields"), inner)
@@ -312,7 +319,7 @@ class _BlockSignatures:
 
 
 def block_signature(block: Mapping[str, JsonValue]) -> str | None:
-    """Return the signature in a content block, if it has one."""
+    """Return the signature in a content block, or `None` if the block has no signature."""
     found = (object_at(block, "extras").get("signature"), block.get("thought_signature"), block.get("signature"))
     return next((signature for signature in found if isinstance(signature, str) and signature), None)
 
@@ -339,7 +346,11 @@ def _build_extras(stored: JsonObject, origin: Mapping[str, JsonValue] | None) ->
 
 
 def _restore_fields(stored: JsonObject, signature: JsonValue) -> JsonObject:
-    """Return the stored fields of a tool call, with the signature at the place where the server sent it."""
+    """Return the stored fields of a tool call, and add its signature, which is stored in another map.
+
+    If the server sent the signature in the id of the call, as LiteLLM does, add it as `litellm_signature`. Otherwise,
+    add it to `extra_content`.
+    """
     fields = dict(stored)
     if not signature:
         return fields

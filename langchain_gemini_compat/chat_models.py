@@ -795,8 +795,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         `seed` was left out: ai_studio does not take it. (With `strict=True`, no changed request is sent.)
         ```
 
-        **Other fields.** Send a field that has no parameter. `google` goes under the literal key `extra_body` of the
-        body:
+        **Other fields.** Send a field that has no parameter. The entry `google` is sent inside the body's key
+        `extra_body`:
 
         ```python
         body, _ = model.preview("Hello", extra_body={"google": {"labels": {"team": "a"}}})
@@ -967,9 +967,10 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     @model_validator(mode="before")
     @classmethod
     def _forget_profile_of_other_model(cls, values: object) -> object:
-        """Leave out a `profile` from the catalog if `values` contains all fields of another model.
+        """Remove the `profile` from `values` if the profile is from the catalog and `values` contains all fields.
 
-        `configurable_fields` builds a model from such values. The new model then gets its own profile.
+        `configurable_fields` builds a new model from all fields of an old model, and changes some of them. The profile
+        of the old model may not fit the new model, so the new model looks up its own profile.
         """
         if (
             isinstance(values, dict)
@@ -1454,9 +1455,11 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return request
 
     def _report_notes(self, request: Request) -> None:
-        """Warn once about each left-out or adjusted parameter, tight limit, misspelled name and end of a service.
+        """Warn about notes that the user should see, and log the first note of each kind.
 
-        The first note of each kind is logged. The metadata of the reply contains all notes.
+        The warnings are about parameters that were left out or adjusted, about misspelled names, and about a
+        `max_tokens` that thinking may use up. There is also a warning if the service of the model ends soon or has
+        ended. Each warning is given once. The metadata of the reply contains all notes.
         """
         ending = take_end_warning(request.endpoint)
         if ending:
@@ -1522,8 +1525,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        # This is not a generator function, because another generator would take as much time as decoding a piece of
-        # text.
+        # This function returns a generator and is not a generator function itself. One more generator would take as
+        # much time for each chunk as decoding the chunk.
         request = self._build(messages, stop, kwargs, stream=True)
         chunks = _call.stream(request, self._open_transport(), ReplyDecoder, self.rate_limiter)
         return _report_tokens(chunks, run_manager) if run_manager else chunks
@@ -1939,5 +1942,8 @@ async def _areport_tokens(
 
 
 def _message_id(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None) -> str:
-    """Return the ID that langchain-core gives to the message of this run if the model sets no ID."""
+    """Return the ID that langchain-core gives to a message if the model sets none. The ID contains the run's ID.
+
+    Without `run_manager`, return an empty string.
+    """
     return f"{LC_ID_PREFIX}-{run_manager.run_id}" if run_manager else ""

@@ -119,12 +119,12 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return endpoint
 
     def _resolve(self) -> Connection:
-        # Without this check, the constructor would select Vertex AI with a warning, and then raise an error for Vertex
-        # AI.
+        # The environment may contain both an API key and a project. Without this check, the constructor would first
+        # warn that it selects Vertex AI, and then raise an error, because Vertex AI has no `/embeddings` endpoint.
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
         if not any((*chosen, self.credentials)) and has_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
-        # This check comes before the check of the credentials, since no credentials would help.
+        # A URL of Vertex AI is an error with any credentials. So this check comes before that of the credentials.
         if self.surface is None and self.base_url and leads_to_vertex(self.base_url, has_vertex_arguments=False):
             raise UnsupportedParameterError(_NOT_ON_VERTEX)
         return super()._resolve()
@@ -201,8 +201,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if len({len(vector) for vectors in found.values() for vector in vectors}) > 1:
-            # `join_vectors` will raise an error for these vectors. A thread imports the error's class, so the event
-            # loop keeps running.
+            # The vectors have different lengths, so `join_vectors` will raise an error. The class of the error is
+            # imported in a thread first, because the import would block the event loop.
             await aimport_classes()
         return join_vectors(found[batch.first] for batch in batches)
 
@@ -257,7 +257,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
     if TYPE_CHECKING:
         # At run time, pydantic builds the constructor from the fields. Type checkers and editors read this signature,
         # which also has the aliases. `tests/support/constructor_docs.py` writes the docstring. `tests/typing` compares
-        # both with the fields.
+        # the signature and the docstring with the fields.
         def __init__(
             self,
             *,

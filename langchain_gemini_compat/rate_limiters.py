@@ -35,8 +35,8 @@ _MINUTE_MS = 61_000
 _REDIS_SECONDS = 5.0
 #: Maximum number of async calls that send a command to Redis at the same time.
 _THREADS = 8
-#: Maximum random part of a sleep if `burst` is 1, as a fraction of the time between two turns. The fraction is small,
-#: because with a `burst` of 1, a turn that is not used at once is lost.
+#: Waiting calls add a random time to their sleep. If `burst` is 1, this number times the time between two turns is the
+#: longest random time. The number is small, because with a `burst` of 1, a turn that is not used at once is lost.
 _LATE_SHARE = 0.1
 _SCHEMES = frozenset({"redis", "rediss", "unix"})
 #: The message repeats no part of the URL, because any part may belong to the password.
@@ -195,7 +195,7 @@ class _Threads:
         return await asyncio.wrap_future(self._start().submit(lambda: context.run(self._take, bucket, now)))
 
     def _start(self) -> ThreadPoolExecutor:
-        """Return the executor of this process. A forked process does not have the threads of its parent."""
+        """Return the executor of this process. Create a new one after a fork, because a fork does not copy threads."""
         if self._executor is None or self._pid != os.getpid():
             self._pid, self._executor = os.getpid(), ThreadPoolExecutor(_THREADS, "redis-rate-limiter")
         return self._executor
@@ -220,10 +220,12 @@ class _Pauses:
     def next(self, seconds: float) -> float:
         """Return how long to sleep if the next turn is free in `seconds`. Raise an error after the limiter's `timeout`.
 
-        Redis tells all waiting calls the time of the same turn, so each call adds a random time to its sleep. Up to
-        `burst` unused turns are kept, so a late call loses no turn. The random time is at most half of the time in
-        which `burst` - 1 turns become free. The other half is a reserve for a slow machine. For a `burst` of 1, see
-        `_LATE_SHARE`.
+        All waiting calls learn the time of the same next turn from Redis. Each call adds a random time to its sleep, so
+        that the calls do not all ask at once.
+
+        Up to `burst` unused turns are kept. So no turn is lost if a call is late by the time in which `burst` - 1 turns
+        become free. The random time is at most half of this time. The other half is a reserve for a slow machine. For a
+        `burst` of 1, see `_LATE_SHARE`.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -241,11 +243,12 @@ class _Pauses:
 class _SharedBucket:
     """Counts the turns in a store of pyrate-limiter, by the generic cell rate algorithm.
 
-    The store contains one number, even under heavy traffic, and checks and changes it in one atomic step.
+    The algorithm needs only one number, however many turns were taken. The store checks and changes this number in one
+    atomic step.
 
     Args:
         settings: The arguments of the limiter.
-        store: Contains the number.
+        store: The store that contains the number.
         now_ms: Returns the time in milliseconds.
     """
 

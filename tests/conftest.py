@@ -11,7 +11,8 @@ from langchain_gemini_compat._catalog.catalog_file import CATALOG_VARIABLE
 from langchain_gemini_compat._request.known_refusals import forget_refusals
 from langchain_gemini_compat._transport import client_factory
 
-#: Files with long tests. They run first, so that at the end no worker of pytest-xdist is still busy alone.
+#: Files with long tests. They run first. If a long test started last, all other workers of pytest-xdist would wait
+#: for it.
 LONG_FILES = {
     "test_aiohttp",
     "test_auth_shared",
@@ -38,18 +39,24 @@ LONG_FILES = {
 
 
 def pytest_collection_modifyitems(items):
-    """Run the long files first."""
+    """Run the tests of the files in `LONG_FILES` before all other tests."""
     items.sort(key=lambda item: item.path.stem not in LONG_FILES)
 
 
 def pytest_collection_finish():
-    """Keep the 16,000 collected tests out of garbage collections, which take half a second with them."""
+    """Exclude the 16,000 collected tests from garbage collection.
+
+    Otherwise, each collection would look at these objects and take half a second.
+    """
     gc.collect()
     gc.freeze()
 
 
 def pytest_configure():
-    """Ctrl-C works in the tests, also in a background job of a shell, which ignores it and hands that on."""
+    """Make Ctrl-C raise `KeyboardInterrupt`, even if pytest runs as a background job of a shell.
+
+    A shell starts a background job so that the job ignores the signal of Ctrl-C. Child processes inherit this.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -66,7 +73,10 @@ def record(request):
 
 @pytest.fixture(autouse=True)
 def no_credentials_of_the_machine(monkeypatch, request):
-    """Tests do not depend on who runs them, unless they record."""
+    """Remove keys, project and location from the environment, except when cassettes are recorded.
+
+    A test must not depend on the machine that runs it.
+    """
     if not request.config.getoption("--record"):
         for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"):
             monkeypatch.delenv(name, raising=False)
@@ -75,25 +85,37 @@ def no_credentials_of_the_machine(monkeypatch, request):
 
 @pytest.fixture(autouse=True)
 def day_without_ends(monkeypatch):
-    """No test fails because the service of a model ends."""
+    """Set the current day to a fixed date.
+
+    Otherwise, tests would fail on the day on which the package begins to warn that Google ends a model.
+    """
     monkeypatch.setattr(ends, "clock", lambda: date(2026, 1, 1))
 
 
 @pytest.fixture(autouse=True)
 def no_known_refusals():
-    """What a server of another test refused is forgotten."""
+    """Forget all refusals before each test.
+
+    The package remembers what a server refused, so a refusal in one test would change the requests of the next.
+    """
     forget_refusals()
 
 
 @pytest.fixture(autouse=True)
 def no_terminal(monkeypatch):
-    """The command writes as on a pipe, also where pytest runs in a terminal or sets its width for its workers."""
+    """Remove the variable `COLUMNS`, so that the command-line tool formats its output as for a pipe.
+
+    A shell or pytest-xdist may set this variable.
+    """
     monkeypatch.delenv("COLUMNS", raising=False)
 
 
 @pytest.fixture(autouse=True)
 def async_transport(monkeypatch, request):
-    """Async calls go over httpx, also where aiohttp is installed. `transports` has parameters that choose aiohttp."""
+    """Send async calls over httpx, even if aiohttp is installed. A test can choose aiohttp with a parameter.
+
+    The module `transports` has these parameters. The fixture returns the name of the transport.
+    """
     name = getattr(request, "param", "httpx")
     if name == "httpx":
         monkeypatch.setattr(client_factory, "find_aiohttp_client", lambda: None)

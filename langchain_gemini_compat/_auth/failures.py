@@ -50,7 +50,10 @@ class Failure:
     build: Callable[[], GeminiCompatError] | None = None
 
     def make_error(self) -> GeminiCompatError:
-        """Return a new `CredentialsError`, or a placeholder for it (see `_errors.pending.make_error`)."""
+        """Return a new `CredentialsError`.
+
+        If openai is not imported yet, the result may be a placeholder for the error (see `_errors.pending.make_error`).
+        """
         return make_error(self._build_error)
 
     def _build_error(self) -> errors.CredentialsError:
@@ -66,9 +69,10 @@ class AbandonedRefreshError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Wording:
-    """For one kind of credentials: its name in error messages, and the advice if a server refuses the credentials.
+    """Words for error messages about one kind of credentials.
 
-    `{mail}` in `remedy` is the address of the service account.
+    `noun` is the name of the kind. `remedy` is the advice for the case that a server refuses the credentials. `{mail}`
+    in `remedy` is replaced by the address of the service account.
     """
 
     noun: str
@@ -151,10 +155,10 @@ _LONGEST_REASON = 300
 def describe_failure(
     err: BaseException, credentials: Credentials | None, source: str, answer: TokenResponse | None = None
 ) -> Failure:
-    """Return the failure for an exception that a lookup or refresh of credentials raised.
+    """Return a `Failure` that describes `err`, an exception from the lookup or the refresh of credentials.
 
-    `source` names the origin of the credentials, for example ``argument `credentials` ``. `answer` is the last HTTP
-    response of a server.
+    `source` names the origin of the credentials, for example ``argument `credentials` ``. `answer` is the response to
+    google-auth's last HTTP request; `None` if there is none.
     """
     if isinstance(err, AbandonedRefreshError):
         return Failure("No caller waits for the token any longer.", is_timeout=True)

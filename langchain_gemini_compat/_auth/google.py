@@ -96,7 +96,8 @@ def _share_source(
     state, key = share_state(credentials, quota_project_id, client)
     return share_source(
         _shared_sources,
-        # The ids in the key stay unique, because the token source keeps the state and the client alive.
+        # Python reuses the id of an object that was garbage collected. The token source keeps `state` and `client`
+        # alive, so no other object gets their ids.
         (*key, id(state), quota_project_id, id(client)),
         lambda: GoogleTokens(credentials, quota_project_id, state, client, _now),
     )
@@ -151,7 +152,7 @@ class GoogleTokens:
 
     @property
     def account(self) -> Hashable:
-        """An object that identifies the credentials. All models with the same credentials have the same object."""
+        """An object that identifies the credentials. Models with the same credentials share this object."""
         return self._state.account
 
     @property
@@ -293,8 +294,8 @@ class GoogleTokens:
         finally:
             self._state.last_snapshot = _snapshot(credentials)
         expiry = _expiry(credentials)
-        # The `refresh` method of a caller's own class may leave the old expiry in place. Then the new expiry is
-        # unknown.
+        # If the caller wrote the class of the credentials, `refresh` may set a new token but keep the old expiry. Then
+        # the expiry of the new token is unknown.
         is_left = expiry is not None and expiry == before and expiry <= self._clock()
         return None if is_left else expiry
 

@@ -46,7 +46,7 @@ class Cause(Enum):
     TEMPORARY = auto()
     IMPERSONATION_DENIED = auto()
     IMPERSONATION_API_DISABLED = auto()
-    #: Impersonation failed because the caller's own credentials cannot get a token.
+    #: Impersonation failed, because google-auth got no token for the source credentials (see `find_caller`).
     CALLER_FAILED = auto()
     EXPIRED_LOGIN = auto()
     #: A bare token has expired, and there is no refresh token.
@@ -65,7 +65,7 @@ EXPIRED_LOGIN = re.compile(r"invalid_grant|reauth", re.IGNORECASE)
 #: Class names of exceptions for network errors. Names are compared instead of classes, because several libraries define
 #: such classes, for example `requests`, and `concurrent.futures` in Python 3.10.
 NETWORK_ERRORS = frozenset({"TransportError", "TimeoutError", "ConnectionError"})
-#: The attribute of impersonated credentials that contains the credentials of the caller.
+#: The attribute of impersonated credentials that contains their source credentials.
 CALLER = "_source_credentials"
 
 #: Matches error texts of Google's servers about the quota project.
@@ -75,7 +75,8 @@ _API_DISABLED = re.compile(r"SERVICE_DISABLED|has not been used in project", re.
 #: HTTP status codes of temporary failures.
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECT = 3
-#: Kinds of credentials that the user renews by a new login. For other kinds, `invalid_grant` is not an expired login.
+#: Kinds of credentials that the user renews by a new login. For other kinds, `invalid_grant` does not mean that a login
+#: has expired.
 _LOGINS = frozenset(
     {
         CredentialKind.USER,
@@ -93,7 +94,10 @@ def find_kind(credentials: Credentials | None) -> CredentialKind:
 
 
 def find_caller(credentials: Credentials | None) -> Credentials | None:
-    """Return the caller's own credentials behind impersonated `credentials`, or `None` for other kinds."""
+    """Return the source credentials of impersonated `credentials`, or `None` for other kinds of credentials.
+
+    With the source credentials, google-auth requests a token for the impersonated service account.
+    """
     caller: Credentials | None = getattr(credentials, CALLER, None)
     return caller
 
@@ -110,7 +114,8 @@ def find_cause(err: BaseException, kind: CredentialKind, answer: TokenResponse |
         return Cause.MISSING_PACKAGE
     if _QUOTA_PROJECT.search(evidence):
         return Cause.QUOTA_PROJECT
-    # If the metadata server does not answer, the likely cause is that this machine does not have a metadata server.
+    # If the metadata server does not answer, this machine probably has no metadata server. So the cause is not
+    # `UNREACHABLE`, which would lead to the advice to check the network.
     if _is_network_error(err) and kind is not CredentialKind.METADATA_SERVER:
         return Cause.UNREACHABLE
     return _find_answer_cause(err, answer) or _find_refusal(evidence, kind)

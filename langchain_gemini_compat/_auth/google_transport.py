@@ -135,7 +135,10 @@ class TokenRequest(Request):
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """A request. Its deadline is the earlier of `end` and the time at which the last waiting caller stops waiting."""
+    """The contents and the deadline of one HTTP request.
+
+    The deadline is the earlier of `end` and the time at which the last waiting caller stops waiting.
+    """
 
     method: str
     url: str
@@ -161,7 +164,7 @@ class _Message:
 
 
 class TokenResponse(Response):
-    """An answer, in the form that google-auth reads."""
+    """An HTTP response with the properties that google-auth reads: `status`, `headers` and `data`."""
 
     def __init__(self, response: httpx2.Response, body: bytes) -> None:
         self._response = response

@@ -167,7 +167,8 @@ async def await_until(future: asyncio.Future[_T], deadline: float | None, source
 def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
     """Start `call` in a daemon thread and return its future. `source` names the credential in errors."""
     future: Future[_T] = Future()
-    # Mark the future as running, so that it cannot be cancelled.
+    # Mark the future as running, so that it cannot be cancelled. In a cancelled future, the thread could not set the
+    # result.
     future.set_running_or_notify_cancel()
     try:
         Thread(
@@ -184,7 +185,8 @@ def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
 
 def _set_outcome(future: Future[_T], call: Callable[[], _T]) -> None:
     try:
-        # The waiting caller has a deadline, so this thread does not import openai for an error.
+        # The waiting caller has a deadline. So this thread builds no error that needs openai, whose import takes half
+        # a second.
         with deferring_errors():
             future.set_result(call())
     except BaseException as err:  # if the future got no result, the waiting caller would hang

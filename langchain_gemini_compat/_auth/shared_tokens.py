@@ -145,7 +145,10 @@ _states_by_object: dict[int, tuple[ref[object], dict[str, CredentialState]]] = {
 
 
 def _states_of(owner: object) -> dict[str, CredentialState]:
-    """Return the states of `owner`, which are kept as long as `owner` exists. `owner` does not have to be hashable."""
+    """Return a dict with the `CredentialState` objects that belong to `owner`.
+
+    The dict is kept as long as `owner` exists. `owner` does not have to be hashable.
+    """
     number = id(owner)
     with singleton_lock():
         entry = _states_by_object.get(number)
@@ -168,7 +171,11 @@ def _forget(number: int, gone: ref[object]) -> None:
 
 
 def _digest_environment() -> str:
-    """Return a digest of the default credentials' file, and of environment variables for credentials and network."""
+    """Return a SHA-256 hash of the settings outside the program that affect the default credentials.
+
+    The hash covers environment variables for credentials and the network, and the file with the default credentials
+    (see `_describe_login_file`).
+    """
     read = sorted(
         (name, value)
         for name, value in os.environ.items()
@@ -178,7 +185,10 @@ def _digest_environment() -> str:
 
 
 def _describe_login_file() -> tuple[object, ...]:
-    """Return the path of the file with the default credentials, and the time, size and inode of the file."""
+    """Return the path, modification time, size and inode of the file with the default credentials.
+
+    If the file does not exist or cannot be accessed, return only the path.
+    """
     path = locate_login_file()
     try:
         state = path.stat()

@@ -136,9 +136,10 @@ def _parse_toml(text: str, file: str) -> object:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads a parsed file.
+    """Checks the parsed content of a file, and converts it to `FamilyFacts`.
 
-    With `is_own`, the file belongs to this package: each fact must have a grade, and a source from the table `sources`.
+    If `is_own` is true, the file belongs to this package. Then each fact must have a grade, and a source from the table
+    `sources`.
     """
 
     file: str
@@ -157,7 +158,10 @@ class _Reader:
         return {name.lower(): self._read_family(name, entry, sources) for name, entry in families.items()}
 
     def _check_family_name(self, name: str, names: Collection[str]) -> None:
-        """Raise an error if the family name has a prefix or occurs twice. Its facts would have no effect."""
+        """Raise an error if the family name has a prefix or occurs twice.
+
+        Without this check, the facts under such a name would have no effect.
+        """
         bare = name.rpartition("/")[2]
         if bare != name:
             raise ValueError(f"{self.file}: `families.{name}` has a prefix. Write `families.{bare}`.")
@@ -278,7 +282,7 @@ def _one_of(*words: str) -> _Kind:
 
 
 def _some_of(*words: str) -> _Kind:
-    """Return the `_Kind` of lists that contain one or more of `words`, in the order of `words`."""
+    """Return the `_Kind` for lists of one or more of `words`. The lists must have the order of `words`."""
 
     def read(value: object) -> tuple[str, ...] | None:
         found = _read_words(value)

@@ -1,7 +1,8 @@
 """Builds LangChain's `ModelProfile` from the facts about a model family.
 
-A profile has the keys that langchain-core 1.6 knows, and later keys only if the caller lists them in `keys`.
-langchain-core warns about keys that it does not know. A key is left out if its value is not known.
+A profile has the keys that langchain-core 1.6 knows. Later versions know more keys. The profile has such a key only if
+the caller lists the key in `keys`, because langchain-core warns about keys that it does not know. A key whose value is
+not known is left out.
 
 LangChain's agents read two keys in particular:
 
@@ -56,7 +57,10 @@ def build_profile(family: ModelFamily, model: str = "", keys: Collection[str] = 
 
 
 def is_from_catalog(profile: object) -> bool:
-    """Return whether `profile` was built from the catalog and not changed. A new model replaces such a profile."""
+    """Return whether `profile` was built from the catalog and has not been changed since then.
+
+    If the chat model gets another model name, the profile for the new name replaces such a profile.
+    """
     return isinstance(profile, KnownProfile) and profile == profile.facts
 
 

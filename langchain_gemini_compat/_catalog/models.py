@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.catalog_file import End, FamilyFacts
 
 _GEMINI_3 = "gemini-3"
-#: Matches what may follow the name of a model without making it another model: `-preview`, a version or a date.
+#: Matches endings of a model's name that do not make it the name of another model: `-preview`, a version or a date.
 _VERSION = re.compile(r"(?:-preview)?(?:-\d{3}|-\d\d-\d{4}|-\d\d-\d\d)?")
 _FILE = Path(__file__).with_name("models.json")
 #: The text of `models.json`. The file is read at import, because reading it during a call would block an event loop.
@@ -106,7 +106,7 @@ class ModelFamily:
 
     @property
     def is_gemini(self) -> bool:
-        """Whether the model is a Gemini."""
+        """Whether the model is a Gemini model."""
         return bool(self.generation)
 
     @property

@@ -136,7 +136,7 @@ class Endpoint:
 
     @property
     def speaks_gemini(self) -> bool:
-        """Whether a Google surface answers, directly or behind a gateway. Then Google's rules for requests apply."""
+        """Whether Google's API answers, directly or behind a gateway. If so, Google's rules for requests apply."""
         return self.surface != "openai_compatible" and not self.self_deployed
 
     @property
@@ -206,7 +206,7 @@ class Endpoint:
     def takes_files_by_url(self) -> bool:
         """Whether the server reads audio, video and documents from `https:` and `gs:` URLs, and images from `gs:` URLs.
 
-        This property is read only for Google's surfaces, because it is not known what a gateway accepts.
+        Check this property for Google's surfaces only, because it is not known which URLs a gateway accepts.
         """
         return self.dialect == "vertex"
 
@@ -284,7 +284,10 @@ class Endpoint:
 
     @property
     def is_google(self) -> bool:
-        """Whether the host is Google's and the model is not your own deployment. No keys of gateways are sent to it."""
+        """Whether the host is Google's and the model is not your own deployment.
+
+        Message keys that only gateways use are not sent to such an endpoint.
+        """
         return not self.self_deployed and _is_in_google_domain(self.base_url)
 
     @property
@@ -297,7 +300,10 @@ class Endpoint:
         return f"{url.netloc}{url.path}" if self.self_deployed else url.netloc
 
     def with_model(self, model: str) -> Endpoint:
-        """Return a copy of the endpoint for the model `model`. The name may be empty or have a prefix of Google."""
+        """Return a copy of the endpoint with another model.
+
+        `model` may be empty, or may have one of Google's prefixes, such as `google/`.
+        """
         name = model if self.self_deployed or not model else _spell_model(self.surface, model)
         return replace(self, model=name)
 
@@ -455,7 +461,10 @@ def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
 
 
 def _lacks_vertex_path(base_url: str) -> bool:
-    """Whether `base_url` lacks the path of an endpoint. Outside Google, any path counts as complete."""
+    """Whether `base_url` lacks the path of an endpoint.
+
+    If the host is not Google's, any path that is not empty counts as the path of an endpoint.
+    """
     url = urlsplit(_trim(base_url))
     return not url.path or (is_google_host(base_url) and _is_bare(base_url))
 
@@ -491,7 +500,7 @@ def read_place(base_url: str) -> dict[str, str]:
 
 
 def _cut_resource(base_url: str) -> str:
-    """Return `base_url` without the part after the API version."""
+    """Return `base_url` without the part of its path that follows the API version."""
     url = urlsplit(base_url)
     path = _PATH_BEGINNING.fullmatch(url.path)
     return f"{base_url[: len(base_url) - len(url.path)]}{path['root']}" if path else base_url

@@ -61,7 +61,8 @@ class APIStatusError(GeminiCompatError, openai.APIStatusError, core.ModelError):
         if response is not None:
             super().__init__(message, response=response, body=body)
         else:
-            # Task queues rebuild an exception from its `args`: Celery's JSON backend calls `cls(*args)`.
+            # Without a response, the error is built from the message alone. Task queues rebuild errors like this:
+            # Celery's JSON backend calls `cls(*args)`.
             openai.APIError.__init__(self, message, cast("Request", None), body=body)
             del self.request
             self.request_id: str | None = None
@@ -299,7 +300,7 @@ class InvalidReplyError(GeminiCompatError, openai.OpenAIError, core.ModelAPIErro
 
 
 class UnusableReplyError(GeminiCompatError, openai.OpenAIError, core.ModelError):
-    """The reply arrived to its end, but cannot be used.
+    """The server sent a reply without an error, but the reply cannot be used.
 
     The call is retried, unless the reply was cut by `max_tokens` or stopped by a filter.
 
@@ -327,9 +328,9 @@ class MalformedToolCallError(UnusableReplyError):
 
 
 class BlockedError(UnusableReplyError):
-    """The model refused or a filter stopped the reply, and the reply contains a tool call, which is withheld.
+    """The model refused to answer, or a filter stopped the reply. The tool call in the reply is withheld.
 
-    The call is not retried, because another try gives the same result. Rephrase the request.
+    The model call is not retried, because another try gives the same result. Rephrase the request.
     """
 
     is_retryable = False

@@ -3,7 +3,8 @@
 The import takes half a second. Code without an event loop imports openai when it builds the first error. In the thread
 of a running event loop, `make_error` returns a `PendingError`. `_model.call` catches the `PendingError`, imports openai
 in another thread, and raises the final error. Other code passes the result of `make_error` to `complete_error`, and
-raises the result. Callers of the package never see a `PendingError`, not even as the context of another error.
+raises the error that `complete_error` returns. Callers of the package never see a `PendingError`, not even as the
+context of another error.
 """
 
 from __future__ import annotations

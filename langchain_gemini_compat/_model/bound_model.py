@@ -151,7 +151,8 @@ class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessag
         bound = cast("_Model", self.bound).bind_tools(tools, **{**options, **kwargs})
         if isinstance(bound, BoundModel):
             return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
-        # `self.bound` is a model with fallbacks, so its `bind_tools` has bound the options to each of the models.
+        # `self.bound` is a model with fallbacks. Its `bind_tools` has bound the options to each of the models, so the
+        # copy has no `kwargs` of its own.
         return self.model_copy(update={"bound": bound, "kwargs": {}})
 
     def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:
@@ -209,7 +210,7 @@ def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
     if isinstance(runnable, RunnableBinding):
         return _copy_fields(runnable, BoundModel)
     if isinstance(runnable, RunnableBindingBase):
-        # `runnable` is a `RunnableRetry` of LangChain.
+        # `runnable` is LangChain's `RunnableRetry`. This package has no subclass of it, so it is wrapped.
         return BoundModel(bound=runnable)
     if isinstance(runnable, DynamicRunnable):
         from langchain_gemini_compat._model.configurable_model import choose_class

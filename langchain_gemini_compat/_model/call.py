@@ -45,11 +45,11 @@ class Decoder(Protocol[_Piece_co]):
     """Decodes a streamed reply to pieces for LangChain: message chunks or v3 events."""
 
     def feed(self, wire: WireChunk) -> Iterable[_Piece_co]:
-        """Return the pieces for one chunk from the server."""
+        """Return the message chunks or v3 events for one chunk from the server."""
         ...
 
     def finish(self) -> Iterable[_Piece_co]:
-        """Return the last pieces of the reply. Raise an error if the reply is not usable."""
+        """Return the last message chunks or v3 events of the reply. Raise an error if the reply is not usable."""
         ...
 
     def keeping_partial(self) -> AbstractContextManager[None]:
@@ -241,7 +241,10 @@ def _repaired(request: Request, repair: Repair) -> Request:
 
 
 def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> None:
-    """Count the failed try. Raise `error` unless a request will be sent again, either unchanged or repaired."""
+    """Count the failed try. Return if the request is to be sent again; otherwise raise `error`.
+
+    If `error` refuses an optional part of the request, `repair` can remove or adjust this part for the next request.
+    """
     try:
         if tries.record_failure(error) is None and not repair.try_change(error, tries):
             repair.add_context(error)

@@ -144,8 +144,8 @@ class ConnectedModel(ConnectionFields):
     def _resolve_gemini_compat_connection(self) -> Self:
         link = self._resolved_link()
         if link.connection.endpoint.surface != "openai_compatible":
-            # Some compatible servers accept keys that choose the server. For example, LiteLLM's proxy accepts
-            # `vertex_project` in the body.
+            # `check_body_keys` refuses keys that choose the server. Compatible servers are not checked, because some of
+            # them accept such keys. For example, LiteLLM's proxy accepts `vertex_project` in the body.
             check_body_keys(self.model_kwargs)
         resolve_timeouts(self.timeout)
         self._write_resolved_fields(link)
@@ -468,7 +468,11 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 
 @cache
 def _unsplit_composites(cls: type[BaseModel]) -> frozenset[str]:
-    """Return the composite arguments that `cls` does not split into fields. For embeddings, these set chat options."""
+    """Return the composite arguments that `cls` does not split into fields.
+
+    A composite argument is an argument of other chat models that sets several fields, such as `client_options`. The
+    class for embeddings does not split the composite arguments that set chat options.
+    """
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 
 
@@ -504,7 +508,10 @@ def _read_changes(cls: type[BaseModel], update: Mapping[str, Any] | None) -> dic
 
 
 def _name_parts(cls: type[BaseModel], name: str) -> str:
-    """Return advice that lists the fields that a composite argument sets. Return `""` for other arguments."""
+    """Return advice for an error message: which fields to pass instead of the composite argument `name`.
+
+    Return `""` if the argument sets no field of `cls`.
+    """
     parts = [f"`{part}`" for part in COMPOSITES.get(name, ()) if part in cls.model_fields]
     return f"`{name}` sets {', '.join(parts)}. Pass these arguments instead." if parts else ""
 

@@ -126,14 +126,14 @@ def _build_parts(
 def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str, Any], _AnswerParser]:
     """Return the options that force a call of a function with the schema, and the parser for the call.
 
-    The arguments of a function must be an object with named members. A schema of another kind becomes the only member
-    of such an object.
+    The arguments of a function must be an object with named members. If the schema does not describe such an object,
+    the function gets one argument, and the schema describes this argument.
     """
     compiled, losses = compile_parameters(named.schema)
     member = _ANSWER if compiled is None and losses else ""
     parameters = _wrap(named.schema) if member else named.schema
-    # Servers such as MLflow refuse a function without `description`.
     name = _UNUSUAL.sub("_", named.name)
+    # An empty `description` is sent, too, because servers such as MLflow refuse a function without this key.
     tool: JsonObject = {"name": name, "description": named.description, "parameters": parameters}
     parser = _CallParser(
         key_name=name,

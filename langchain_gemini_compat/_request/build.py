@@ -89,7 +89,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """The inputs of a request, and the notes so far."""
+    """The inputs from which a request is built, and the notes that were added so far."""
 
     options: Options
     endpoint: Endpoint

@@ -72,7 +72,8 @@ def encode_part(block: Block, endpoint: Endpoint) -> JsonObject | None:
 def encode_media(media: Media, keys: JsonObject, endpoint: Endpoint) -> JsonObject:
     """Return the content part for `media`.
 
-    `keys` is the caller's block. The `extra_content` and the cache marks of this block are added to the part.
+    `keys` is the caller's block. Its `extra_content` is added to the part. For servers other than Google's, the
+    `cache_control` of the block is also added.
 
     Raises:
         UnsupportedContentError: `endpoint` does not accept the media.
@@ -88,7 +89,10 @@ def join_text(content: Content) -> str:
 
 
 def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
-    """Return whether leaving out a `Silent` block loses its content, because no other part of the request has it.
+    """Return whether the content of a `Silent` block is lost if the block is left out of the request.
+
+    This is the case for a block of a server tool that has input or output, and for a tool call block whose id is not in
+    `call_ids`. No other block has content that can be lost.
 
     Args:
         block: The caller's content block.
@@ -202,7 +206,7 @@ def _input_audio(media: Media, audio_format: str) -> JsonObject:
 
 
 def _with_own_keys(part: JsonObject, raw: JsonObject, endpoint: Endpoint) -> JsonObject:
-    """Return the part with the caller's `extra_content`, and with cache marks for servers other than Google's."""
+    """Return the part with the caller's `extra_content`. For servers other than Google's, also add `cache_control`."""
     extra = read_own_extra(raw)
     own: JsonObject = {"extra_content": extra} if extra else {}
     if "cache_control" in raw and not endpoint.speaks_gemini:

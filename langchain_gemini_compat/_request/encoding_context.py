@@ -81,7 +81,10 @@ class CallHistory:
 
 @dataclass(slots=True)
 class EncodingContext:
-    """The inputs for encoding the messages of a request. Only `index` changes from message to message."""
+    """The inputs for encoding the messages of a request, and what the encoders have recorded so far.
+
+    All messages of the request share this object. Only `index` is set anew for each message.
+    """
 
     endpoint: Endpoint
     family: ModelFamily

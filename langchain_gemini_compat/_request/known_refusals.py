@@ -144,7 +144,11 @@ def _place_of(endpoint: Endpoint, path: str) -> _Place:
 
 
 def _add(refusals: _Refusals, place: _Place, refusal: KnownRefusal) -> _Refusals:
-    """Return a copy with `refusal` added. `place` moves to the end, because the oldest places are dropped first."""
+    """Return a copy of `refusals` in which `refusal` is added for `place`.
+
+    `place` is a tuple of surface, base URL, model and API path. It moves to the end of the copy. If the copy has too
+    many places, those at its beginning are dropped.
+    """
     found = refusals.get(place, ())
     added = found if refusal in found else (*found, refusal)[-_MOST_REFUSALS:]
     moved = {**{other: held for other, held in refusals.items() if other != place}, place: added}

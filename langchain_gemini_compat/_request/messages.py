@@ -181,10 +181,10 @@ def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tupl
 
 
 def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> None:
-    """Add one note about each dropped option of content blocks, and a second note if tool results have the option.
+    """Add a note about each option of the message's content blocks that is left out, such as `cache_control`.
 
-    With `strict`, a dropped option of a tool result raises no error. The result stays in the history, so the error
-    would repeat in every turn.
+    For each option, a request has at most one note about tool results, and one about other messages. With `strict`, a
+    note about a tool result raises no error. The result stays in the history, so the error would repeat in every turn.
     """
     blocks = cast("list[JsonValue]", message.content)
     kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"

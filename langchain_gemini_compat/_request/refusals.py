@@ -113,8 +113,8 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
-#: OpenAI's key `strict`: maps each path that an error may give for the key to the part of the request that contains
-#: the key.
+#: Paths with which an error may report OpenAI's key `strict`. Each path is mapped to the body key (`tools` or
+#: `response_format`) under which the request contains `strict`.
 _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
     ("tools", "strict"): "tools",
     ("tools", "function", "strict"): "tools",
@@ -209,9 +209,9 @@ _CONDITION = re.compile(
 
 def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Refusal | None:
     """Return the refusal that `error` reports; `None` if no change of `payload` can help."""
-    # Of the subclasses of `InvalidRequestError`, only `SchemaRejectedError` can report a refused optional part.
     if not isinstance(error, errors.InvalidRequestError) or error.status_code not in REFUSING_STATUSES:
         return None
+    # Of the subclasses of `InvalidRequestError`, only `SchemaRejectedError` can report a refused optional part.
     if type(error) not in (errors.InvalidRequestError, errors.SchemaRejectedError):
         return None
     text = read_server_text(error)
@@ -248,7 +248,7 @@ def _find_logprobs(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_tier(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a refused tier, by its name or by the name of Vertex AI's header for it."""
+    """Find a refusal of the service tier. The text mentions the tier, or Vertex AI's header for the tier."""
     match = _TIER.search(text)
     if match:
         tier = match["tier"].lower()
@@ -295,7 +295,7 @@ def _find_budget(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_effort(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a refused effort. If the text lists the allowed efforts, change the effort to the nearest of them."""
+    """Find a refused effort. If the text lists the allowed efforts, the change sets the nearest allowed effort."""
     match = _REASONING_EFFORT.search(text)
     given = payload.get("reasoning_effort")
     if match is None or not isinstance(given, str) or not _REFUSING.search(match[0]):
@@ -320,7 +320,10 @@ def _find_format(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _schemas_at(place: str) -> Literal["tools", "response_format"] | None:
-    """Return the part of the request with schemas to which `place`, a path in Google's error, leads; else `None`."""
+    """Return the body key to which `place` leads: `tools` or `response_format`. `place` is a path in Google's error.
+
+    Return `None` if the path leads to neither of these keys.
+    """
     if _OF_TOOLS.search(place):
         return "tools"
     return "response_format" if _OF_THE_ANSWER.search(place) else None
@@ -340,7 +343,10 @@ def _find_result_parts(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a MIME type that the model refuses, in tool results or everywhere. The change affects tool results only."""
+    """Find a MIME type that the model refuses, either in tool results or in all messages.
+
+    The change that the refusal contains affects tool results only.
+    """
     match = _MIME_TYPE.search(text)
     if match is None:
         return None
@@ -389,7 +395,7 @@ def _find_unknown_name(name: str, at: str, payload: JsonObject) -> Change | None
 
 
 def _find_named(text: str, payload: JsonObject) -> Refusal | None:
-    """Find the parameters that a server calls unknown or unsupported, with or without quotation marks."""
+    """Find the parameters that a server calls unknown or unsupported. Their names may be in quotation marks."""
     for patterns, is_unknown in ((_FOREIGN, True), (_UNSUPPORTED, False)):
         for pattern in patterns:
             matches = [*pattern.finditer(text)]
@@ -422,7 +428,10 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Combine all changes into one refusal. If one of the parts must stay, the refusal has no changes."""
+    """Combine all changes into one refusal. If one change is `None`, the refusal has no changes.
+
+    `None` means that a refused parameter must stay in the request.
+    """
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
@@ -500,7 +509,10 @@ def _first_path(payload: JsonObject, *paths: Path) -> Path | None:
 
 
 def _leave_out(match: re.Match[str] | None, payload: JsonObject, paths: Sequence[Path]) -> Refusal | None:
-    """Return a refusal of the parameters at `paths`; `None` without a match, or if `payload` has no such parameter."""
+    """Return a refusal whose changes leave out the parameters at `paths`.
+
+    Return `None` if `match` is `None`, or if `payload` has none of the parameters.
+    """
     if match is None or not any(value_at(payload, path) is not None for path in paths):
         return None
     return Refusal(tuple(LeaveOut(path) for path in paths), match[0].strip())

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.refused_parts import Path
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The endpoint for encoding media. Only Vertex AI accepts media in results, and all its locations use the same form.
+#: The endpoint that is passed to `encode_media`. Only Vertex AI accepts media in tool results, and the encoded media do
+#: not depend on the location.
 _VERTEX = Endpoint("vertex", "https://aiplatform.googleapis.com", "")
 
 
@@ -41,7 +42,7 @@ class MoveMedia:
         return "messages", self.mime_type or ""
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
-        """Return the payload with media in user messages."""
+        """Move the media. Return the new payload and a description of the change; `None` if no media were moved."""
         moved: list[JsonValue] = []
         waiting: list[JsonValue] = []
         for message in list_at(payload, "messages"):
@@ -58,7 +59,10 @@ class MoveMedia:
         return {**payload, "messages": moved}, "media of tool results were moved to a user message"
 
     def _split(self, message: JsonValue) -> tuple[JsonValue, list[JsonValue]]:
-        """Return a result without the media, and the parts for the user message. Other messages are not changed."""
+        """Move the media out of a tool result. Return the result, and the content parts for the user message.
+
+        Any other message is returned unchanged, without content parts.
+        """
         parts = _parts_of(message)
         named = [(part, *_read_part(part)) for part in parts]
         found = [one for one in named if self.mime_type in (None, one[2].mime_type)]
@@ -84,7 +88,7 @@ class DescribeMedia:
         return "messages", self.mime_type
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
-        """Return the payload with descriptions in the results."""
+        """Replace the media. Return the new payload and a description of the change; `None` if nothing changed."""
         messages: list[JsonValue] = [self._describe(message) for message in list_at(payload, "messages")]
         if messages == list_at(payload, "messages"):
             return None
@@ -166,7 +170,7 @@ def _parts_of(message: JsonValue) -> list[JsonValue]:
 
 
 def _read_part(part: JsonValue) -> tuple[str, Media]:
-    """Return the name and the media of a part."""
+    """Return the name and the media of a part from the `extra_content` of a tool result."""
     held = part if isinstance(part, dict) else {}
     inline, file = object_at(held, "inline_data"), object_at(held, "file_data")
     inner = inline or file

@@ -38,7 +38,7 @@ _CONSTANT_TYPES: dict[type, str] = {str: "string", bool: "boolean", int: "intege
 
 
 class Change(Protocol):
-    """One change of a request."""
+    """A change that leaves out or adjusts an optional part of a request body."""
 
     @property
     def part(self) -> Path:
@@ -80,7 +80,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class LeaveOut:
-    """Leaves a parameter out."""
+    """Leaves a parameter out of a request body."""
 
     path: Path
     #: The refused value; `None` if the server refuses every value.
@@ -203,7 +203,11 @@ class LeaveOutKeyword:
         return {**tool, "function": self._reduce_holder(object_at(tool, "function"), "parameters")}
 
     def _reduce_holder(self, holder: JsonObject, key: str) -> JsonObject:
-        """Return a function or named schema without the keyword. `strict` is a key of `holder`, not of the schema."""
+        """Return `holder` without the keyword in the schema under `key`.
+
+        `holder` is the declaration of a function, or the `json_schema` object of `response_format`. The key `strict` is
+        removed from `holder` itself, because it is not a keyword of the schema.
+        """
         if self.keyword == "strict":
             return {name: value for name, value in holder.items() if name != "strict"}
         return {**holder, key: self._reduce(holder[key], _DEEPEST)} if key in holder else holder

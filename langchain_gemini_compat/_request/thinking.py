@@ -1,8 +1,8 @@
 """Converts the thinking options to the fields that the surface and the model accept.
 
-A valid setting is replaced by the nearest setting of the model, so that the server never answers 400. A note reports
-the replacement. An invalid setting raises an error before the request is sent. Models other than Gemini get the options
-unchanged.
+If the model does not accept a valid setting, the server would answer 400. So the nearest setting that the model accepts
+is sent instead, and a note reports the replacement. An invalid setting raises an error before the request is sent.
+Models other than Gemini get the options unchanged.
 
 Sources:
 
@@ -102,15 +102,15 @@ def _read_asked(options: Options) -> dict[str, object]:
 def warn_of_tight_limit(max_tokens: object, fields: ThinkingFields, family: ModelFamily) -> str | None:
     """Return a warning with a remedy if thinking may use up `max_tokens`; else `None`.
 
-    Thinking counts toward `max_tokens` on both surfaces. Reports of answers that were empty or cut off, each
-    with the `max_tokens` of its request:
+    Thinking counts toward `max_tokens` on AI Studio and on Vertex AI. These issues report answers that were empty or
+    cut off. The number in parentheses is the `max_tokens` of the request:
     https://github.com/googleapis/python-genai/issues/811 (256 tokens),
     https://github.com/googleapis/python-genai/issues/2062 (1,024),
     https://github.com/vectorize-io/hindsight/issues/3365 (1,500),
     https://github.com/langchain-ai/langchain-google/issues/1020 (3,072),
     https://github.com/llmsresearch/paperbanana/issues/54 (4,096). In each report, `max_tokens` is at most half of
-    the token budget that Google documents for the thinking level. So thinking is assumed to use half of that budget. A
-    budget that the caller sets counts in full.
+    the token budget that Google documents for the thinking level. So thinking is assumed to use half of that budget.
+    If the caller sets a budget, thinking is assumed to use all of it.
     """
     likely = fields.likely_tokens
     if not isinstance(max_tokens, int) or not likely or max_tokens > likely:
@@ -124,13 +124,15 @@ def warn_of_tight_limit(max_tokens: object, fields: ThinkingFields, family: Mode
 
 
 def _likely_tokens(word: str | None, family: ModelFamily) -> int:
-    """Return the expected number of tokens for an effort: half of Google's budget.
+    """Return the expected number of thinking tokens for the effort `word`.
 
-    The result is 0 for `minimal` on models with levels, because such a model then thinks very little.
+    The number is half of the token budget that Google documents for the effort. For `minimal` on models with thinking
+    levels, the number is 0, because such a model then thinks very little.
     """
     if word is None or (word == "minimal" and family.thinking == "level"):
         return 0
-    # No source gives a budget for `xhigh`, so the budget of `high` is used as the minimum.
+    # No source gives a budget for `xhigh`. The budget of `high` is used, because `xhigh` allows at least as much
+    # thinking as `high`.
     return EFFORT_BUDGETS.get("high" if word == "xhigh" else word, _DYNAMIC_BUDGET) // 2
 
 
@@ -255,11 +257,11 @@ class _Fitter:
     def _fit_budget(self, budget: int) -> tuple[JsonObject, int | None]:
         """Return the `thinking_config` for a budget, and the number of tokens that thinking is expected to use.
 
-        A budget of -1 lets the model choose the amount of thinking. The expected number is then `None`, and the default
-        number of the model applies. A budget of 0 disables thinking on models that allow it.
+        A budget of -1 lets the model choose the amount of thinking. The expected number is then `None`, and the caller
+        uses the number for the model's default effort. A budget of 0 disables thinking on models that allow it.
         """
         if budget == -1:
-            # For a model without budgets, nothing is sent: such a model then chooses the amount of thinking itself.
+            # For a model without thinking budgets, the field is left out. The model then chooses the amount itself.
             return ({"thinking_budget": -1} if self.family.budgets else {}), None
         if budget == 0 and self._may_stop:
             return {"thinking_budget": 0}, 0
@@ -276,7 +278,7 @@ class _Fitter:
         return {"thinking_budget": fitted}, fitted
 
     def _nearest(self, word: str) -> str:
-        """Return the model's highest level up to `word`, or its lowest level if all levels are higher.
+        """Return the model's highest level that is not above `word`; its lowest level if all levels are above `word`.
 
         `none` stays `none` if the model allows switching thinking off.
         """
@@ -302,7 +304,9 @@ class _Fitter:
 
 
 def nearest_effort(word: str, levels: Sequence[str]) -> str:
-    """Return the highest of `levels` up to `word`, or the first if all are higher. `levels` are in increasing order.
+    """Return the highest level that is not above the effort `word`; the lowest level if all levels are above `word`.
+
+    `levels` must be in increasing order.
 
     >>> nearest_effort("xhigh", ("low", "high")), nearest_effort("none", ("low", "high"))
     ('high', 'low')

@@ -50,7 +50,8 @@ def encode_tool_choice(
     if names:
         chosen, sent = _select(functions, names), mode or "required"
         if not endpoint.speaks_gemini and len(names) == 1:
-            # OpenAI's form keeps the other tools in the request, so the server's prompt cache stays valid.
+            # OpenAI's form names the chosen function, so the request can still declare all functions. The declarations
+            # then stay the same between requests, and the server's prompt cache stays valid.
             return ToolChoice([*functions], {"type": "function", "function": {"name": names[0]}})
     if sent == "validated" and not endpoint.takes_validated_choice:
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents 'validated'."))
@@ -85,7 +86,7 @@ def _open_google_config(choice: JsonObject) -> JsonObject:
 
 
 def _chosen_names(choice: JsonValue) -> list[str]:
-    """Return the names of the functions that a choice lists."""
+    """Return the function names that a `tool_choice` contains; an empty list if it contains no names."""
     if isinstance(choice, str):
         return [] if choice in _MODES else [choice]
     if isinstance(choice, list):

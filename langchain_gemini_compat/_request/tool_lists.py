@@ -29,7 +29,7 @@ def format_tools(tools: Sequence[object]) -> list[JsonObject]:
 def _read_google_object(tool: BaseModel) -> JsonObject:
     """Convert a `Tool` or a `FunctionDeclaration` of Google's SDK to a dict.
 
-    Raises `ValueError` for other objects, and for a `Tool` that this API is not known to accept.
+    Raises `ValueError` for other objects, and for a `Tool` with a field that this API is not known to accept.
     """
     given = cast("JsonObject", dump_typed(tool))
     # The schemas in the tool are dumped in camel case, the spelling of JSON Schema's keywords.
@@ -57,9 +57,10 @@ def is_formatted(tool: object) -> bool:
 
 
 def _split_tool(tool: object) -> list[object]:
-    """Return the functions in a `Tool` of Google's SDK or API, then the rest of the `Tool`.
+    """Return the functions in a `Tool` of Google's SDK or API, followed by a dict with its other fields, if any.
 
-    The result for any other tool is a list with only this tool.
+    The other fields are Google's own tools, such as `google_search`. The result for any other tool is a list with only
+    this tool.
     """
     # LangChain's tools and the objects of Google's SDK are both pydantic models, but only LangChain's tools are
     # runnables.

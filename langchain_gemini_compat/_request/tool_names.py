@@ -29,7 +29,8 @@ _HASH_DIGITS = 8
 class ToolNames:
     """The tool names of one request and their wire names.
 
-    Bound tools get their wire names first. Tools of the history follow in order.
+    Bound tools get their wire names first. Tools that occur only in the history get theirs later, in the order in which
+    they occur.
 
     Args:
         bound: The caller's names of the bound tools.

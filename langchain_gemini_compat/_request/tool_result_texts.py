@@ -96,7 +96,10 @@ def describe_media(media: Media, block: JsonValue) -> str:
 
 
 def rest_of_media(block: JsonValue) -> str:
-    """Return the tool's own keys of a media block, such as a title, as JSON; an empty string without such keys."""
+    """Return a JSON object, as text, with the keys that a tool added to a media block, such as `title`.
+
+    Return an empty string if there are no such keys.
+    """
     if not isinstance(block, dict):
         return ""
     rest = {key: value for key, value in block.items() if key not in _OF_MEDIA and value is not None}
@@ -123,7 +126,7 @@ def _holds_reference(text: str, names: Collection[str]) -> bool:
     except _ReferenceFoundError:
         return True
     except (ValueError, RecursionError):
-        # Python refuses this JSON, but a more lenient parser on the server may accept it.
+        # Python cannot parse this JSON, but a more lenient parser on the server may. So search the text for `$ref`.
         return _REFERENCE in _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
     return False
 
@@ -133,7 +136,11 @@ class _ReferenceFoundError(Exception):
 
 
 class _ReferenceFinder:
-    """A JSON parser hook that checks every pair of an object, so that a duplicate key cannot hide a reference."""
+    """A hook of the JSON parser that raises `_ReferenceFoundError` at a reference.
+
+    The hook gets all key-value pairs of a JSON object. In a dict, the last value of a duplicate key would replace the
+    earlier values, and a reference among them would be missed.
+    """
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
@@ -160,9 +167,9 @@ def _as_text(value: object) -> str:
 
 
 def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
-    """Return a copy of a value in JSON's own types.
+    """Return a copy of `value` that consists only of JSON's types.
 
-    `inside` has the outer containers of the value, to detect cycles.
+    `inside` has the containers around `value`. They show whether a container contains itself.
     """
     if value is None or isinstance(value, (str, bool, float)):
         return value

@@ -205,8 +205,8 @@ def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
         return _ResultBlock(given, given, extra)
     if isinstance(raw, dict) and isinstance(content, Text) and ("type" in raw or raw.keys() == {"text"}):
         return _ResultBlock(_result_text(raw, content.text), raw, extra)
-    # A part of Google's API may have both text and media. It is sent as media, because its text alone would lose the
-    # media.
+    # A part in the form of Google's API may have both text and media. It is sent as media, because the media would be
+    # missing if only the text was sent.
     found = read_media(raw) if isinstance(raw, dict) and isinstance(content, Text) else content
     media = _sendable_media(found) if isinstance(found, Media) else None
     return _ResultBlock(media, given if media is None else raw, extra)
@@ -221,13 +221,17 @@ def _result_text(raw: JsonObject, text: str) -> str | None:
 
 
 def _sendable_media(media: Media) -> Media | None:
-    """Return `media` with data, a URL or a file id. Without these, the block is a tool's own JSON: return `None`."""
+    """Return `media` in the form in which they are sent; `None` if they have no data, URL or file id.
+
+    Without any of these, the block does not contain media: it is a tool's own JSON.
+    """
     if not (media.data or media.location):
         return None
     parts = split_data_url(media.url) if media.url else None
     if parts:
         media = replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None)
-    # An image in a `file` block is sent as an image, because surfaces accept images in more forms than files.
+    # An image in a `file` block is sent as an `image` block. Surfaces accept more forms of `image` blocks than of
+    # `file` blocks.
     is_image = media.kind == "file" and (media.known_mime_type or "").startswith("image/")
     return replace(media, kind="image") if is_image else media
 
@@ -235,7 +239,11 @@ def _sendable_media(media: Media) -> Media | None:
 def _add_media(
     found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
 ) -> None:
-    """Add media to `found.media`, or their text or description to `found.texts`."""
+    """Add `media` to `found.media`, or add a text in place of the media to `found.texts`.
+
+    Textual media are decoded to text, unless the endpoint accepts their type in a result. Media that cannot be sent are
+    replaced by a description.
+    """
     text = None if endpoint.takes_in_result(media.known_mime_type, family) else read_text_data(media)
     if text is not None:
         found.texts.append((text, None))
@@ -275,7 +283,7 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
 def _refused_type(media: Media, endpoint: Endpoint, family: ModelFamily, *, is_gemini: bool) -> str | None:
     """Return the reason why the MIME type of `media` is refused; `None` if it is accepted.
 
-    An unknown type counts as refused, because the server could answer 400 to a type that is guessed from the kind.
+    An unknown type counts as refused. If the type were guessed from `media.kind`, the server could answer 400.
     """
     mime_type = (media.known_mime_type or "").partition(";")[0]
     if media.kind != "image" and replace(media, kind="file").known_mime_type is None:
@@ -313,7 +321,10 @@ def _join_texts(
 
 
 def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
-    """Return whether a Gemini model may read the result, directly or through a gateway."""
+    """Return whether a Gemini model may read the result, directly or through a gateway.
+
+    Gemini reads `{"$ref": …}` in a result as a reference to a media part.
+    """
     return endpoint.speaks_gemini or family.is_gemini or "gemini" in endpoint.model.lower()
 
 
@@ -330,7 +341,10 @@ def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint
 def _describe_following(
     found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily
 ) -> Iterator[str]:
-    """Yield a note for each MIME type that the endpoint excludes from results, if it accepts other media in results."""
+    """Yield a note for each MIME type that the endpoint does not accept in results.
+
+    If the endpoint accepts no media in results at all, no note is needed.
+    """
     types = dict.fromkeys(media.known_mime_type for media, _ in found)
     if endpoint.takes_media_in_results(family):
         for mime_type in types:

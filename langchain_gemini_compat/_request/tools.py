@@ -80,8 +80,9 @@ class _Declared:
     notes: tuple[Note, ...]
 
 
-#: Cache for the functions of the latest requests, with their JSON. With only the cache of single schemas, a call with
-#: 500 tools would take twice as long.
+#: Caches the functions of the latest requests, with their JSON. Each entry has all functions of one request. `_schema`
+#: also has a cache, with one entry for each schema. With only that cache, a call with 500 tools would take twice as
+#: long.
 _declared: BoundedCache[_Declared] = BoundedCache(max_entries=256, max_bytes=32 * 2**20)
 
 
@@ -166,8 +167,8 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     if isinstance(tool, BaseTool):
         found = _read_tool_schema(tool)
         if found is not None:
-            # Agents bind their tools at each step, so speed matters. `convert_to_openai_tool` would be slower, because
-            # it converts the schema.
+            # Agents bind their tools at each step, so speed matters. `convert_to_openai_tool` is not called here,
+            # because it would convert the schema, which takes longer.
             found = _open_top(found)
             description = tool.description or found.get("description") or ""
             return _build_declaration(
@@ -198,7 +199,8 @@ def _read_tool_schema(tool: BaseTool) -> JsonObject | None:
     try:
         return _schema_of(arguments)
     except PydanticInvalidForJsonSchema:
-        # If the result is `None`, LangChain declares the tool, and then raises an error that explains the problem.
+        # Pydantic cannot describe the arguments as a JSON schema. With the result `None`, LangChain declares the tool,
+        # and raises an error that explains the problem to the caller.
         return None
 
 

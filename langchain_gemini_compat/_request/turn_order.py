@@ -168,7 +168,10 @@ def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _
 
 
 def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
-    """Yield the messages of an entry. For a step, yield the assistant message, then one result for each call."""
+    """Yield the messages of `entry`, which is a step or a single message.
+
+    For a step, yield the assistant message, then one result for each call.
+    """
     if not isinstance(entry, _Step):
         yield entry
         return

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 #: The first line of an argument in a Google-style docstring, such as `name (str): Its name.`
 _ARGUMENT = re.compile(r"(\s+)(\w+)(?: \([^)]*\))?:(.*)")
 _SECTION = re.compile(r"(Args|Attributes|Returns|Example|Examples|Raises|Note|Notes):")
-#: Maximum number of parts of an inlined schema. A larger schema keeps its references.
+#: Maximum number of JSON values (objects, lists and scalars) in an inlined schema. A larger schema keeps its
+#: references.
 _MOST_INLINED = 2_000
 
 
@@ -94,7 +95,7 @@ class _Rebuilder:
         if not arguments or name == "Literal":
             return annotation
         if name == "ReadOnly":
-            # `ReadOnly` does not affect the value, and pydantic warns about it.
+            # `ReadOnly[X]` becomes `X`. `ReadOnly` does not change which values are valid, and pydantic warns about it.
             return self.rebuild(arguments[0], types)
         return self._rebuild_form(annotation, arguments, types)
 

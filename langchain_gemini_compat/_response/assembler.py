@@ -90,7 +90,7 @@ class StreamAssembler:
         tool_names: Collection[str] | None = None,
         schemas: Mapping[str, JsonObject] | None = None,
     ) -> None:
-        """Start before the first chunk.
+        """Create an assembler that has not read any chunk.
 
         Args:
             choice: The index of the choice to read. With `None`, all choices are read as one message, since some
@@ -179,7 +179,11 @@ class StreamAssembler:
         return text
 
     def _has_new_facts(self, wire: WireChunk) -> bool:
-        """Return whether `wire` may set a still empty attribute of the reply, or says why Google refused the prompt."""
+        """Return whether `wire` may contain new facts about the reply, besides text and token counts.
+
+        Such facts are the value of an attribute that is still empty, such as `model`, or the reason why Google refused
+        the prompt.
+        """
         return (
             not self.reply_id
             or not self.model
@@ -250,7 +254,7 @@ class StreamAssembler:
             self._usage = _usage_of(wire) or self._usage
 
     def _note_block(self, wire: WireChunk) -> None:
-        """Record why Google refused the prompt. Such a reply has `promptFeedback` and no choices."""
+        """Record why Google refused the prompt. The reply to a refused prompt has `promptFeedback` and no choices."""
         reason = text_at(object_at(wire, "promptFeedback"), "blockReason")
         if reason:
             self._note_reason(f"content_filter: {reason}", 0)
@@ -281,7 +285,7 @@ class StreamAssembler:
         if not message:
             return delta
         if not self._has_deltas:
-            # No delta has had content yet. At most, this one has a role and empty values.
+            # No earlier delta had content, and the delta of this chunk has at most a role and empty values.
             return self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -303,9 +307,11 @@ class StreamAssembler:
         return [] if self._tracker.repeats_all(calls) else self._tracker.select_new(calls)
 
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
-        """Return `delta` without each kind of content that another choice sent first.
+        """Return `delta` without the content that is taken from another choice.
 
-        Tool calls are an exception: if two choices send tool calls, all of these calls are kept and get an error.
+        If all choices are read as one message, each kind of content, such as text, is taken only from the first choice
+        that sends it. Tool calls are an exception: if two choices send tool calls, all of these calls are kept and get
+        an error.
         """
         if not delta.keys() <= self._seen_keys:
             self._seen_keys.update([key for key, value in delta.items() if value])
@@ -330,7 +336,7 @@ class StreamAssembler:
         return taken
 
     def _note_ending(self, choice: JsonObject, number: int) -> None:
-        """Record two finish reasons of the choice: OpenAI's and the model's own."""
+        """Record the finish reasons of `choice`: OpenAI's finish reason and, if a gateway sends it, the model's own."""
         reason = choice.get("finish_reason") or choice.get("finishReason")
         if reason and isinstance(reason, str):
             self._note_reason(reason, number)
@@ -490,7 +496,11 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """Return the `extra_content` of calls that were never sent. The caller adds this `extra_content` to the message."""
+    """Return a dict with only the key `extra_content` of `extras`; an empty dict if the key is missing.
+
+    `extras` are the extra fields of calls that the server announced by id but never sent. The caller adds the returned
+    dict to the fields of the message.
+    """
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 

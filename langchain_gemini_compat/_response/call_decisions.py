@@ -126,7 +126,7 @@ class Evidence:
     by_id: dict[str, TrackedCall]
     #: The newest call of each name.
     by_name: dict[str, TrackedCall]
-    #: Maps a wire id to the call with incomplete arguments that may be a repetition.
+    #: The calls that may be repetitions and whose arguments are incomplete, by wire id.
     open_repetitions: dict[str, TrackedCall]
     #: The call of the previous entry, if that call may be a repetition; otherwise `None`.
     current_repetition: TrackedCall | None
@@ -165,8 +165,8 @@ class Decision:
     #: Whether the entry has a name but no arguments, and came after the arguments of `call`. Such an entry either ends
     #: `call`, or starts another call of the same tool.
     is_second_header: bool = False
-    #: An earlier call that already had arguments when an entry with only its name came. The new call turns out to have
-    #: started with that entry.
+    #: The earlier call that got a second header (see `TrackedCall.has_second_header`). That header turns out to be the
+    #: start of the new call, and not the end of the earlier call.
     header_call: TrackedCall | None = None
     #: The earlier calls that get an error, because the entry allows more than one interpretation.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
@@ -360,8 +360,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
 def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
     """Decide that a new call starts.
 
-    The new call is ambiguous if no tool's name begins with its name, but its name can be the rest of an earlier call's
-    name.
+    The new call is ambiguous if its name is not the beginning of a tool's name, but can continue the name of an earlier
+    call.
     """
     if evidence.tool_names is None or _begins_a_tool_name(entry.name, evidence.tool_names):
         return Decision()
@@ -380,7 +380,11 @@ def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, Tr
 
 
 def _longer_names(known: str, piece: str, names: frozenset[str]) -> Iterator[str]:
-    """Yield the names that `known` and `piece` can form. Servers send either the rest of a name or the name so far."""
+    """Yield the possible names of a call that had the name `known` before an entry with the name `piece` came.
+
+    In `piece`, some servers send only the new characters of the name, and others repeat the name from its start. A name
+    is possible only if a tool's name begins with it.
+    """
     if _begins_a_tool_name(known + piece, names):
         yield known + piece
     if known and piece.startswith(known) and _begins_a_tool_name(piece, names):

@@ -324,7 +324,10 @@ class ReplyDecoder:
         return {key: value for key, value in metadata.items() if value or (key == "cost" and value is not None)}
 
     def _list_invalid_call_errors(self, end: Finished) -> dict[str, str]:
-        """Return the error of each kept invalid call by the call's id. Chunks have no field for these errors."""
+        """Return a dict from the id of each invalid call to its error; an empty dict if no invalid calls are kept.
+
+        The dict is needed because LangChain's chunks have no field for these errors.
+        """
         return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
 
     def _raise_for_unusable_reply(self, end: Finished, chunk: ChatGenerationChunk) -> None:

@@ -91,8 +91,8 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` does not need to call this method. After `finish`, either the reply is over, or `feed`, which called
-        # `finish`, calls this method.
+        # `finish` also changes `_held`, but need not call this method. Either the reply is over after `finish`, or
+        # `feed` has called `finish`, and `feed` itself calls this method at its end.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:

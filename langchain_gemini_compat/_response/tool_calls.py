@@ -214,7 +214,10 @@ class ToolCallTracker:
         )
 
     def select_new(self, entries: Sequence[JsonValue]) -> list[JsonValue]:
-        """Return the entries that do not repeat a call with complete arguments. Each call matches at most one entry."""
+        """Return the entries that do not repeat a call with complete arguments.
+
+        If two entries are equal to one call, only the first entry counts as a repetition.
+        """
         left = Counter((call.name, _fingerprint_of(call)) for call in self._calls if call.has_arguments)
         unknown: list[JsonValue] = []
         for wire in entries:

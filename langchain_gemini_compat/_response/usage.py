@@ -144,9 +144,10 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
 def _read_kinds(usage: Mapping[str, object], places: Sequence[str], total: int, other: int) -> dict[str, int]:
     """Return the tokens of each kind of content, from details in the form of OpenAI (a dict) or Google (a list).
 
-    `other` is the number of cached or reasoning tokens. Programs that compute prices add `other` to the counts of all
-    kinds. If this sum exceeds `total`, the count of `text` is left out. Counts of 0 are also left out, since some
-    gateways send a count for every kind.
+    `other` is the number of cached or reasoning tokens. The counts of the kinds may include these tokens. But programs
+    that compute prices add `other` to the counts of all kinds. If this sum exceeds `total`, the count of `text` is left
+    out, so that no token is counted twice. Counts of 0 are also left out, since some gateways send a count for every
+    kind.
     """
     found: dict[str, int | None] = {}
     for place in [place for place in places if place in usage]:
@@ -167,9 +168,10 @@ def _add(count: int | None, more: int | None) -> int | None:
 
 
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
-    """Return the count `key` from the details of `usage`, else the first count in `usage` under a name in `own`.
+    """Return the count with the name `key` from the details in `usage`; `None` if there is no such count.
 
-    `places` lists the keys of `usage` under which the details may be.
+    `places` lists the keys of `usage` that may contain the details. If no details contain the count, it is read from
+    `usage` itself, under the names in `own`.
     """
     details = (_count(object_at(usage, place), (key,)) for place in places if place in usage)
     found = next((count for count in details if count is not None), None)

@@ -167,7 +167,10 @@ class EventDecoder:
         self._maps.merge_kwargs({key: value for key, value in kwargs.items() if key not in texts})
 
     def _begin(self, content: dict[str, object]) -> _Block:
-        """Finish thoughts and complete calls, then start a block and return it."""
+        """Start a block and return it.
+
+        Before that, finish the block of thoughts, and the blocks of calls whose arguments are complete.
+        """
         if not self._begun:
             start = {"event": "message-start", "role": "ai", "id": self._message_id}
             self._events.append({**start, "metadata": {"provider": PROVIDER}})
@@ -190,7 +193,7 @@ class EventDecoder:
         self._events.append({"event": "content-block-finish", "index": block.number, "content": content})
 
     def _finish_complete_calls(self) -> None:
-        """Finish calls in order. Stop at the first call whose arguments are incomplete."""
+        """Finish the blocks of calls in order. Stop at the first call whose arguments are incomplete."""
         for index, call in [*self._calls.items()]:
             if not call.is_complete:
                 return

@@ -71,7 +71,10 @@ class Compiler:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether the budget for places and sources is used up. The rest of the schema is then cut short."""
+        """Whether more places were compiled, or more schemas were read, than the budget allows.
+
+        From then on, the compiler leaves out everything inside a place, such as the properties of an object.
+        """
         return max(self.reader.visited, self.built) > self.reader.budget
 
     def compile(self, path: str, sources: Sequence[Source], depth: int) -> JsonObject:

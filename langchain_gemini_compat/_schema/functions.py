@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Loss", "compile_all_parameters", "compile_parameters", "compile_response_schema"]
 
 #: Each row has the limits of one attempt: expansions of a recursive definition, depth of places, and number of sources
-#: or places. If the compiled schema is too large, the next attempt uses the next row. Expanding a definition twice
-#: helps the model, but too little to justify a huge prompt.
+#: or places. If the compiled schema is too large, the next attempt uses the next row. Only the first attempt expands
+#: recursive definitions twice: this helps the model, but too little to justify a huge prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
 #: Maximum size of a compiled schema, in bytes.
 _MAX_BYTES = 100_000

@@ -24,7 +24,8 @@ REFERENCES = ("$ref", "$recursiveRef", "$dynamicRef")
 COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveMaximum": lt}
 #: Maximum length of a sentence in a description.
 _MAX_SENTENCE = 240
-#: Maximum length of the description of a map's values. The limit is high, because nothing else describes these values.
+#: Maximum length of the text that describes the values of a map (an object with any property names). The limit is high,
+#: because nothing else describes these values.
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not accept this keyword, so it is not sent."
@@ -122,7 +123,8 @@ class Node:
 
     path: str
     losses: list[Loss]
-    #: Maps the path of each `Check` in the whole schema to `True` if the compiler has used the check.
+    #: Maps the path of each `Check` to `True` if the compiler has used the check, else to `False`. All nodes of a
+    #: schema share this dict.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
     #: JSON pointers of the original sources of the place, without the sources that `$ref` or `allOf` add.
     paths: list[str] = field(default_factory=list[str])
@@ -288,8 +290,8 @@ class Node:
             if keyword in _KNOWN or value is None or (keyword in _ACCESS_SENTENCES and value is False):
                 continue
             if not source.path and isinstance(value, (dict, list)) and keyword not in _DRAFT_3_SCHEMAS:
-                # At the top level, an unknown key may contain schemas for references, so the key is not recorded as
-                # lost.
+                # An unknown key at the top level may contain schemas to which a `$ref` refers, so the key is not
+                # recorded as lost.
                 continue
             self.record_loss(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _ACCESS_SENTENCES.get(keyword, ""))
 

@@ -107,7 +107,10 @@ class Reader:
         return [Source(target, pointer, (*source.enclosing, pointer))]
 
     def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """Return the sources of the only branch besides null. If there are several, add the union to `node.unions`."""
+        """Return the sources of a union's only branch besides null.
+
+        If there are several branches besides null, add the union to `node.unions`.
+        """
         if not isinstance(branches, list) or not branches:
             node.record_loss(f"{source.path}/{keyword}", keyword, "The value is not a list of schemas.")
             return []

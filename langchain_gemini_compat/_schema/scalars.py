@@ -64,7 +64,10 @@ UNSUPPORTED_BY_TYPE = {
 
 
 def record_unsupported(node: Node, kind: str) -> None:
-    """Record a loss for each keyword in `UNSUPPORTED_BY_TYPE[kind]`, and describe the keyword in words."""
+    """Record a loss for each keyword of `node` that is in `UNSUPPORTED_BY_TYPE[kind]`.
+
+    If a sentence about the keyword helps the model, it is added to the description.
+    """
     for keyword in UNSUPPORTED_BY_TYPE[kind]:
         for check in node.take_checks(keyword):
             neutral = _NEUTRAL.get(keyword)
@@ -88,7 +91,10 @@ def build_number(node: Node, name: str) -> JsonObject:
 
 
 def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
-    """Return the lowest and the highest length. If sources have different bounds, the narrowest bound counts."""
+    """Return the values of the keywords `lowest` and `highest`, such as `minLength` and `maxLength`.
+
+    If sources have different bounds, the narrowest bound counts.
+    """
     found: JsonObject = {}
     for keyword, narrowest in ((lowest, max), (highest, min)):
         counts: list[int] = []
@@ -222,9 +228,10 @@ def _has_type(value: JsonValue, types: list[str]) -> bool:
 
 
 def _build_format(node: Node, name: str, *, listed: bool = False) -> JsonObject:
-    """Return the key `format` with the first format that Gemini accepts; an empty object without one.
+    """Return a dict with the key `format`, or an empty dict if the node has no format that Gemini accepts.
 
-    For an enum of strings (`listed`), Gemini accepts only the format `enum`.
+    If the node has several accepted formats, the first one is used. For an enum of strings (`listed`), Gemini accepts
+    only the format `enum`.
     """
     kept = ("enum",) if listed else _FORMATS[name]
     found: JsonObject = {}

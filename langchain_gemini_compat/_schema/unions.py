@@ -65,7 +65,7 @@ def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
 
 
 def choose_unions(node: Node) -> list[SchemaUnion]:
-    """Return the unions that are compiled to `anyOf`. For all other unions, record that the schema loses them."""
+    """Return the unions that are compiled to `anyOf`. Record a loss for each other union."""
     unions: list[SchemaUnion] = []
     for union in node.unions:
         if _only_requires(node, union):
@@ -203,6 +203,7 @@ def _flatten(compiled: JsonObject) -> list[JsonObject]:
 def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
     """Describe the values of a map to the model, and return a phrase that says how much was described.
 
+    A map is an object whose property names are not fixed.
     The description contains the whole schema of the values. A long schema is shortened: first its descriptions are left
     out, then everything except the names and types of the properties.
     """

@@ -425,7 +425,10 @@ def _read_address(source: str, value: object) -> str:
 
 
 def _read_response_format(mime_type: object, schema: object) -> object:
-    """Convert Google's `response_mime_type` and `response_schema` to OpenAI's `response_format`, or return `None`."""
+    """Convert Google's `response_mime_type` and `response_schema` to OpenAI's `response_format`.
+
+    Return `None` if neither argument selects JSON.
+    """
     if mime_type is None or mime_type == "":
         return schema
     if mime_type == "application/json":

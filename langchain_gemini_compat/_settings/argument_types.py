@@ -38,7 +38,7 @@ class HttpTimeout(Protocol):
 
     @property
     def connect(self) -> object:
-        """Limit for opening the connection."""
+        """Maximum time for opening the connection."""
 
     @property
     def read(self) -> object:

@@ -55,9 +55,9 @@ class _Request(aiohttp.ClientRequest):
     """A request that sends a large body in pieces, because aiohttp warns about a body that blocks the event loop."""
 
     def update_body_from_data(self, body: object, _stacklevel: int = 3) -> None:
-        """Set the body.
+        """Set the body of the request. This method overrides a method of aiohttp.
 
-        If a release of aiohttp renames this method, `test_large_request_is_sent_without_a_warning` fails.
+        If a release of aiohttp renames the overridden method, `test_large_request_is_sent_without_a_warning` fails.
         """
         super().update_body_from_data(
             BytesIO(body) if isinstance(body, bytes) and len(body) > _LARGE_BODY else body, _stacklevel
@@ -65,9 +65,10 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Connector(aiohttp.TCPConnector):
-    """A connector that counts as closed if its event loop can no longer close it.
+    """A connector of aiohttp that counts as closed if its event loop can no longer close it.
 
-    If a program closes its event loop itself, a usual connector would log aiohttp's error "Unclosed client session".
+    Otherwise, aiohttp would log "Unclosed client session" if a program closes the event loop before the client is
+    closed.
     """
 
     def __init__(self, *, ssl: ssl.SSLContext, limit: int, keepalive_timeout: float | None) -> None:
@@ -76,7 +77,7 @@ class _Connector(aiohttp.TCPConnector):
 
     @property
     def closed(self) -> bool:
-        """Whether the connector is closed."""
+        """Whether the connector is closed, or can no longer be closed because its event loop or the process ends."""
         return super().closed or self._of_loop.is_closed() or sys.is_finalizing()
 
     def __del__(self, _warnings: object = warnings) -> None:

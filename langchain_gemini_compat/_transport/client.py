@@ -100,7 +100,8 @@ class TransportOptions(TypedDict):
 class Transport:
     """Sends payloads. A reply is whole or streamed, and a call is blocking or async.
 
-    Transports with equal connections share one HTTP client (see `Clients`), which the first call opens.
+    Transports share an HTTP client if they have the same server, account and network settings (see `Clients`). The
+    first call opens the client.
     """
 
     def __init__(self, config: TransportConfig) -> None:
@@ -125,7 +126,7 @@ class Transport:
         """Return the retry state of a new call. Calls with the same endpoint, model and account share a rate gate."""
         config = self._config
         gate = gate_of(config.base_url, model, config.account)
-        # A replay answers at once, so a call does not wait between its tries.
+        # If a player (see `tape`) answers the requests, there is no server, so no wait between tries is necessary.
         sleeps = current_player() is None
         return Tries(
             0 if is_playing_here() else config.max_retries,
@@ -241,7 +242,10 @@ class Transport:
                 token = await tokens.atoken(by)
 
     def _current_tokens(self) -> TokenSource:
-        """Return the source of bearer tokens. A replay has its own source, so that it needs no credentials."""
+        """Return the source of bearer tokens.
+
+        If a player (see `tape`) answers the requests, return the player's source, so that no credentials are needed.
+        """
         player = current_player()
         return self._config.tokens if player is None else player.tokens
 

@@ -99,7 +99,7 @@ def _build_async_client() -> httpx2.AsyncClient:
 
 
 class _AiohttpClient(Protocol):
-    """The module `aiohttp_client`."""
+    """Describes the module `aiohttp_client` for type checkers, because the module is imported by name."""
 
     def build_transport(self, context: ssl.SSLContext, limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
         """Return the transport of a new async client."""

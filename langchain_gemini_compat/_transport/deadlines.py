@@ -75,7 +75,8 @@ class Deadline:
     ) -> None:
         self._socket: Socket | None = None
         self._find_socket = find_socket
-        #: A function that wakes the caller; `None` if the caller reads the socket itself.
+        #: A function that ends the caller's wait while a thread or a task reads the socket. `None` if the caller reads
+        #: the socket itself.
         self.interrupt: Callable[[], object] | None = None
         self._request = request
         self._between_chunks = math.inf if between_chunks is None else between_chunks
@@ -94,12 +95,15 @@ class Deadline:
         self.has_ended_wait = False
 
     def begin_sending(self) -> None:
-        """Start the clock for the headers. If this object cannot end the wait, the transport's own timeouts apply."""
+        """Start the clock before the wait for the response's headers.
+
+        If this object cannot end that wait, the timeouts of the HTTP library apply.
+        """
         if self._can_end_wait():
             self.arm()
 
     def end_sending(self, response: httpx2.Response) -> None:
-        """Stop the clock for the headers, and record the socket of `response`."""
+        """Stop the clock after the response's headers came, and record the socket of `response`."""
         with self._lock:
             if self._can_end_wait():
                 self.due = math.inf
@@ -141,7 +145,10 @@ class Deadline:
         extensions["timeout"] = {**extensions.get("timeout", {}), "read": seconds}
 
     def disarm(self) -> None:
-        """Stop the clock after bytes came. Without a socket, call `expire` if the bytes came too late."""
+        """Stop the clock after bytes came.
+
+        If the deadline thread does not check this deadline, check here whether the bytes came too late.
+        """
         if not self._is_monitored and time.monotonic() > self.due:
             self.expire()
         self.due = math.inf
@@ -165,7 +172,10 @@ class Deadline:
                 self.due = time.monotonic() + _SOCKET_CHECK_SECONDS
 
     def close(self) -> None:
-        """End the deadline. After this, the socket is not shut down, since another call may use its connection."""
+        """Stop the checks of this deadline.
+
+        After this, the socket is no longer shut down, because another call may then use the connection.
+        """
         with self._lock:
             self.due = math.inf
         _monitor.remove(self)
@@ -181,7 +191,7 @@ COUNTS_CANCELLATIONS = sys.version_info >= (3, 11)
 
 
 class _Task(Protocol):
-    """An asyncio task of Python 3.11 or later."""
+    """The methods of `asyncio.Task` that `TaskDeadline` calls. Two of them are new in Python 3.11."""
 
     def cancel(self) -> bool: ...
     def cancelling(self) -> int: ...
@@ -209,12 +219,12 @@ class TaskDeadline(Deadline):
         self._has_cancelled = False
 
     def begin_sending(self) -> None:
-        """Start the clock for the headers, and switch off the transport's own read timeout."""
+        """Switch off the HTTP library's read timeout. Start the clock before the wait for the response's headers."""
         self._limit_reading(None)
         self.arm()
 
     def end_sending(self, response: httpx2.Response) -> None:
-        """Stop the clock for the headers."""
+        """Stop the clock after the response's headers came."""
         del response
         self.due = math.inf
 
@@ -343,8 +353,8 @@ def check_regularly(check: Callable[[float], float]) -> None:
     The thread starts with the first request.
 
     Args:
-        check: A function that gets the current time of the monotonic clock, and returns the latest time of its next
-            call. The function must not block, since deadlines would then be enforced late.
+        check: A function that gets the current time of the monotonic clock, and returns the time by which it must be
+            called again. The function must not block, since deadlines would then be enforced late.
     """
     _monitor.checks.append(check)
 
@@ -382,7 +392,8 @@ def shut_down(below: Socket) -> None:
 
 def _shut_down_in_place(below: Socket) -> None:
     if isinstance(below, socket.socket):
-        # The method `shutdown` of a TLS socket would also drop its TLS state.
+        # Call the method of the plain socket. The method `shutdown` of a TLS socket also removes the TLS object, which
+        # another thread may be using.
         socket.socket.shutdown(below, socket.SHUT_RDWR)
     else:
         below.shutdown(socket.SHUT_RDWR)

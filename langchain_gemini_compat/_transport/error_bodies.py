@@ -117,7 +117,10 @@ def cut(text: str) -> str:
 
 
 def _choice_error(body: JsonValue) -> JsonValue:
-    """Return `body`. If `body` has no `error`, but one of its choices has, return `{"error": …}` with that error."""
+    """Return `{"error": …}` with the error of a choice.
+
+    If `body` itself has an `error`, or if no choice has one, return `body`.
+    """
     if isinstance(body, dict) and not body.get("error") and isinstance(body.get("choices"), list):
         for choice in cast("list[JsonValue]", body["choices"]):
             for part in parts_of(choice) if isinstance(choice, dict) else ():
@@ -219,7 +222,7 @@ def _extract_json(text: str, search: _Search) -> JsonValue:
 def _matches_status(value: JsonValue, search: _Search) -> bool:
     """Return whether an error that was found inside a text can be the cause of the HTTP status.
 
-    If not, the text may repeat a prompt that contains the error.
+    If it cannot, the text may quote the user's prompt, and the error may be a part of that prompt.
     """
     if search.code not in _REFUSALS:
         return True
@@ -232,7 +235,10 @@ def _matches_status(value: JsonValue, search: _Search) -> bool:
 
 
 def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
-    """Return the value that begins at `match`, and the position of its end. Without a value, return `None` and 0."""
+    """Return the JSON value or the printed Python value that begins at `match`, and the position of its end.
+
+    If no value begins at `match`, return `None` and 0. The position is also 0 if the end of the value is not known.
+    """
     start = match.start()
     if match[0].startswith("b"):
         literal = cast("re.Match[str]", _BYTES.match(text, start))
@@ -363,5 +369,6 @@ def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code:
         return CODES_OF_WORDS[exact[0]]
     if default_code >= FIRST_ERROR:
         return default_code
-    # The error came in a stream, which had begun with status 200.
+    # The HTTP status means success, for example because the error came in a stream that had begun with status 200. So
+    # the first word in `CODES_OF_WORDS` decides, even if it is one of `VAGUE_WORDS`.
     return CODES_OF_WORDS[meant[0]] if meant else 500

@@ -69,7 +69,10 @@ def _searchable_text(error: ParsedError) -> str:
 
 
 def _classify_first(error: ParsedError) -> _Rule | None:
-    """Return the class and the advice if a word alone decides, regardless of message and status; otherwise `None`."""
+    """Return the class and the advice for the error's first word in `_FIRST_WORDS`; `None` without such a word.
+
+    The message and the status of the error have no effect.
+    """
     return next((_FIRST_WORDS[word] for word in error.words if word in _FIRST_WORDS), None)
 
 
@@ -351,7 +354,8 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
     503: (errors.ServerError, "Retry later, or use another model."),
 }
-#: Maps a word of an error to the exception class and the advice. Such a word decides, whatever the status.
+#: Maps a word of an error to the exception class and the advice. If an error has such a word, its message and its
+#: status have no effect.
 _FIRST_WORDS: dict[str, _Rule] = {
     "access_token_type_unsupported": (errors.AuthenticationError, _WRONG_TOKEN),
     **dict.fromkeys(
@@ -459,7 +463,8 @@ CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(("overloaded_error", "serviceunavailableerror", "unavailable"), 503),
     **dict.fromkeys(("deadline_exceeded",), 504),
 }
-#: Words that servers send with any status. Such a word decides only if the error has no status.
+#: Words that servers send with any status, so they do not show the cause. Such a word is used only if the error has no
+#: status.
 VAGUE_WORDS = frozenset(
     {
         *(

@@ -1,4 +1,4 @@
-"""The HTTP clients of one model: the caller's own clients, or clients that models with equal connections share."""
+"""The HTTP clients of one model: clients that the caller passed, or clients that several models share."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Clients:
     def sync_client(self) -> httpx2.Client:
         """Return the client for blocking calls. The first call opens a client, or shares one that is already open.
 
-        A replay has its own client.
+        If a player (see `tape`) answers the requests in place of a server, return the player's client.
         """
         player = current_player()
         if player is not None:
@@ -60,7 +60,7 @@ class Clients:
     async def async_client(self) -> httpx2.AsyncClient:
         """Return the client of the running event loop. The first call on a loop opens a client, or shares an open one.
 
-        A replay has its own client.
+        If a player (see `tape`) answers the requests in place of a server, return the player's client.
         """
         player = current_player()
         if player is not None:

@@ -56,7 +56,7 @@ class HttpLibrary(Protocol):
     URL: type[httpx2.URL]
 
     def create_ssl_context(self) -> ssl.SSLContext:
-        """Return the SSL context with the library's certificates."""
+        """Return an SSL context with the certificates that the HTTP library trusts."""
         ...
 
 

@@ -1,4 +1,6 @@
-"""Manages the open HTTP clients for async calls. In an event loop, models with equal connections share one client.
+"""Manages the open HTTP clients for async calls.
+
+In an event loop, models with the same server, account and network settings share one client.
 
 As in `shared_clients`, a client without users stays open for a while. Then a timer of its event loop closes it. If the
 loop ends earlier, the client is closed at the end of the loop.
@@ -28,7 +30,10 @@ _Value = TypeVar("_Value")
 
 
 def drop_closed_loops(by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Value]) -> None:
-    """Remove the entries of closed event loops. A value that refers to its loop would keep the loop alive."""
+    """Remove the entries of closed event loops from `by_loop`.
+
+    A `WeakKeyDictionary` does not remove an entry itself if the value of the entry refers to the event loop.
+    """
     # Several threads with their own event loops may run this function at the same time, so each step must be atomic.
     for reference in by_loop.keyrefs():
         loop = reference()
@@ -37,7 +42,7 @@ def drop_closed_loops(by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Val
 
 
 class LoopClients:
-    """The clients for async calls, by event loop and key."""
+    """The clients for async calls, by event loop and key. A key is a server, an account and network settings."""
 
     def __init__(self) -> None:
         #: In a forked child: the pools of the parent process. They are kept, since deleting them would close sockets.
@@ -82,7 +87,7 @@ class LoopClients:
         return pool.share()
 
     def withhold(self, pool: _LoopPool) -> None:
-        """Stop handing out shares of `pool`."""
+        """Hand out no more shares of `pool`, because its client is being closed."""
         of_loop = self._by_loop.get(pool.loop)
         if of_loop is not None and of_loop.pools.get(pool.key) is pool:
             del of_loop.pools[pool.key]

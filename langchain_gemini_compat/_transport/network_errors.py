@@ -50,7 +50,7 @@ class UploadTrace:
         return self._is_new and self._is_broken
 
     def note(self, event: str, info: object) -> None:
-        """Record an event of httpcore."""
+        """Record whether `event` means that a new connection was opened, or that the body could not be sent."""
         del info
         self._is_new = self._is_new or event.endswith("connect_tcp.complete")
         self._is_broken = self._is_broken or event.endswith("send_request_body.failed")

@@ -106,5 +106,8 @@ def _requests_of(pool: object) -> list[PoolRequest]:
 
 
 def _find(pool: object, request: httpx2.Request) -> PoolRequest | None:
-    """Return the entry of `pool` for `request`. httpx gives the entry the `extensions` object of `request`."""
+    """Return the entry of `pool` for `request`, or `None`.
+
+    The entry contains another request object, but httpx passes the same `extensions` object to it.
+    """
     return next((held for held in _requests_of(pool) if held.request.extensions is request.extensions), None)

@@ -44,7 +44,7 @@ else:
     # `server_errors` imports openai, which is slow. So `server_errors` is imported when it is first used.
     server_errors = LazyModule("langchain_gemini_compat._transport.server_errors")
 
-#: Maximum size of an error body. The rest is not read.
+#: Maximum size of an error body in bytes. Bytes after this limit are not read.
 MAX_ERROR_BYTES = 2**20
 #: Every reply of this API has at least one of these keys. Every JSON object that Google sends instead of a reply
 #: also has one of them.
@@ -209,7 +209,8 @@ class StreamReader(ReplyReader):
         return (self._read(value),)
 
     def _finish(self) -> Iterator[WireChunk]:
-        # The end of compressed data is not checked, since a stream has its own end: `[DONE]` or a finish reason.
+        # Do not check that the compressed data is complete: `[DONE]` or a finish reason shows that the stream is
+        # complete.
         yield from self._read_all(self._decoder.finish())
         try:
             yield from map(self._read, self._decoder.joiner.finish())

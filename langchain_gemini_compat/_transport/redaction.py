@@ -32,10 +32,12 @@ _PUBLIC = HARMLESS | {
 }  # fmt: skip
 #: Minimum length of a secret. Shorter values are not hidden, since they may be ordinary words.
 _SHORTEST = 8
-#: The fast search for a secret needs at least this many letters and digits in a row.
+#: The fast search looks for the longest run of letters and digits in a secret. If the run has fewer characters than
+#: this minimum, only the slow search with a pattern is used.
 _SHORTEST_RUN = 4
 HIDDEN = "[hidden]"
-#: Parts of a pattern for other spellings of a character: in HTML, in forms, and in strings of Python and JSON.
+#: Maps a character to a part of a regular expression, which matches the escaped character in HTML, in form data, or in
+#: a string of Python or JSON.
 _NAMED = {
     "&": "|&amp;",
     "<": "|&lt;",

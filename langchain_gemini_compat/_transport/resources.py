@@ -63,7 +63,10 @@ class _SinkReader(ReplyReader):
         self._room = math.inf
 
     def await_more(self) -> None:
-        """Arm the deadline again. Each piece restarts the idle timeout, however long the file is."""
+        """Restart the idle timeout after a piece of the body, and arm the deadline again.
+
+        So the idle timeout limits only the time between two pieces, and not the download of a large file.
+        """
         self._deadline.note_chunk()
         self._deadline.arm()
 

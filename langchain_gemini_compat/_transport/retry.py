@@ -84,8 +84,8 @@ class Tries:
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Maximum seconds that all tries together wait for tokens. Infinite by default, because a wait with a limit
-        #: needs a thread.
+        #: Maximum seconds that all tries together wait for tokens. By default, there is no maximum, because a token
+        #: source needs a thread to enforce it. A maximum applies if `first_byte` is below its default.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: When the first chunk or the whole reply of the current try is due, by the monotonic clock.
         self.first_by = math.inf
@@ -142,7 +142,7 @@ class Tries:
             raise
 
     def note_response(self, response: httpx2.Response) -> None:
-        """Record the headers of the response to a try, if the call asks for them."""
+        """Record the headers of the response to a try, if this call keeps headers."""
         if self._keeps_headers:
             self.headers = read_headers(response)
 
@@ -235,8 +235,8 @@ class Tries:
     def _try_gate(self) -> float:
         """Return 0 if the rate gate lets the try pass, else the seconds to wait.
 
-        If the wait exceeds the limits of this call, the gate lets one such call per second through as a probe. The
-        other calls raise the last 429.
+        If the wait exceeds the limits of this call, the call does not wait. Return 0 if the gate lets the try pass as
+        the probe of this second. Otherwise, raise the last 429.
         """
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()

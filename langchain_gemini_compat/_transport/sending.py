@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 #: Maximum length of the queue between the reading thread and the caller.
 _QUEUE_SIZE = 16
-#: Seconds that one side waits at the queue before it checks whether the other side has stopped.
+#: Seconds that the reading thread or the caller waits at the queue before it checks whether the other one has stopped.
 _CHECK_SECONDS = 1.0
 
 
@@ -93,7 +93,10 @@ class Exchange:
 
 
 class _SharedExchange(Exchange):
-    """Sends over a shared connection. A thread reads, so that the caller can stop waiting at its deadline."""
+    """An exchange on a connection that may serve other requests at the same time, as HTTP/2 does.
+
+    A thread reads the response, so that the caller can stop waiting at its deadline.
+    """
 
     def __init__(self, deadline: Deadline, pool: object) -> None:
         super().__init__(deadline)
@@ -209,7 +212,7 @@ class AsyncExchange:
         return self.response.aiter_raw() if self.is_raw else self.response.aiter_bytes()
 
     async def _await_in_time(self, call: Awaitable[_T]) -> _T:
-        """Await `call`."""
+        """Return the result of `call`. A subclass overrides this method to stop waiting at the deadline."""
         return await call
 
     def _receive(self, response: httpx2.Response) -> None:
@@ -218,7 +221,10 @@ class AsyncExchange:
 
 
 class _AsyncSharedExchange(AsyncExchange):
-    """Sends over a shared connection, or a transport without a socket. Each wait is a task that can be cancelled."""
+    """An async exchange whose connection may serve other requests, or whose socket is hidden by the client.
+
+    Each wait for the server is a task, which is cancelled at the deadline.
+    """
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__(deadline)

@@ -116,7 +116,8 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # Most gateways drop signatures, and most callers keep messages unchanged. So the gateway is the likely cause.
+        # The likely cause of the missing signature is the gateway: most gateways drop signatures, but most callers send
+        # messages back unchanged.
         remedy = (
             f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting "
             "with which the gateway keeps signatures, or use Google's own endpoint."

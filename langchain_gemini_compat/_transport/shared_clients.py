@@ -1,9 +1,10 @@
 """Manages the open HTTP clients of this process for blocking calls.
 
-Models with equal connections share one client and its connection pool. Each object that uses a client refers to the
-client's `Share`. When the last of these objects is gone, the client stays open for `IDLE_SECONDS`. So a program that
-builds a new model for each request reuses open connections. Then the deadline thread closes the client. A finalizer
-cannot close it, because a finalizer may run in any thread at any time, and must not take a lock or start a thread.
+Models with the same server, account and network settings share one client and its connection pool. Each object that
+uses a client refers to the client's `Share`. When the last of these objects is gone, the client stays open for
+`IDLE_SECONDS`. So a program that builds a new model for each request reuses open connections. Then the deadline thread
+closes the client. A finalizer cannot close it, because a finalizer may run in any thread at any time, and must not take
+a lock or start a thread.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def surplus_of(pools: Iterable[_AnyPool]) -> list[_AnyPool]:
 
 
 class _SyncClients:
-    """The clients for blocking calls, by key."""
+    """The clients for blocking calls, by key. A key is a server, an account and network settings."""
 
     def __init__(self) -> None:
         #: In a forked child: the clients of the parent process. They are kept, since deleting them would close sockets.

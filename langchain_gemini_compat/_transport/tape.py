@@ -61,10 +61,10 @@ class Recorder(Protocol):
 
 
 class _RecorderModule(Protocol):
-    """The module `testing._cassettes.recorder`."""
+    """Describes the module `testing._cassettes.recorder` for type checkers, because the module is imported by name."""
 
     def build_environment_recorder(self, path: str) -> Recorder:
-        """Return the recorder that the environment asks for."""
+        """Return a recorder that writes to `path`, the value of `GEMINI_COMPAT_RECORD`."""
         ...
 
 
@@ -135,7 +135,7 @@ def current_player() -> Player | None:
 
 
 def record_from_environment() -> None:
-    """Start the recorder that the environment asks for. Only the first call in a process reads the environment."""
+    """Start a recorder if `GEMINI_COMPAT_RECORD` is set. Only the first call in a process reads this variable."""
     if _hooks.has_read_environment:
         return
     _hooks.has_read_environment = True

@@ -222,7 +222,10 @@ def read_image(item: JsonValue) -> tuple[str, str, str] | None:
 
 
 def _read_location(text: str, mime_type: str) -> tuple[str, str, str] | None:
-    """Return the image that `text` gives as a `data:` URL, another URL, or base64. Otherwise return `None`."""
+    """Return base64, MIME type and URL of the image in `text`, as `read_image` does.
+
+    `text` may be a `data:` URL, another URL, or base64. For any other text, return `None`.
+    """
     scheme = scheme_of(text)
     if scheme in ("gs", "http", "https"):
         return "", mime_type, text

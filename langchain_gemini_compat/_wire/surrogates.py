@@ -122,7 +122,7 @@ class _TextField:
         return self.index is None or other.index is None or self.index == other.index
 
     def build_chunk(self, text: str) -> JsonObject:
-        """Return a chunk with only `text` in this field."""
+        """Return a chunk that has `text` in this field, and no text in other fields."""
         value: JsonValue = text
         for key in reversed(self.path):
             if key != _ITEMS:
@@ -234,7 +234,8 @@ class _PairJoiner:
                 # text.
                 self._end(other)
         if _HIGH_SURROGATE.search(text):
-            # A name is kept back as a whole, because its first part could be the name of another tool.
+            # Keep back the surrogate at the end of `text` until the next fragment. If `text` is a name, keep back the
+            # whole name, because the name without the surrogate could be the name of another tool.
             kept = 0 if field.name == "name" else len(text) - 1
             text, self._waiting[field] = text[:kept], text[kept:]
             if len(self._waiting) > _MAX_WAITING:

@@ -33,7 +33,7 @@ MAX_KEPT = 4 * 2**20
 #: Maximum number of keys that are kept for one message or call.
 MAX_KEYS = 64
 
-#: Lists whose entries arrive in fragments. For each list: the keys of an entry whose texts are joined.
+#: Maps the key of a list whose entries arrive in fragments to the keys of an entry whose text fragments are joined.
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),
@@ -64,7 +64,9 @@ def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObjec
 
 
 def read_content_block(item: JsonValue) -> JsonObject:
-    """Return a block of Portkey's `content_blocks` in one form. In streams, `item` is `{"index": 0, "delta": {…}}`.
+    """Return a block of Portkey's `content_blocks` in the form that whole replies have.
+
+    In streams, `item` has another form: `{"index": 0, "delta": {…}}`.
 
     >>> read_content_block({"index": 0, "delta": {"thinking": "Hm."}})
     {'thinking': 'Hm.', 'type': 'thinking', 'index': 0}
@@ -158,7 +160,7 @@ class KeptFields:
 
 
 class _Entry:
-    """One entry of a list that arrives in fragments."""
+    """One entry of a list, joined from the fragments in which the entry arrives."""
 
     def __init__(self, first: JsonObject, texts: tuple[str, ...]) -> None:
         self.fields = dict(first)

@@ -80,7 +80,8 @@ class BatchWork:
         self._doubtful: set[int] = set()
         #: Maps the number of a part to the time, by the monotonic clock, when requests for this part began to fail.
         self._failing_since: dict[int, float] = {}
-        #: Maps the number of a part to the reason why this run leaves the rest of the part to another run.
+        #: Maps the number of a part to the reason why this run no longer asks for the part's batch. A later run may get
+        #: the missing outcomes.
         self._given_up: dict[int, str] = {}
         self._failures = 0
 
@@ -168,7 +169,10 @@ class BatchWork:
         return part
 
     def _note_failure(self, error: GeminiCompatError) -> None:
-        """Count a failed attempt to create a batch. Raise `error` if it is permanent or the last of too many."""
+        """Count a failed attempt to create a batch.
+
+        Raise `error` if it is permanent, or if `_MOST_FAILURES` consecutive attempts have failed.
+        """
         has_others = any(part.batch is not None and self._is_polled(part) for part in self._open.values())
         self._failures = 0 if has_others else self._failures + 1
         if self._failures >= _MOST_FAILURES or (_is_refusal(error) and not error.is_retryable):

@@ -61,7 +61,7 @@ class DaskEngine:
 
 
 def _read_processes(cluster: str) -> int:
-    """Return the number of local processes, or 0 for an address.
+    """Return the number of worker processes in `cluster`, such as 4 for `"local:4"`. For an address, return 0.
 
     Raises:
         ValueError: If the number is missing or less than 1.

@@ -30,7 +30,10 @@ class _ModelOnWorker(WorkerPlugin):
 
 @contextmanager
 def open_local(processes: int, concurrency: int) -> Generator[Client]:
-    """Start worker processes with a thread for each call in flight. Stop them when the `with` block ends."""
+    """Start worker processes on this machine, and stop them when the `with` block ends.
+
+    Together, the processes have at least `concurrency` threads, because each call in flight needs a thread.
+    """
     threads = ceil(concurrency / processes)
     cluster = LocalCluster(n_workers=processes, threads_per_worker=threads, dashboard_address=":0")
     with cluster, Client(cluster) as client:
@@ -39,7 +42,7 @@ def open_local(processes: int, concurrency: int) -> Generator[Client]:
 
 @contextmanager
 def open_remote(address: str) -> Generator[Client]:
-    """Connect to a scheduler."""
+    """Connect to the Dask scheduler at `address`. Disconnect when the `with` block ends."""
     with Client(address) as client:
         yield client
 

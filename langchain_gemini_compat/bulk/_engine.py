@@ -37,7 +37,10 @@ class OpenRows(Iterator[Row]):
         return self._stopped.wait(seconds)
 
     def stop(self) -> None:
-        """End the iterator, and each `wait` that is running. `run_bulk` calls this, sometimes from another thread."""
+        """End the iteration over the rows, and end each call of `wait` that is in progress.
+
+        `run_bulk` calls this method, sometimes from another thread than the one in which the engine runs.
+        """
         self._stopped.set()
 
 
@@ -49,14 +52,16 @@ class Engine(Protocol):
 
     - `rows` is an iterator over the journal. Take a row only when it can be sent, so that few rows are in memory.
       `rows` ends early when `run_bulk` stops the run. Then yield the outcomes of the rows in flight and return.
-    - If rows are in flight for minutes, wait with `rows.wait(seconds)`, and return when `rows.is_stopped`.
-    - Take rows and yield outcomes in the thread that runs the generator, since both use one SQLite connection.
+    - If a row can be in flight for minutes, wait with `rows.wait(seconds)`. Return when `rows.is_stopped` is `True`.
+    - Take rows and yield outcomes in the thread that runs the generator. `run_bulk` reads the rows and writes the
+      outcomes with one SQLite connection, which only this thread may use.
     - Yield a list of pairs as soon as you have one. `run_bulk` writes the list to the disk before it asks for the next
       list.
     - `read_reply` and `read_error` make outcomes. The body of a request is
       `model.preview(row.question, **row.options)[0]`.
     - `run_bulk` closes the generator on Ctrl-C and on errors. Release resources in a `finally` clause.
-    - `run_bulk` stores no state of the engine. If the next run needs such state, the engine has to store it.
+    - `run_bulk` stores only rows and outcomes. If the engine needs other data in the next run, it has to store the data
+      itself.
 
     Examples:
         ```python
@@ -77,7 +82,8 @@ class Engine(Protocol):
 
         Args:
             model: The model that gets the rows.
-            rows: The rows to send. Send each row once. An engine that only iterates can use the type `Iterator[Row]`.
+            rows: The rows to send. Send each row once. An engine that does not call `rows.wait` can use the type
+                `Iterator[Row]`.
             concurrency: Maximum number of calls in flight.
 
         Yields:

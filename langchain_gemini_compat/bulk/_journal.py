@@ -58,7 +58,8 @@ _CREATE = (
         "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) ORDER BY row"
     ),
 )
-# Rows that failed in an earlier run come last. If they came first, 50 bad rows would stop each new run.
+# Rows that failed in an earlier run come last. A run stops after 50 consecutive errors of the account or the server. So
+# failed rows at the beginning could stop each new run before it sends the other rows.
 _LIST_OPEN = (
     "CREATE TEMP TABLE rows_to_send AS SELECT row FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) "
     "WHERE coalesce(status, 2) >= {least} ORDER BY status IS NOT NULL, row"

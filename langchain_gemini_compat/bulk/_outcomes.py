@@ -38,8 +38,8 @@ class Outcome:
         price: The estimated price in US dollars, or `None` if it is not known.
         error_type: The name of the exception, or `None` for an answer.
         error_message: The text of the exception.
-        error_scope: What an error is about: the `row`, the `server` or network, the `account` and configuration, or the
-            `quota` of a day. The next run sends a row again after an error of the account or the quota.
+        error_scope: What caused the error: the `row`, the `server` or the network, the `account` or the configuration,
+            or an exhausted `quota`. If the scope is `account` or `quota`, the next run sends the row again.
     """
 
     text: str | None = None
@@ -60,8 +60,9 @@ class Outcome:
 
 
 def read_reply(reply: object) -> Outcome:
-    """Return the outcome of a call that returned `reply`: a message, or the dict of a model with `include_raw=True`.
+    """Return the outcome of a call that returned `reply`.
 
+    `reply` is a message, or, with structured output, the dict that a model with `include_raw=True` returns.
     A refusal by the model or by a filter is an error, even if the run has no schema.
     """
     if isinstance(reply, AIMessage):

@@ -1,4 +1,4 @@
-"""Counts the outcomes of a run, and estimates how long the rest takes."""
+"""Counts the outcomes of a run, and estimates how long the remaining rows take."""
 
 from __future__ import annotations
 

@@ -124,7 +124,8 @@ def digest_request(model: BulkModel, content: JsonObject) -> str:
     """
     try:
         question, options = read_content(content)
-        # The key of a row must not depend on what the server refused earlier in this process.
+        # Without `ignore_refusals`, the model leaves out what the server refused earlier in this process. The key of a
+        # row must not depend on these refusals.
         with ignore_refusals():
             body, _ = model.preview(question, **options)
         return _digest(body)
@@ -218,7 +219,7 @@ def _dump_message(value: object) -> JsonObject:
 
 
 def _check_stop(options: Mapping[str, object]) -> None:
-    """Raise an error for a stop sequence that is not a string. LangChain would not raise an error before the run."""
+    """Raise an error for a stop sequence that is not a string. LangChain does not check it before the run."""
     for name in ("stop", "stop_sequences"):
         stop = options.get(name) or []
         texts = cast("list[object]", stop) if isinstance(stop, list) else [stop]

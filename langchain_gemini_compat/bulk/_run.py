@@ -33,7 +33,7 @@ class BulkResult(Counts):
     Attributes:
         path: The output.
         errors: Maps the name of an exception to the number of rows that failed with this exception.
-        stopped: Why the next run has rows to send, or `None` if every row has an answer or has failed.
+        stopped: Why rows are left for the next run, or `None` if every row has an answer or has failed.
     """
 
     path: Path
@@ -76,9 +76,9 @@ def run_bulk(
         report: Called with the progress at the start and after each write to the journal. Default: none.
 
     Returns:
-        The counts, and in `stopped` the reason if rows are left for the next run. A run stops early if the daily quota
-        is used up, or if 50 calls in a row fail because of the account, the server or the network. Rows are also left
-        if fewer calls fail because of the account.
+        The counts. If rows are left for the next run, `stopped` contains the reason. A run stops early if the daily
+        quota is used up, or if 50 calls in a row fail because of the account, the server or the network. If fewer
+        calls fail because of the account, the run continues, and the next run sends the rows of these calls again.
 
     Raises:
         InvalidRowsError: A row is invalid. No request was sent.
@@ -162,11 +162,11 @@ class _Run:
 
 
 def _check_batches(engine: Engine, path: Path, journal: Journal) -> None:
-    """Raise an error if the engine would send rows that are already in a batch.
+    """Raise an error if the engine would send rows again that are already in a batch at Google.
 
     Raises:
-        OutputError: If another engine than `BatchApiEngine` would send such rows, or if `BatchApiEngine` has the path
-            of another output.
+        OutputError: If rows are in a batch and the engine is not a `BatchApiEngine`, or if the `BatchApiEngine` was
+            created with the path of another output.
     """
     batches = find_batches(path)
     if batches.exists():

@@ -33,7 +33,7 @@ class ProgressLine:
             self._screen.status("Reading the input …")
 
     def show(self, progress: Progress) -> None:
-        """Show the progress, unless it has just been shown."""
+        """Show the progress at most every 0.1 seconds on a terminal, and at most every 30 seconds elsewhere."""
         self.last = progress
         now = time.monotonic()
         if now - self._shown_at < self._pause:

@@ -46,7 +46,7 @@ TOOLS: tuple[Callable[..., str], ...] = (get_weather, convert_currency)
 
 
 def script() -> list[Reply | Fault]:
-    """Return the replies of the script: two parallel calls, an overloaded server, one call, and the answer."""
+    """Return the replies of the fake endpoint: two parallel tool calls, a 503, one more tool call, and the answer."""
     return [
         Reply(
             thoughts="Two cities to compare. Neither lookup needs the other, so I ask for both at once.",

@@ -70,7 +70,10 @@ def answer_echo(request: FakeRequest) -> Reply:
 
 
 def answer_tools(request: FakeRequest) -> Reply:
-    """Return a call of each declared tool, with sample arguments. If the request has results, return them as text."""
+    """Return a call of each declared tool, with sample arguments.
+
+    If the request has tool results, return the results as text. If it declares no tools, return the last user message.
+    """
     if request.results:
         return Reply("The tools said: " + "; ".join(request.results), thoughts="I have all results.")
     functions = [cast("JsonObject", tool.get("function") or {}) for tool in request.tools]
@@ -97,7 +100,11 @@ def answer_verify(request: FakeRequest) -> Reply | Fault:
 
 
 def _answer_with_options(request: FakeRequest) -> Reply:
-    """Return the last user message, or what the options ask for: JSON, an image or a reply that is cut off."""
+    """Return the reply that the options of the request require, such as JSON or an image.
+
+    A small `max_tokens` gives a reply that is cut off, and a long prompt gives the text `ok`. For all other requests,
+    return the last user message.
+    """
     body = request.body
     limit, modalities = body.get("max_tokens"), body.get("modalities")
     if isinstance(limit, int) and limit <= _SHORT_ANSWER:

@@ -81,7 +81,7 @@ class Place:
     surface: str
     base_url: str
     project: str | None = None
-    #: The line to paste that changes the location to `global`. The line depends on where the location was set.
+    #: The user pastes this line to change the location to `global`. The line depends on where the location was set.
     set_global: str = SET_GLOBAL
 
     @property

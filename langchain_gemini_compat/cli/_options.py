@@ -211,7 +211,10 @@ def _read_key(variable: str | None) -> SecretStr | None:
 
 
 def _wants_placeholder(surface: Surface | None, base_url: str | None) -> bool:
-    """Return whether `base_url` is probably a fake endpoint: a URL on this machine with a surface of Google."""
+    """Return whether `base_url` is probably a fake endpoint of this package.
+
+    This is the case if the URL is on this machine, and the surface is Vertex AI or AI Studio.
+    """
     if base_url is None or not is_loopback(base_url):
         return False
     found = surface or recognise_surface(

@@ -31,7 +31,7 @@ _NARROWEST = 20
 _BAR = 10
 #: If the terminal has fewer columns, help and examples have a layout for narrow terminals.
 NARROW = 60
-#: In a narrow terminal, the short columns of a row share one line. A short column has at most this width.
+#: If a table is printed as a list, the short columns of a row share one line. A short column has at most this width.
 _SHORT_COLUMN = 8
 _STYLES = {
     "you": "bold",
@@ -141,7 +141,7 @@ class Screen:
                 self.line("-" * (sum(widths) + 3 * (len(widths) - 1)), "dim")
 
     def pause(self, seconds: float) -> None:
-        """Wait if the output is a terminal."""
+        """Wait for `seconds` if the output is a terminal. Otherwise, return at once."""
         if self.live:
             time.sleep(seconds)
 
@@ -233,7 +233,10 @@ class Transcript:
     _after_newline: bool = field(default=False)
 
     def piece(self, kind: str, text: str, key: object = None) -> None:
-        """Print more text of the entry type `kind`, a key of `_STYLES`. For a tool call, `key` identifies the call."""
+        """Print a piece of text. If the piece begins a new entry of the conversation, print a label first.
+
+        `kind` is the type of the entry, such as `answer` or `call`. `key` is different for each tool call.
+        """
         if not text:
             return
         if self._now != (kind, key):
@@ -250,7 +253,7 @@ class Transcript:
         self.screen.piece(text.replace("\n", "\n" + " " * _LABEL_WIDTH), _STYLES.get(kind, ""), _LABEL_WIDTH)
 
     def entry(self, kind: str, text: str) -> None:
-        """Print a complete entry."""
+        """Print a complete entry of the conversation: its label and its text."""
         self.piece(kind, text or "(nothing)")
         self.end()
 

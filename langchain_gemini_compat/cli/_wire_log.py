@@ -105,7 +105,8 @@ class WireLog:
         reply = next(waiting, None)
         for exchange in self.exchanges:
             if reply is None or not exchange.succeeded or discarded < _count_retries(reply):
-                # The number of retries in a message's metadata also counts failed requests, except after a 401.
+                # `_count_retries` returns the number of retries of the message. This number includes failed requests,
+                # but not a request that got a 401.
                 discarded += exchange.status != _UNAUTHENTICATED
                 yield None
                 continue
@@ -143,7 +144,11 @@ def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
 
 
 def _describe_outcome(exchange: Exchange, *, used: bool, last: bool) -> str:
-    """Return the status and one word for the outcome: `verified` (the signatures), `refused` or `retried`."""
+    """Return the HTTP status, or `no answer`, and what happened to the request.
+
+    `verified` means that the server accepted the signatures in the request. `retried` means that the request was sent
+    again, and `refused` means that it was not.
+    """
     if exchange.succeeded and (used or last):
         return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"
     if not exchange.status:

@@ -114,7 +114,10 @@ def _build_model(target: Target, client: httpx2.Client) -> ChatGeminiCompat:
 
 
 def _pieces(model: ChatGeminiCompat, replies: list[AIMessage]) -> Iterator[tuple[str, str, object]]:
-    """Yield the agent's steps as tuples (kind, text, key), and append its complete messages to `replies`."""
+    """Run the agent, and yield the arguments of `Transcript.piece` for each piece of its output.
+
+    Append the complete messages of the model to `replies`.
+    """
     from langchain.agents import create_agent
 
     from langchain_gemini_compat.cli._demo_agent import QUESTION, TOOLS

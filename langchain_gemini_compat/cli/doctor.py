@@ -176,7 +176,11 @@ class _Diagnosis:
 
 
 def describe_use(target: Target, info: Mapping[str, object]) -> dict[str, str]:
-    """Return the setup of a chat model, with the source of each part. `info` is the result of `endpoint_info()`."""
+    """Return the settings of a chat model: surface, URL, model, credential, and for Vertex AI project and location.
+
+    The texts of the credential, the project and the location name their source, such as an environment variable.
+    `info` is the result of `endpoint_info()`.
+    """
     auth = cast("dict[str, str]", info["auth"])
     url = str(info["base_url"])
     used = {
@@ -204,9 +208,9 @@ def _describe_part(name: str, option: str | None, value: str | None, *, by_url: 
 
 
 def _global_location_line(target: Target) -> str:
-    """Return the line that sets the location to `global`.
+    """Return the line that the user pastes to change the location to `global`.
 
-    A location in the URL overrides arguments and the environment.
+    The line depends on where the location was set. The URL overrides `--location`, which overrides the environment.
     """
     if target.base_url is not None:
         return f"{GLOBAL_ARGUMENT}   # with --project, and without --base-url"

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _restore(path: Path, older: bytes | None) -> None:
-    """Write the older content back to a file. If there was no file before, remove the new one."""
+    """Write the `older` content back to the file. If `older` is `None`, delete the file that this run created."""
     if older is None:
         path.unlink()
     else:

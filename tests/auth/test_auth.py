@@ -95,7 +95,7 @@ class Answers:
 
 @pytest.fixture
 def servers(monkeypatch):
-    """Replace the network below google-auth with these answers."""
+    """Return a function that replaces google-auth's network by an `Answers` with the given answers."""
 
     def play(**answers):
         network = Answers(**answers)
@@ -319,7 +319,7 @@ def test_event_loops_of_several_threads_share_a_refresh():
 
 
 def test_many_rejections_of_one_token_cause_one_refresh():
-    """Twenty threads reject the same token. Another thread rejects it after it has been replaced."""
+    """Twenty threads reject the same token at once. A later rejection of this old token causes no further refresh."""
     credentials = Counting(Clock(), seconds=0.02)
     tokens = source(credentials)
     old = tokens.token()
@@ -373,7 +373,7 @@ def test_refresh_handler_is_called_after_a_rejection():
 
 
 def test_failed_refresh_reaches_every_waiter_and_the_next_call_tries_again():
-    """Each waiting call raises an exception of its own, because raising adds to the traceback."""
+    """Each waiting call raises a separate exception object, because each `raise` extends the object's traceback."""
     credentials = Counting(Clock(), seconds=0.5, failures=[TransportError("no route")])
     tokens = source(credentials)
 
@@ -429,7 +429,7 @@ def test_missing_thread_for_a_refresh_is_an_error(monkeypatch):
 
 
 def test_refresh_without_token_is_an_error():
-    """No request is sent without the requested credential."""
+    """The refresh returns no token. The call fails, and does not send its request without a token."""
 
     class Empty(Counting):
         def refresh(self, request):
@@ -623,7 +623,7 @@ def test_service_accounts_and_keys_send_only_an_explicit_quota_project():
 
 
 def test_given_credentials_are_scoped():
-    """A service account without scopes gets Google Cloud's, in a copy."""
+    """The package uses a copy of a service account without scopes. The copy gets the scope of Google Cloud."""
     given, seen = robot(), []
 
     class Seen(Answers):
@@ -650,7 +650,7 @@ def test_project_of_a_service_account_is_known():
 
 
 def test_project_of_an_external_account_is_requested_off_the_loop(monkeypatch):
-    """A failed request raises an error of this package, and the next call repeats it."""
+    """A failed request for the project raises an error of this package. The next call sends the request again."""
     monkeypatch.setattr(_auth, "_build_request", lambda: None)
     credentials, asked = Counting(Clock()), []
 
@@ -775,7 +775,7 @@ def test_failed_federation_suggests_its_configuration(servers, tmp_path):
 
 
 def test_unreachable_token_server_suggests_no_login(servers):
-    """The reason still names the certificate or the proxy."""
+    """The error message contains the text of google-auth, which names the certificate or the proxy."""
     servers(oauth2=TransportError("CERTIFICATE_VERIFY_FAILED at proxy http://me:canary@proxy.invalid:3128/"))
     said = message(source(user()))
     assert "could not be reached" in said
@@ -814,7 +814,7 @@ def test_secret_in_an_answer_is_not_in_the_exception(servers, body):
 
 
 def test_short_secret_of_the_credentials_is_hidden(servers):
-    """The value looks like an ordinary word, but is known from the credentials."""
+    """The secret looks like ordinary words. It is hidden, because it is the `client_secret` of the credentials."""
     servers(oauth2=(400, {"error": "invalid_client", "error_description": "The client hush-hush is not known."}))
     said = message(source(user(client_secret="hush-hush")))
     assert "The client [hidden] is not known." in said
@@ -978,7 +978,7 @@ def test_error_of_this_package_from_a_callable_is_kept():
 
 
 def test_missing_thread_for_a_callable_is_an_error(monkeypatch):
-    """Only a call with a deadline needs a thread."""
+    """A callable runs in a new thread if the call has a deadline. Here, no new thread can be started."""
     tokens = key_source(lambda: "k")
 
     def refuse(self):

@@ -43,7 +43,10 @@ def no_proxies(monkeypatch):
 
 @pytest.fixture
 def resolve(monkeypatch):
-    """Send connections to a name, or an address, to a server on loopback."""
+    """Return a dict from host names or IP addresses to servers on loopback.
+
+    A connection to a name or address in the dict goes to its server.
+    """
     real, here = socket.getaddrinfo, {}
 
     def look_up(host, port, *args, **kwargs):
@@ -78,7 +81,10 @@ def user(url, **kwargs):
 
 
 def test_metadata_server_with_certificates_gives_a_token(metadata_certificates, certificates, resolve):
-    """google-auth mounts its TLS adapter for the metadata server on the session of the request. Field case E2."""
+    """google-auth passes the certificates for the metadata server to our token request, which uses them.
+
+    Field case E2.
+    """
     with serve_tokens("t", certificates.server_context()) as server:
         resolve["metadata.google.internal"] = server
         assert source(compute_engine.Credentials()).token() == "t-1"
@@ -113,7 +119,10 @@ def test_metadata_server_is_contacted_without_proxy(resolve, monkeypatch):
 def test_default_credentials_of_a_machine_are_found_with_certificates(
     metadata_certificates, certificates, resolve, monkeypatch, tmp_path
 ):
-    """The lookup of default credentials uses the same transport, and finds the project. Field cases E2, E9."""
+    """The lookup of default credentials uses the transport of this package for its requests, and finds the project.
+
+    Field cases E2, E9.
+    """
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("PATH", "")
@@ -138,7 +147,10 @@ class WithCertificate(google.auth.credentials.Credentials):
 
 @pytest.mark.parametrize("files", ["two", "one"])
 def test_client_certificate_of_a_token_request_is_presented(certificates, monkeypatch, files):
-    """The server requires a certificate, and its authority is in SSL_CERT_FILE. Field case E3."""
+    """The server requires a client certificate. SSL_CERT_FILE names the authority of the server's certificate.
+
+    Field case E3.
+    """
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
     pair = (str(certificates.client), str(certificates.client_key))
     with serve_tokens("t", certificates.server_context()) as server:
@@ -194,7 +206,7 @@ def write_login(monkeypatch, tmp_path, server, credential_source, **more):
 
 @pytest.mark.parametrize("impersonates", [False, True])
 def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch, tmp_path, impersonates):
-    """No request uses the library `requests`, not even the first one of default credentials. Field case E9."""
+    """No request uses the library `requests`, not even the first request for default credentials. Field case E9."""
     (tmp_path / "subject").write_text(SUBJECT)
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
     with serve_tokens("t") as attacker, serve_tokens("t") as server:
@@ -213,7 +225,7 @@ def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch
 
 
 def test_impersonation_uses_the_same_transport(monkeypatch, resolve, certificates):
-    """Both requests, for the caller and for the target, use this transport. Field case E9."""
+    """The token requests for the caller and for the target account use the transport of this package. Field case E9."""
     with serve_tokens("t") as server:
         target = impersonated_credentials.Credentials(
             user(server.url),
@@ -226,7 +238,11 @@ def test_impersonation_uses_the_same_transport(monkeypatch, resolve, certificate
 
 
 def test_gdch_service_account_uses_the_same_transport(monkeypatch, certificates, tmp_path):
-    """These credentials require the request class for `requests`, and name a certificate authority. Field case E9."""
+    """GDCH credentials accept only an instance of google-auth's request class for the library `requests`.
+
+    So the package passes an instance of a subclass, which uses the transport of this package. These credentials also
+    name the certificate authority of the token server. Field case E9.
+    """
     gdch = pytest.importorskip("google.oauth2.gdch_credentials")
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
 
@@ -248,9 +264,10 @@ def test_gdch_service_account_uses_the_same_transport(monkeypatch, certificates,
 
 @pytest.mark.parametrize("kind", ["sync", "ainvoke"])
 def test_token_request_uses_the_proxy_of_the_callers_client(kind):
-    """The proxy may be the only way out. Hooks of the client do not see the secret, and its headers are not sent.
+    """Without the proxy, the token server may be unreachable.
 
-    Field case E11.
+    The event hooks of the client are not called, because they would see the secret. The default headers of the client
+    are not sent. Field case E11.
     """
     library = pytest.importorskip(library_name())
     seen = []

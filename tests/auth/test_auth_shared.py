@@ -74,7 +74,10 @@ def chat(url, **arguments):
 
 @pytest.mark.parametrize("build", [user, robot])
 def test_models_built_for_each_request_share_one_token(server, build):
-    """The models use the same credentials object, sync, async and with configurable fields. Field case E10."""
+    """All models get the same credentials object. Sync calls, async calls and configurable models share one token.
+
+    Field case E10.
+    """
     credentials = build(server)
     with FakeGemini(["Hello!"] * 9).serve() as url:
         for _ in range(3):
@@ -220,7 +223,9 @@ def test_models_with_different_clients_cause_one_refresh():
 
 
 def test_failed_refresh_is_tried_with_the_next_client():
-    """The proxy of another model may be down. Each client makes at most one refresh, one after the other.
+    """A refresh may fail because the proxy of one client is down, so the package tries the client of another model.
+
+    The clients refresh one after the other, and each client at most once.
 
     Field case E11.
     """
@@ -274,7 +279,7 @@ def test_collected_credentials_leave_the_cache(server):
 
 
 def test_cache_of_default_credentials_is_bounded(login, monkeypatch):
-    """The environment may change before each call. Field case E10."""
+    """The cache gets a new entry if the environment has changed, which may happen before each call. Field case E10."""
     for number in range(200):
         monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", f"q{number}")
         source()
@@ -394,7 +399,10 @@ def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
 
 
 def test_token_that_the_caller_replaces_ends_a_401():
-    """A bare token that the server refused is used again only after the caller has replaced it. Field case E15."""
+    """The server refused a token that cannot be refreshed. The call is repeated only after the caller sets a new token.
+
+    Field case E15.
+    """
     credentials = UserCredentials("AAAA")
     tokens = source(credentials)
     assert tokens.token() == "AAAA"

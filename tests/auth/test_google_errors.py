@@ -41,7 +41,10 @@ def test_module_of_each_kind_defines_its_credentials(kind):
 
 
 def test_kinds_of_federated_credentials_are_found_by_base_class():
-    """The module of the class itself shows only the source of the subject token: a file, AWS or a program."""
+    """Each source of the subject token (a file, AWS or a program) has a class of credentials in another module.
+
+    So the kind of the credentials is not found by the module of their class, but by the module of the base class.
+    """
     for name in ("identity_pool", "aws", "pluggable"):
         found = import_module(f"google.auth.{name}").Credentials
         assert find_kind(object.__new__(found)) is CredentialKind.WORKLOAD_IDENTITY

@@ -42,7 +42,7 @@ def fault_of(number):
 
 
 def build_rule(rows):
-    """Return the rule of the fake."""
+    """Return a function for the fake, which returns the answer or the fault for the row of a request."""
     seen = Counter()
 
     def answer(request):
@@ -58,7 +58,7 @@ def build_rule(rows):
 
 
 def expect_errors():
-    """Return the error of each fault, or `None` if its reply is an answer."""
+    """Return the name of the error that a row gets for each fault, or `None` for a fault with an answer."""
     return {name: _expect_error(name) for name in KINDS}
 
 
@@ -72,7 +72,7 @@ def _expect_error(name):
 
 
 def run_child(url, source, output, engine):
-    """Run once. This is the process that is killed."""
+    """Run `run_bulk` once, in a child process. `measure` starts this process and may kill it."""
     model = ChatGeminiCompat(model="gemini-3.8-flash", surface="ai_studio", base_url=url, api_key="test", max_retries=1)
     chosen = None if engine == "asyncio" else DaskEngine(engine)
     result = run_bulk(model, source, output, concurrency=CONCURRENCY, engine=chosen)
@@ -113,7 +113,8 @@ def measure(engine, rows, folder):
                 printed = child.communicate()[0]
             if len(samples) > len(memory):
                 memory = samples
-            # Rows with an error of the account stay open. They are no reason for another run.
+            # After a run that an exhausted quota stopped, another run sends the missing rows. Rows with another error
+            # of the account, such as a wrong key, also have no answer. But another run would get the same error.
             if child.returncode == 0 and "a quota is exhausted" not in (
                 json.loads(printed.splitlines()[-1])["stopped"] or ""
             ):

@@ -63,12 +63,12 @@ def count_requests(fake, request):
 
 
 class Killed(BaseException):
-    """Ends a run without the handlers of an `Exception`, as the end of the process would."""
+    """Ends a run as if the process were killed: no `except Exception` of the package catches this exception."""
 
 
 @contextmanager
 def killed_at(monkeypatch, method):
-    """End the run at the call of this method of the engine."""
+    """End the run when it calls `method`, a method in the modules of the engine."""
 
     def end(*_):
         raise Killed
@@ -97,7 +97,7 @@ def breaking(fake, request, times, *, after, first=0, error=http.ReadError):
 
 
 def reply_variously(request):
-    """Return each kind of reply and of error, by the number in the prompt."""
+    """Return a reply or a fault. The number in the prompt selects which one."""
     replies = [
         Reply("A word.", thoughts="Thinking about it."),
         Reply(calls=[Call("weather", {"city": "Oslo"}), Call("weather", {"city": "Rome"})]),
@@ -221,7 +221,11 @@ def test_a_creation_without_a_connection_is_repeated(fake, model, path):
 
 
 def test_the_first_creation_without_an_answer_is_repeated_on_demand_only(fake, model, path):
-    """Google does not say that its native list contains compatible batches. So an empty list proves nothing."""
+    """The rows are sent again only with `retry_failed`, because Google may have created the batch.
+
+    An empty list of batches does not prove that this batch does not exist. Google does not say that its native list
+    contains OpenAI-compatible batches.
+    """
     with breaking(fake, CREATION, 1, after=False):
         assert run(model, number(2), path).failed == 2
     assert "It is not known whether Google has created a batch from the file files/" in read(path)[0]["error_message"]
@@ -362,7 +366,10 @@ def test_a_batch_whose_rows_left_the_input_is_kept_for_later(fake, model, path):
 
 
 def test_rows_inserted_into_the_input_do_not_make_a_batch_paid_twice(fake, model, path):
-    """An old batch ends while new rows wait for a quota. Its last row is further down in the input."""
+    """An earlier run created a batch for the rows a, gone and b. The next input has new rows between a and b.
+
+    The old batch ends while the new rows wait for a quota. At this time, the run has not yet read the row b.
+    """
     fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
     with pytest.raises(errors.ServerError):
         run(model, ["a", "gone", "b"], path)
@@ -417,7 +424,7 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
 
 @pytest.mark.parametrize("at", range(3))
 def test_interrupt_at_the_begin_of_a_transaction_of_the_state_pays_nothing_twice(fake, model, path, monkeypatch, at):
-    """Ctrl-C can come when the transaction is open and its block has not begun."""
+    """Ctrl-C can come after the transaction is open, and before the first statement in its `with` block."""
     execute, begun = Database.execute, []
 
     def interrupt(database, statement, values=()):
@@ -457,7 +464,7 @@ def test_another_engine_can_be_used_if_no_batch_was_created(fake, model, path):
 
 
 def test_answers_that_a_run_could_not_forget_do_not_keep_the_state(fake, model, path, monkeypatch):
-    """A crash after the answers are in the journal, and before the engine has forgotten their rows."""
+    """The program crashes when the answers are in the journal, before the engine deletes the rows from its state."""
     with killed_at(monkeypatch, "BatchState.drop_rows"):
         run(model, ["one", "two"], path)
     assert path.with_name("answers.jsonl.batches").exists()
@@ -542,7 +549,10 @@ class TestMissingBatch:
 
 @pytest.fixture
 def clock(fake, monkeypatch):
-    """Let the waits of a run pass at once, on a clock of their own. Returns the clock in seconds since the start."""
+    """Replace the waits of a run. A wait takes no real time, and only advances the clock of the engine and the fake.
+
+    Returns a function that returns the seconds since the start.
+    """
     slept, start = [], 1_800_000_000.0
 
     def now():
@@ -584,7 +594,7 @@ def test_an_unknown_creation_of_rows_that_left_the_input_does_not_block_a_run(fa
         return described
 
     fake.batches._describe_native = describe
-    # A run that waits for the old batch would never end.
+    # A run that waits for the old batch would never end. This `wait` raises an error after 200 waits.
     monkeypatch.setattr(OpenRows, "wait", lambda rows, _: next(waits) < 0 or rows.is_stopped)
     assert run(model, number(4), path, max_requests=2).answered == 4
     assert sorted(asked(fake)) == ["old 1", "old 2", *number(4)]
@@ -618,7 +628,7 @@ def test_answers_of_rows_that_left_the_input_are_kept(fake, model, path):
 
 
 def test_rows_of_another_schema_are_left_to_a_run_with_it(fake, model, path):
-    """Without the schema, their answers would have no `parsed`."""
+    """A run without the schema does not collect the answers of a run with a schema. They would have no `parsed`."""
     fake.answer_with(lambda _: '{"word": "moon"}')
     fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
     with pytest.raises(errors.ServerError):
@@ -631,7 +641,7 @@ def test_rows_of_another_schema_are_left_to_a_run_with_it(fake, model, path):
 
 
 def test_an_error_that_a_run_could_not_forget_does_not_keep_the_state(fake, model, path, monkeypatch):
-    """A crash after the errors are in the journal, and before the engine has forgotten their rows."""
+    """The program crashes when the error is in the journal, before the engine deletes the row from its state."""
     fake.answer_with(lambda _: Fault.overloaded())
     with killed_at(monkeypatch, "BatchState.drop_rows"):
         run(model, ["one"], path)

@@ -464,7 +464,7 @@ def test_output_that_cannot_be_written_is_refused(model, tmp_path, name, words):
 
 
 def test_calls_in_flight_are_bounded_and_rows_are_read_as_needed(fake, path):
-    """An input of any length is not held in memory."""
+    """The run reads a row only when the row can be sent. So it does not hold the whole input in memory."""
     seen = []
 
     class Watching:
@@ -518,7 +518,7 @@ def test_interrupt_keeps_the_answers_and_the_next_run_goes_on(fake, model, path)
 
 
 def test_interrupt_at_the_begin_of_a_transaction_is_raised_and_keeps_the_answers(fake, model, path, monkeypatch):
-    """Ctrl-C can come after any instruction, also when the transaction is open and its block has not begun."""
+    """Ctrl-C can come at any time, even between the begin of the transaction and its `with` block."""
     execute, begun = Database.execute, []
 
     def interrupt(database, statement, values=()):
@@ -547,7 +547,7 @@ def list_tables(database):
 
 
 def test_transaction_that_an_interrupt_left_open_is_not_committed(database):
-    """Ctrl-C can come between the begin of the transaction and the first statement of its block."""
+    """Ctrl-C can come between the begin of the transaction and the first statement in its `with` block."""
     database.transaction().__enter__()
     database.execute("CREATE TABLE lost (number)")
     with database.transaction():
@@ -584,7 +584,7 @@ def test_full_disk_is_an_error_with_advice_and_loses_no_recorded_answer(path):
 
 
 def test_rows_that_stopped_a_run_come_last_in_the_next(fake, model, path):
-    """Otherwise 60 rows that always fail would keep the others from being sent."""
+    """Here, 60 of 100 rows always fail. If the next run sent them first, it would stop before the other 40 rows."""
     bad = set(number(60))
     fake.answer_with(lambda request: Fault.overloaded() if request.prompt in bad else answer(request))
     assert run_bulk(model, number(100), path, concurrency=1).answered == 0
@@ -601,7 +601,10 @@ def test_row_that_fails_in_a_run_with_retry_is_sent_once(fake, model, path):
 
 
 def test_rows_without_an_answer_because_of_the_account_are_the_reason_of_the_end(fake, model, path):
-    """A few such rows do not stop the run, but the caller gets to know why they have no answer."""
+    """A few rows with an error of the account, such as a wrong key, do not stop the run.
+
+    `stopped` in the result tells the caller why these rows have no answer.
+    """
     fake.answer_with(Fault.bad_key())
     result = run_bulk(model, number(3), path)
     assert result.stopped.startswith("3 rows were not answered. The last error is AuthenticationError: ")

@@ -14,7 +14,7 @@ FAMILIES = [*read_facts()]
 
 
 def document(key="levels", fact=None, **changes):
-    """Return a document with one fact, of which `changes` replaces keys."""
+    """Return the content of a catalog file with one fact. `changes` replaces keys of this fact."""
     whole = {"value": ["low", "high"], "source": "page", "grade": "documented", **changes}
     return {"sources": SOURCES, "families": {"gemini-x": {key: whole if fact is None else fact}}}
 

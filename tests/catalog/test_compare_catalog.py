@@ -29,7 +29,7 @@ ENDING = next(family.name for family in known_families() if family.end_on_vertex
 
 @pytest.fixture
 def packages(tmp_path):
-    """Return a function that writes a folder of packages. Without arguments, they agree with the catalog."""
+    """Return a function that writes a folder of packages. Without arguments, the packages agree with the catalog."""
 
     def write(*, litellm=None, profiles=None, windows=None, levels=None):
         folder = tmp_path / "packages"
@@ -102,7 +102,7 @@ def test_packages_that_agree_give_exit_code_0(packages, run):
     ],
 )
 def test_new_model_gives_exit_code_1(packages, run, published, says):
-    """A gateway's map counts, too: it may list a model first."""
+    """A model that only the model map of a gateway lists counts, too. The gateway may be the first to list it."""
     code, report = run(packages(**published))
     assert code == 1
     assert f"Models that the catalog does not have\n  {NEW}: model: ours 'absent', theirs 'listed' ({says})" in report
@@ -110,7 +110,7 @@ def test_new_model_gives_exit_code_1(packages, run, published, says):
 
 
 def test_new_model_with_an_exception_is_explained(packages, run):
-    """A pattern in `subjects` explains all models that fit."""
+    """A pattern in `subjects` applies to all models whose names match the pattern."""
     explained = exception(subjects=["gemini-99-*"], fact="model", ours="absent", theirs="listed")
     assert run(packages(litellm={NEW: litellm()}), explained)[0] == 0
 
@@ -171,7 +171,10 @@ def test_two_packages_that_say_the_same_share_a_line(packages, run):
     [{"subjects": ["gemini-3.7-flash"]}, {"fact": "max_output_tokens"}, {"ours": 1}, {"theirs": 8}, {"packages": []}],
 )
 def test_exception_explains_one_value_only(packages, run, change):
-    """When we or they change the value, a person has to judge again."""
+    """An exception contains the value of the catalog and the value of a package.
+
+    If one of these values changes, the exception no longer applies, and a person has to judge the difference again.
+    """
     folder = packages(litellm={MODEL: litellm(max_input_tokens=7)})
     assert run(folder, exception())[0] == 0
     code, report = run(folder, exception(**change))
@@ -271,7 +274,10 @@ def test_exception_is_complete(entry):
     ],
 )
 def test_exception_has_our_value(subject, entry):
-    """A corrected fact needs no exception, or another one."""
+    """The catalog still has the value that the exception contains.
+
+    If a fact in the catalog was corrected, a person has to remove or change its exception.
+    """
     differences = find_differences([Claim(entry["packages"][0], subject, entry["fact"], entry["theirs"])])
     said = [item for item in differences if item.subject == subject and item.fact != "family"]
     assert [explains(entry, item) for item in said] == [True], (

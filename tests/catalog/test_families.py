@@ -49,7 +49,7 @@ from langchain_gemini_compat.testing._rules.models import rules_for
     ],
 )
 def test_each_name_has_its_family(model, name, generation):
-    """Prefixes and version suffixes do not matter. Later models follow the newest rules."""
+    """Prefixes and version suffixes do not matter. A model that is newer than the table gets the newest rules."""
     family = family_of(model)
     assert (family.name, family.generation) == (name, generation)
 
@@ -226,7 +226,10 @@ def test_every_family_has_its_strategy_here():
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize(("model", "alone", "beside_tools"), STRATEGIES)
 def test_an_agent_asks_for_structured_output_in_a_way_that_the_model_takes(model, alone, beside_tools, surface):
-    """JSON beside tools is a 400 before Gemini 3 (googleapis/python-genai issue 706). The schema as a tool works."""
+    """Models before Gemini 3 refuse a request that contains both tools and a JSON schema.
+
+    The refusal is a 400 (googleapis/python-genai issue 706). These models accept the schema as another tool.
+    """
     for tools, native in (([], alone), ([get_number], beside_tools)):
         fake = FakeGemini(play, surface=surface)
         agent = create_agent(fake.chat_model(model), tools, response_format=Answer)

@@ -35,7 +35,7 @@ def write(tmp_path):
 
 
 def level(chat, **options):
-    """Return the thinking that is sent for `xhigh`."""
+    """Return the effort or thinking level that the model sends for the effort `xhigh`."""
     body, _ = chat.preview("Hi.", reasoning_effort="xhigh", **options)
     config = body.get("extra_body", {}).get("google", {}).get("thinking_config", {})
     return body.get("reasoning_effort") or config["thinking_level"]
@@ -54,7 +54,10 @@ def test_corrected_fact_changes_the_request_and_the_profile(write):
 
 
 def test_new_family_begins_with_the_facts_that_its_name_had(write):
-    """A new family may begin with another new family. The order in the file does not matter."""
+    """A new family copies the facts of the family to which its name belonged before. This may be another new family.
+
+    The order of the families in the file does not matter.
+    """
     path = str(write({"gemini-5-xenon-lite": {"max_output_tokens": 7000}, "gemini-5-Xenon": XENON}))
     family = family_of("models/gemini-5-xenon-lite-001", path)
     assert (family.name, family.known, family.levels) == ("gemini-5-xenon-lite", True, ("low", "xhigh"))
@@ -96,7 +99,10 @@ def test_environment_names_a_catalog_for_all_models_without_one(write, monkeypat
 
 
 def test_catalog_decides_whether_signatures_come_back(write):
-    """Signatures of a model with other rules are replaced by placeholders. With the catalog, the rules are the same."""
+    """Signatures of one model are sent to another model only if both have the same rules for signatures.
+
+    Without the catalog, the two models of this test have different rules. With the catalog, the rules are the same.
+    """
     fake = FakeGemini()
     origin = fake.chat_model("gemini-3.8-flash")
     reply = origin.invoke("Hi.")

@@ -35,7 +35,7 @@ def test_installation_lacks_the_extras(run):
 
 
 def test_doctor_and_chat_need_no_extra_and_demo_names_its_packages(run):
-    """One process runs all three, because it imports for seconds."""
+    """One process runs all commands, because the imports of a process take seconds."""
     code = (
         "import sys; from langchain_gemini_compat.cli import main; url = sys.argv[1]\n"
         "print([main(['doctor', '--call', '--base-url', url]), main(['chat', '-p', 'Hi', '--base-url', url]),"

@@ -107,7 +107,7 @@ def test_key_given_as_variable_name_is_not_repeated(run):
     ("surface", "model"), [("vertex", "google/gemini-3.8-flash"), ("ai_studio", "gemini-3.8-flash")]
 )
 def test_demo_shows_tool_steps_and_signatures(run, surface, model):
-    """The demo has parallel calls, a retry, and signatures that return on their own calls."""
+    """The demo has parallel calls and a retry. It sends each signature back with the call to which it belongs."""
     code, out, err = run("demo", "--surface", surface)
     assert (code, err) == (0, "")
     assert out.startswith(f"{model} at http://127.0.0.1:")
@@ -233,7 +233,7 @@ def test_password_of_an_invalid_proxy_url_is_hidden(run, monkeypatch):
 
 
 def test_demo_without_live_refuses_another_endpoint(run):
-    """The demo would ignore the endpoint."""
+    """Only `demo --live` uses an endpoint from the arguments. Without the error, `demo` would silently ignore it."""
     code, _, err = run("demo", "--base-url", "http://127.0.0.1:1/v1")
     assert code == 2
     assert "--live" in err
@@ -300,7 +300,10 @@ def test_chat_without_endpoint_is_an_error(run, monkeypatch):
 
 
 def test_key_of_the_environment_is_not_sent_to_a_local_server(run):
-    """Google's paths on loopback get a placeholder, unless `--api-key-env` names a key."""
+    """A server on this machine gets a placeholder for the key, even if its URL has Google's paths.
+
+    If `--api-key-env` names a variable, the server gets the key in this variable.
+    """
     server = FakeGemini(surface="ai_studio")
     with server.serve() as url:
         run("chat", "--base-url", url, lines=["hi"])
@@ -410,7 +413,7 @@ def test_used_port_is_an_error(run):
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http", ""])
 def test_invalid_port_is_an_error(run, port):
-    """The message does not contain the name of the function, as that of argparse would."""
+    """The message of argparse would contain the name of the function that converts the port. This message does not."""
     code, _, err = run("fake", f"--port={port}")
     assert code == 2
     assert "argument --port: a port is a number from 0 to 65535" in err
@@ -501,7 +504,7 @@ def test_chat_on_a_terminal_has_a_greeting_and_can_stop_a_reply(run, monkeypatch
 
 
 def test_demo_tools_answer_unknown_arguments():
-    """Real models call them with other arguments than the script."""
+    """With `--live`, a real model may call the tools with arguments that the script of the demo does not contain."""
     assert convert_currency(1, "EUR", "XYZ") == "There is no rate from EUR to XYZ. Available: EUR, NOK, USD."
     assert get_weather("Rome") == "Rome: unknown, 0 degrees Celsius"
 

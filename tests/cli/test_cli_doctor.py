@@ -143,7 +143,7 @@ def test_expired_login_suggests_a_login(diagnose, reachable, monkeypatch, tmp_pa
 
 
 def test_unreachable_token_server_suggests_the_network(diagnose, reachable, monkeypatch, tmp_path):
-    """The login is valid."""
+    """The login file is valid, and only the network fails."""
 
     def fail(self, request):
         raise google_errors.TransportError("no route")
@@ -155,7 +155,7 @@ def test_unreachable_token_server_suggests_the_network(diagnose, reachable, monk
 
 
 def test_hanging_metadata_server_has_a_time_limit(diagnose, reachable, monkeypatch):
-    """On some machines, packets to 169.254.169.254 are dropped."""
+    """On some machines, packets to 169.254.169.254, the address of the metadata server, are dropped."""
     release = threading.Event()
     monkeypatch.setattr(google.auth, "default", lambda **_: release.wait(120))
     monkeypatch.setattr(_checks, "TOKEN_SECONDS", 0.2)
@@ -267,7 +267,7 @@ def test_last_line_names_commands_only_if_there_are_some(capsys, monkeypatch):
     ],
 )
 def test_location_option_is_fixed_by_an_option(diagnose, reachable, monkeypatch, typed, place):
-    """The option would override an environment variable."""
+    """The report suggests an option. An environment variable would not help, because the option overrides it."""
     give_token(monkeypatch)
     _, found, _ = diagnose(*typed)
     (fix,) = found["location"]["fixes"]

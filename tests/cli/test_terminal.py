@@ -121,7 +121,7 @@ def test_fake_is_readable_on_a_narrow_terminal(run, monkeypatch, width):
 
 
 def test_pipe_gets_plain_text(run):
-    """There are no styles, and no line ends of ours."""
+    """The text has no styles, and long lines are not wrapped."""
     out, err = run("doctor", "--project", "my-project")
     assert "\x1b" not in out + err
     line = next(line for line in out.splitlines() if line.startswith("FAILED  token"))

@@ -27,7 +27,7 @@ from langchain_gemini_compat.errors import InvalidRequestError
 from langchain_gemini_compat.testing import FakeGemini, Fault, replay
 
 PACKAGE = Path(langchain_gemini_compat.__file__).parent
-#: Models for the probes. Each probe runs with the first model in this list that it fits.
+#: Models for the probes. Each probe runs with the first model in this list to which the probe applies.
 MODELS = ("gemini-3.8-flash", "gemini-3.1-pro-preview")
 MODEL = MODELS[0]
 SURFACES = ("vertex", "ai_studio", "openai_compatible")
@@ -55,7 +55,7 @@ def run_all(fake, model=MODEL):
 
 @cache
 def bodies_of(surface, model):
-    """Return the bodies that each probe sends."""
+    """Return the bodies that each probe sends, by the id of the probe."""
     found = {}
     for probe in select_probes(surface, model):
         fake = ChangedFake(surface)
@@ -84,7 +84,8 @@ def test_probes_pass_against_the_fake(surface, model):
 def test_probe_fails_if_its_rule_is_changed(surface, probe, model):
     """Only the probe of the changed rule fails. Probes that need it are skipped, and all others pass.
 
-    Probes without a request that the change concerns get the same answers as before, so they do not run again.
+    The test does not run the other probes if the changed rule concerns none of their requests. They would get the same
+    answers as without the change.
     """
     change = build_change(probe.id, surface, family_of(model))
     concerned = {name for name, bodies in bodies_of(surface, model).items() if any(map(change.concerns, bodies))}
@@ -104,7 +105,7 @@ FAMILIES = [family.name for family in known_families() if family.is_gemini and n
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_catalog_and_fake_agree_on_each_family(surface, name):
-    """Both have their own facts about models. So a probe finds what is wrong in one of them."""
+    """The catalog and the fake have separate facts about models. So a probe fails if a fact is wrong in one of them."""
     # `gemini-2.5` is a family, but no model has this name. The family has the limits and features of 2.5 Flash.
     model = "gemini-2.5-flash" if name == "gemini-2.5" else name
     named = ("thinking", "penalties", "text-beside-calls", "media-in-result", "signature-missing")
@@ -132,7 +133,7 @@ def test_each_probe_needs_only_earlier_ones():
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
 def test_probe_names_a_rule_that_exists(probe):
-    """The rule names files of the package, or a package and a name in it."""
+    """The text of a rule names files or folders in this package, and names in their code. All of these exist."""
     places = re.findall(r"_\w+(?:/\w+)*(?:\.py)?", probe.rule)
     places = [place for place in places if (PACKAGE / place.split("/")[0]).exists()]
     assert places, probe.rule
@@ -178,7 +179,10 @@ def test_busy_server_is_asked_again_and_then_not_blamed():
 
 
 def test_raw_reply_hides_the_credential():
-    """A server may repeat the token that it refuses, and a token is not known before the run."""
+    """A server may repeat the token that it refuses.
+
+    The token is not known before the run, so each reply hides the token of its request.
+    """
     fake = ChangedFake("ai_studio", refuse(lambda body: True, "Token fake-key-for-tests has expired."))
     lab = open_lab(fake)
     reply = lab.send(lab.body())
@@ -247,7 +251,7 @@ def test_command_names_the_wrong_rule_and_hides_secrets(run, tmp_path, monkeypat
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_report_that_cannot_be_written_is_printed(run):
-    """Its requests have cost money."""
+    """The requests of the run have cost money, so the report must not be lost."""
     code, out, err = run(ChangedFake("ai_studio"), "--yes", "--only", "unknown-key", "--json", "/dev/full")
     assert code == 2
     assert "The report is printed above." in " ".join(err.split())
@@ -305,7 +309,7 @@ class Terminal(io.StringIO):
 
 
 def test_max_cost_compares_the_estimate(capsys):
-    """The price of a real service is known for known models. Nothing is sent."""
+    """For Google's service, the price is known if genai-prices knows the model. No request is sent."""
     command = ["verify", "--surface", "ai_studio", "--api-key-env", "MY_KEY", "--only", "answers"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MY_KEY", "canary-7f3a91c2e5")
@@ -319,7 +323,7 @@ def test_max_cost_compares_the_estimate(capsys):
 
 @pytest.mark.parametrize("base_url", ["https://gateway.invalid/v1", "http://127.0.0.1:9/v1"])
 def test_max_cost_refuses_a_compatible_server(base_url, capsys):
-    """A gateway has its own prices, also if it runs on this machine. Nothing is sent."""
+    """A gateway has its own prices, even if the gateway runs on this machine. No request is sent."""
     assert main(["verify", "--base-url", base_url, "--max-cost", "100", "--yes"]) == 2
     captured = capsys.readouterr()
     assert (
@@ -338,7 +342,10 @@ def test_price_without_the_extra_is_not_known(monkeypatch):
 
 
 def check_layout(path):
-    """Check what the tests of the folder `cassettes` check. The fake is not Google, so nothing is `recorded`."""
+    """Check a cassette as the tests of the folder `cassettes` do.
+
+    The answers come from the fake and not from Google, so the `kind` of the cassette is `composed` and not `recorded`.
+    """
     cassette = yaml.safe_load(path.read_text())
     provenance = cassette["provenance"]
     assert provenance["kind"] == "composed"

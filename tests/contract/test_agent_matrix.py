@@ -49,7 +49,7 @@ CELLS = [
 
 @pytest.mark.parametrize(("place", "form", "tools"), CELLS)
 async def test_agent_uses_the_response_format_that_the_model_supports(place, form, tools):
-    """Each agent runs whole, async and streamed.
+    """Each agent runs with `invoke`, `ainvoke` and `stream`.
 
     Models before Gemini 3 refuse a JSON schema beside functions, so only `ToolStrategy` works.
     """
@@ -92,7 +92,7 @@ def summarise(model):
 async def test_summary_inside_a_turn_leaves_a_valid_history(place, form):
     """The summary replaces the first call and its signature.
 
-    The step that is kept follows the summary with its own signature.
+    The history then has the summary and the second step. The call of this step keeps its signature.
     """
 
     def check(state, requests):
@@ -132,7 +132,10 @@ async def test_agent_continues_after_a_human_decision(place, form, decision):
 
 
 async def test_results_are_sent_in_the_order_of_the_calls():
-    """A rejected call gets its result before the others run, and the second call finishes first."""
+    """The results are sent in the order of the calls, although they are created in another order.
+
+    A rejected call gets its result before the other calls run.
+    """
     place = PLACES["3.8 on Vertex"]
     hitl = HumanInTheLoopMiddleware(interrupt_on={"get_time": True})
     cell = build_cell(place, "provider", middleware=[hitl], checkpointer=InMemorySaver())
@@ -226,7 +229,7 @@ async def test_cleared_tool_uses_keep_their_signatures(place, form):
 
 
 def all_at_once(model):
-    """Return the five middlewares together."""
+    """Return five middlewares: summaries, human decisions, retries of tools, a fallback model and cleared results."""
     return [
         *summarise(model),
         HumanInTheLoopMiddleware(interrupt_on={"get_weather": False}),
@@ -248,7 +251,10 @@ async def test_five_middlewares_at_once_without_tools(place, form):
 
 
 async def test_second_question_of_a_thread_is_accepted_in_every_format():
-    """The history contains the first answer, or the call that returned it."""
+    """The history of the second question contains the first answer.
+
+    In some response formats, this answer is a tool call whose arguments are the answer.
+    """
     for place in (PLACES[name] for name in FOUR):
         for form in FORMATS:
             cell = build_cell(place, form, checkpointer=InMemorySaver())
@@ -316,7 +322,7 @@ def test_summary_starts_at_a_share_of_the_context_window(place):
 
 @pytest.mark.skipif(LANGCHAIN < (1, 4, 7), reason="langchain asks with the same text again")
 async def test_summary_is_retried_with_fewer_messages():
-    """An overflow raises the error that LangChain handles."""
+    """A prompt that is too long raises the error on which LangChain's middleware shortens the prompt."""
     lengths = []
 
     def overflow_once(request):

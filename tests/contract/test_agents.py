@@ -95,7 +95,10 @@ def _resume(surface, saver):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_thread_of_a_killed_process_continues_in_another(surface, tmp_path):
-    """Call, exit, restart, result, second call, answer: two processes and one database."""
+    """The first process ends after a tool call. The second process continues the thread from the same database.
+
+    It runs the tool, makes a second call and gets the answer.
+    """
     script = Path(__file__).parents[1] / "support" / "resume_agent.py"
     arguments = [str(tmp_path / "state.db"), surface]
     started = subprocess.run([sys.executable, script, "start", *arguments], capture_output=True, text=True)

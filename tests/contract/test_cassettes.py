@@ -63,7 +63,7 @@ async def run(model, messages, mode, asynchronous):
 
 
 def test_every_cassette_is_used():
-    """Every cassette that a test uses exists."""
+    """The names of the cassette files and the names in the tests are the same."""
     assert set(all_names()) == set(EXAMPLES.values()) | set(SUPPORT_PAGE.values()) | STUDIO
 
 
@@ -82,7 +82,10 @@ def test_cassette_has_a_source(name):
 
 @pytest.mark.parametrize("name", all_names())
 def test_cassette_has_the_layout_of_recorded_ones(name):
-    """A recorded cassette can take the place of a composed one: the same names, keys and kinds of bodies."""
+    """Composed cassettes have the same keys and the same types of bodies as recorded cassettes.
+
+    So a recording can replace a composed cassette.
+    """
     mode = name.split("/")[2]
     assert mode in ("complete", "stream")
     assert set(load(name)) == {"provenance", "interactions"}
@@ -111,7 +114,7 @@ def test_cassette_holds_no_secret(name):
 
 
 def test_readme_lists_every_cassette_with_its_provenance():
-    """The last table in the README matches the provenance in the files."""
+    """The last table in the README of the cassettes has the provenance that the cassette files contain."""
     _, _, table = (FOLDER / "README.md").read_text().partition("| cassette | kind | source |\n|---|---|---|\n")
     assert table.splitlines() == source_rows()
 

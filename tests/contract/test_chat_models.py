@@ -144,7 +144,10 @@ def test_image_becomes_an_image_block():
 
 
 def test_two_images_are_two_blocks():
-    """LangChain concatenates blocks of one index, and its v3 events keep the last of them."""
+    """Each image block has an index of its own.
+
+    If two blocks have the same index, LangChain joins their base64 texts, and its v3 events keep only the last block.
+    """
     first, second = {"data": "iVBORw0KGgo="}, {"data": "/9j/4AAQSk"}
     events = [chunk(audio=first), chunk(content="and"), chunk(audio=second), chunk(finish="stop"), "[DONE]"]
     streamed = total(model(events).stream("two cats"))
@@ -207,7 +210,7 @@ def test_preview_returns_the_request_and_notes():
 
 
 def test_model_can_be_overridden_for_a_call():
-    """The request has the surface's form of the name, and tracing sees the new name."""
+    """The request has the new name with the prefix that the surface requires. Traces have the name without a prefix."""
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", project="p", api_key="k", **wire.clients)
     chat.invoke("hi", model="gemini-3.1-pro-preview")
@@ -216,7 +219,10 @@ def test_model_can_be_overridden_for_a_call():
 
 
 def test_invoke_streams_with_streaming_or_stream():
-    """`streaming=True` and `stream=True` read a stream and return its sum. The body has `stream` once."""
+    """With `streaming=True` or `stream=True`, `invoke` reads a stream and returns one message.
+
+    The message is the sum of the chunks.
+    """
     wire = Wire(STREAM)
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", streaming=True, **wire.clients)
     assert chat.invoke("hi").text == "Let me check."
@@ -254,7 +260,10 @@ def test_known_model_has_a_profile():
 
 
 def test_stored_message_has_its_blocks_after_the_import_that_the_docs_name():
-    """A process that only reads messages builds no model. The package itself stays cheap to import."""
+    """A process that reads stored messages builds no model, so it imports `chat_models` to get the content blocks.
+
+    The import of the package alone does not load this module, because it must stay fast.
+    """
     message = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata={"model_provider": "gemini_compat"})
     code = (
         "import json, sys\n"
@@ -314,7 +323,7 @@ def test_message_survives_json_and_pickle():
 
 
 def test_sum_of_chunks_can_be_pickled():
-    """Worker processes exchange such chunks."""
+    """Worker processes exchange sums of chunks as pickles."""
     summed = total(model(STREAM).stream("hi"))
     assert isinstance(pickle.loads(pickle.dumps(summed)), AIMessageChunk)
 

@@ -114,7 +114,7 @@ async def test_self_deployed(play, vertex, ask, stream):
 
 
 async def test_thought_tag_marker(play, vertex, ask):
-    """The marker is sent in the key `extra_body`, and text in these tags is a thought."""
+    """The marker is sent in the key `extra_body`. With the marker `mind`, the text in `<mind>` tags is a thought."""
     model = vertex("gemini-2.5-flash-preview-04-17", include_thoughts=True, thought_tag_marker="mind")
     with play("marker"):
         answer = await ask(model, "Is 391 prime?")
@@ -125,7 +125,7 @@ async def test_thought_tag_marker(play, vertex, ask):
 def test_extra_body_is_sent_where_the_page_has_it(vertex):
     """The SDK sample nests `extra_body` twice, because the SDK removes the outer level.
 
-    Both forms give the same body.
+    `extra_body` with one level and with two levels gives the same body.
     """
     google = {"google": {"thought_tag_marker": "mind"}}
     for given in (google, {"extra_body": google}):
@@ -184,7 +184,10 @@ WEATHER = {
 
 
 async def test_streamed_function_call_arguments(play, vertex, stream, record):
-    """The stream of the page has wrong indices, ids and names in every delta, and one signature."""
+    """The stream on the page has wrong indices and one signature. Every delta repeats an id and a name.
+
+    It is read as two calls, and the first call has the signature.
+    """
     model = vertex("gemini-3.1-pro-preview", location="global", stream_function_call_arguments=True)
     with play("arguments"):
         answer = await stream(model.bind_tools([WEATHER]), "What is the weather like in Boston and New Delhi today?")

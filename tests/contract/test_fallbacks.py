@@ -25,13 +25,13 @@ def weather(city: str) -> str:
 
 
 def failing_and_working(*replies):
-    """Return a model whose server fails, a model that works, and the fake of the second one."""
+    """Return a model whose server fails, a model that works, and the fake endpoint of the working model."""
     down, up = FakeGemini(Fault.internal()), FakeGemini(list(replies))
     return down.chat_model(max_retries=0), up.chat_model(), up
 
 
 async def test_fallback_models_take_tools():
-    """`bind_tools` reaches each model, sync and async, whole and streamed. Field case D1."""
+    """`bind_tools` reaches each model in sync and async calls, streamed and not streamed. Field case D1."""
     first, second, fake = failing_and_working(*[Call("weather", {"city": "Paris"})] * 4)
     model = first.with_fallbacks([second]).bind_tools([weather], tool_choice="any")
     assert isinstance(model, RunnableWithFallbacks)
@@ -65,9 +65,10 @@ async def test_agent_with_a_fallback_model_runs(way):
 
 
 def test_fallback_models_answer_other_public_methods():
-    """LangChain reads the type hints of each method that the fallback itself does not have. Field case D1.
+    """A model with fallbacks passes methods such as `preview` on to the first model. Field case D1.
 
-    Before Python 3.11, LangChain takes a hint such as `dict[str, str]` for a class.
+    LangChain reads the type hints of such a method first. Before Python 3.11, LangChain fails on a return type such as
+    `dict[str, str]`, because it takes this type for a class.
     """
     first, second, _ = failing_and_working("hi")
     model = first.with_fallbacks([second])
@@ -79,7 +80,10 @@ def test_fallback_models_answer_other_public_methods():
 
 
 def test_fallback_model_has_the_methods_of_langchain_whose_hints_cannot_be_read():
-    """The hints of `generate` name a module that LangChain imports for type checkers only. Field case D1."""
+    """A fallback model also has methods of LangChain whose type hints cannot be evaluated. Field case D1.
+
+    The hints of `generate` name a module that LangChain imports only for type checkers.
+    """
     model = FakeGemini("hi").chat_model()
     result = model.with_fallbacks([model]).generate([[HumanMessage("hi")]])
     assert result.generations[0][0].text == "hi"

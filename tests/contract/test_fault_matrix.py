@@ -43,7 +43,10 @@ NAME_THEN_LENGTH = "a call's name, and then `length`"
 
 
 def fit(name, expected):
-    """Return the expected outcomes with the installed langchain-core."""
+    """Return `expected` with the changes for the installed version of langchain-core.
+
+    Before langchain-core 1.7, v3 events have another outcome in the case `NAME_THEN_LENGTH`.
+    """
     if CORE_TAKES_PIECES or name != NAME_THEN_LENGTH:
         return expected
     return {**expected, "stream_events": expected["stream"]}
@@ -69,7 +72,7 @@ def test_no_entry_point_returns_an_empty_message(name):
 
 @pytest.mark.skipif(not CORE_TAKES_PIECES, reason="the page is about langchain-core 1.7 and later")
 def test_the_page_has_the_observed_outcomes():
-    """The page, which a command writes, has the outcomes that the tests observe."""
+    """The generated page of the documentation has the outcomes that the tests observe."""
     assert PAGE.read_text(encoding="utf-8") == print_page(run_matrix()), f"Run `{COMMAND}` to write the page again."
 
 

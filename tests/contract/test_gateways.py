@@ -130,7 +130,10 @@ GATEWAY_MESSAGES = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", GATEWAY_MESSAGES)
 def test_unknown_keys_are_sent_back_in_their_place_to_the_same_host(name, way, trip):
-    """Keys of messages, calls and functions are sent back under any name, by call id. Field cases B2, G1."""
+    """Unknown keys of messages, calls and functions are sent back in the same place. Field cases B2, G1.
+
+    Other hosts and Google's surfaces do not get these keys.
+    """
     message = GATEWAY_MESSAGES[name]
     reply = TRIPS[trip](WAYS[way](chat_at(Wire(answer_of(way, message)))))
     expected = {"role": "assistant", **message}
@@ -201,7 +204,10 @@ def test_openai_s_own_response_keys_are_not_sent_back(key):
 
 
 def test_reserved_and_standard_keys_are_not_taken_from_a_reply():
-    """With such keys, a server could replace what this package writes, or change the call. Field case B2."""
+    """A server must not set keys that this package writes itself, or change a call. Field case B2.
+
+    So keys with reserved or standard names are not kept.
+    """
     strange = {"litellm_id": True, "litellm_signature": "x", "server_id": "y", "reasoning_field": "content"}
     entry = {**call("f", "{}", "c1", **strange), "function": {"name": "f", "arguments": "{}", **strange}}
     reply = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[entry], **strange))).invoke([USER])
@@ -242,7 +248,10 @@ def test_self_deployed_endpoints_on_one_host_do_not_share_keys():
 
 @pytest.mark.parametrize("made_on", ["ai_studio", "openai_compatible"])
 def test_portkey_with_google_s_rules_gets_its_signature_back(made_on):
-    """With `surface="ai_studio"`, the gateway's own key is the signature, and no placeholder is sent. Field case G1."""
+    """Portkey sends the signature in a key of its own. Field case G1.
+
+    With `surface="ai_studio"`, this key is sent back. No placeholder signature is sent.
+    """
     answer = completion(None, finish="tool_calls", tool_calls=GATEWAY_MESSAGES["Portkey"]["tool_calls"])
     base_url = "http://gateway.test/v1"
     at = endpoint("ai_studio", base_url=base_url)
@@ -299,7 +308,10 @@ DETAILS = {
 @pytest.mark.parametrize("name", DETAILS)
 @pytest.mark.parametrize("way", ["stream", "v3"])
 def test_reasoning_details_in_pieces_are_sent_back_joined(name, way):
-    """Each type, index and id has one entry, with its whole text and its signature. Field case B1."""
+    """Pieces with the same type, index and id become one entry. Field case B1.
+
+    The entry has the complete text and the signature.
+    """
     fragments, expected = DETAILS[name]
     events = [chunk(reasoning_details=[fragment]) for fragment in fragments]
     wire = Wire(streamed(*events, chunk(tool_calls=[call("f", "{}", "c1", index=0)]), chunk(finish="tool_calls")))
@@ -346,7 +358,7 @@ def media_of(message):
 def test_images_of_gateways_are_image_blocks(name, way, text):
     """An image becomes a block, alone and next to text.
 
-    If the last chunk repeats it, it is kept once. Field case B3.
+    If the last chunk repeats the image, the message has only one block. Field case B3.
     """
     images = IMAGES[name]
     said = [chunk(content=text)] if text else []
@@ -361,7 +373,10 @@ def test_images_of_gateways_are_image_blocks(name, way, text):
 
 @pytest.mark.parametrize(("values", "is_said"), [(("OP", "QU"), True), (("OP", "OP"), False), (("OP", "OPQU"), False)])
 def test_unknown_text_that_changes_in_a_stream_is_named_in_repairs(values, is_said):
-    """The last value is sent back, because nothing says that two texts are pieces of one."""
+    """If an unknown key has another text in a later chunk, the last text is sent back.
+
+    The texts are not joined, because they need not be pieces of one text.
+    """
     events = streamed(chunk(content="A."), *(chunk(reasoning_opaque=value) for value in values), chunk(finish="stop"))
     message = WAYS["stream"](chat_at(Wire(events)))
     assert sent([message, USER])[1]["reasoning_opaque"] == values[-1]
@@ -507,7 +522,10 @@ def test_results_of_other_calls_are_kept_when_one_is_dropped(surface):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("wire_id", ["functions.w:0", "call 1", "chatcmpl-tool-é", "x" * 300, "c\x7f1"])
 def test_call_id_is_sent_back_unchanged_to_its_server(wire_id, way):
-    """The template of Kimi reads its own ids. Ids that LangChain cannot use are mapped. Field case H2."""
+    """Kimi's server needs its own call ids back unchanged. Field case H2.
+
+    LangChain cannot use some ids. The message has other ids for these calls. The request has the server's ids again.
+    """
     message = {"tool_calls": [call("w", "{}", wire_id), call("w", '{"x":1}', f"{wire_id}b")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
     ids = [made["id"] for made in reply.tool_calls]
@@ -559,7 +577,7 @@ def test_models_with_different_headers_or_query_do_not_share_cached_replies(name
 
 @pytest.mark.parametrize("name", ["header", "query"])
 async def test_async_models_with_different_headers_or_query_do_not_share_cached_replies(name, cache):
-    """The cache is separate for streams too, which LangChain answers from the cache if it can. Field case G5."""
+    """In async calls, too, a model gets only its own replies from the cache. Field case G5."""
     for number, kwargs in enumerate([*ROUTES[name], *ROUTES[name]]):
         wire = Wire(completion(f"Answer {number}."))
         assert (await chat_at(wire, **kwargs).ainvoke([USER])).text == f"Answer {number % 2}."
@@ -596,9 +614,9 @@ PORTKEY_DELTAS = [
 
 @pytest.mark.parametrize("way", WAYS)
 def test_portkey_s_content_blocks_are_thoughts_and_are_sent_back_joined(way):
-    """Streams have content blocks in deltas with a special format.
+    """In a stream, Portkey sends pieces of content blocks. They are joined before they are sent back. Field case B2.
 
-    Blocks that repeat the text are dropped. Field case B2.
+    If the blocks only repeat the text of the reply, they are dropped.
     """
     whole = completion("Hi.", content_blocks=THINKING)
     deltas = streamed(*(chunk(**delta) for delta in PORTKEY_DELTAS), chunk(finish="stop"))
@@ -689,7 +707,10 @@ async def test_agent_works_with_gateways_that_require_signatures(kind, mode, sur
 
 @pytest.mark.parametrize(("max_retries", "gateway_tries", "upstream"), [(2, 3, 9), (2, 1, 3), (0, 3, 3)])
 def test_retries_of_a_gateway_multiply_with_the_model_s(max_retries, gateway_tries, upstream):
-    """The page says how often a request is sent, and how to turn off the retries of one side. Field case G7."""
+    """The page says how often a request is sent. Field case G7.
+
+    It also says how to turn off the retries of the gateway or of the model.
+    """
     sent = []
 
     def answer(request):

@@ -1,4 +1,4 @@
-"""`ChatGeminiCompat` with llama.cpp, a compatible server, as `openai_compatible`."""
+"""`ChatGeminiCompat` with the surface `openai_compatible` and a local server of llama.cpp."""
 
 import socket
 from functools import reduce

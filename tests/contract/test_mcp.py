@@ -70,14 +70,14 @@ def build_agent(model, tools, checkpointer):
 
 
 class Counted(MessagesState):
-    """A state with another key than messages."""
+    """A graph state that has more keys than `messages`."""
 
     tokens: Annotated[int, add]
     said: Annotated[list[str], add]
 
 
 def build_graph(model, tools, checkpointer):
-    """Return a graph with the same steps, built from LangGraph's parts."""
+    """Return a LangGraph graph with the same steps as the agent of `build_agent`. Its state is `Counted`."""
     bound = model.bind_tools(tools)
 
     # On Python 3.10, an async node gets the config only if it has this argument with the annotation `RunnableConfig`.
@@ -190,7 +190,11 @@ async def test_final_state_equals_that_of_the_bridge(surface, style, build, monk
 
 @builds
 async def test_tools_are_called_on_the_server(build, monkeypatch):
-    """The calls cover results, an error, and refused names and schemas, with every langchain-core version."""
+    """The server runs each call, and returns results and an error.
+
+    Gemini refuses the name `weather.alerts`, so the request has another name. The call in the message has the original
+    name. The test runs with every version of langchain-core.
+    """
     async with open_tools() as tools:
         events, state, bodies = await run(tools, "ai_studio", Style(), (), monkeypatch, build)
     assert_valid_messages(events)

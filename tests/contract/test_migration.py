@@ -77,14 +77,14 @@ def outputs():
 
 @pytest.mark.parametrize(("page", "name"), programs_of(["ChatOpenAI", "ChatGoogleGenerativeAI", "ChatLiteLLM"]))
 def test_program_prints_the_same_with_its_own_class(page, name, program, outputs):
-    """This shows that users of the class can have such a program."""
+    """The programs are realistic: they also run with the class that they are written for."""
     if not find_spec(CLASSES[name][0]):
         pytest.skip(f"{CLASSES[name][0]} is optional, since its import is slow")
     assert outputs[name][page.stem] == program.output
 
 
 class FirstCallError(Exception):
-    """The program called the model."""
+    """Raised instead of the first request of a program."""
 
 
 def stop_program(*args, **kwargs):
@@ -95,7 +95,10 @@ def stop_program(*args, **kwargs):
 @pytest.mark.parametrize(("page", "name"), programs_of(["ChatVertexAI"]))
 @pytest.mark.filterwarnings("ignore")
 def test_program_of_vertexai_runs_to_its_first_call(page, name, program, monkeypatch):
-    """The class itself accepts the arguments. Its package is large and uses gRPC, so the test does not require it."""
+    """`ChatVertexAI` accepts the arguments of the program. No request is sent.
+
+    If its package is not installed, the test is skipped, because the package is large and uses gRPC.
+    """
     cls = pytest.importorskip("langchain_google_vertexai").ChatVertexAI
     monkeypatch.setattr("google.auth.default", lambda *args, **kwargs: (Credentials("test"), "my-project"))
     for method in ("_generate", "_agenerate", "_stream", "_astream"):
@@ -105,7 +108,7 @@ def test_program_of_vertexai_runs_to_its_first_call(page, name, program, monkeyp
 
 
 def test_move_changes_only_import_and_name():
-    """Names that this package does not have stay with the other package."""
+    """A name that this package does not have, such as `HarmCategory`, is still imported from the other package."""
     code = "from langchain_google_genai import ChatGoogleGenerativeAI, HarmCategory\nllm = ChatGoogleGenerativeAI()\n"
     assert move(code) == (
         "from langchain_google_genai import HarmCategory\n"

@@ -26,8 +26,8 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 CONFIG = {"configurable": {"thread_id": "one"}}
 QUESTION = {"messages": [("user", "Weather in Paris, then the time in Rome?")]}
 ANSWER = "Paris is sunny, it is noon in Rome."
-#: The first tool call of a thread, by a model of another package, and the reply with the second tool call. The reply
-#: after it is `ANSWER`.
+#: `FIRST` is the first tool call of a thread. A model of another package makes this call. `SECOND` is the reply with
+#: the second tool call. The last reply is `ANSWER`.
 FIRST = {"name": "get_weather", "args": {"city": "Paris"}}
 SECOND = Reply(thoughts="Rome now.", text="Paris is sunny.", calls=[Call("get_time", {"city": "Rome"})])
 
@@ -48,13 +48,13 @@ def other_model(provider, content="", call_id="call_1", **kwargs):
 
 
 def begin_with_google_genai(surface):
-    """Begin a thread with the package itself, with a signed call."""
+    """Return a model of langchain-google-genai that begins a thread with a signed call."""
     parts = [{"functionCall": FIRST, "thoughtSignature": issue(surface, "get_weather")}]
     return NativeGoogle(surface, parts).chat_model()
 
 
 def begin_with_openai(surface):
-    """Begin a thread with the package itself, with a call without a signature."""
+    """Return a model of langchain-openai that begins a thread with a call without a signature."""
     openai = import_module("langchain_openai")
     fake = FakeGemini([Call(**FIRST)], surface="openai_compatible")
     base_url = fake.connection()["base_url"]
@@ -62,7 +62,7 @@ def begin_with_openai(surface):
 
 
 def begin_with_anthropic(surface):
-    """Begin a thread with a signed thought of Claude, a text, and the call as a block."""
+    """Return a model that begins a thread with a signed thought of Claude, a text, and a block with the call."""
     content = [
         {"type": "thinking", "thinking": "Paris first.", "signature": "RXJVQkNrUUlCeGdDSWtBPQ=="},
         {"type": "text", "text": "I look."},
@@ -72,17 +72,20 @@ def begin_with_anthropic(surface):
 
 
 def begin_with_vertexai(surface):
-    """Begin a thread with a signed call, in the map that langchain-google-genai also uses."""
+    """Return a model that begins a thread with a signed call.
+
+    As in langchain-google-genai, the message has a map from call ids to signatures.
+    """
     return other_model("google_vertexai", **{SIGNATURES_KEY: {"call_1": issue(surface, "get_weather")}})
 
 
 def begin_with_litellm(surface):
-    """Begin a thread with a signature in the id of the call."""
+    """Return a model that begins a thread with a call whose id contains the signature."""
     return other_model("litellm", call_id=f"call_1__thought__{issue(surface, 'get_weather')}")
 
 
-#: Maps the first model of a thread to: the function that begins the thread, the provider, the surface, and two numbers.
-#: These are the placeholder signatures that this package and `ChatGoogleGenerativeAI` send.
+#: Maps the first model of a thread to: the function that returns this model, the provider, the surface, and the numbers
+#: of placeholder signatures that this package and `ChatGoogleGenerativeAI` send.
 THREADS = {
     "ChatGoogleGenerativeAI, AI Studio": (begin_with_google_genai, "google_genai", "ai_studio", 0, 0),
     "ChatGoogleGenerativeAI, Vertex": (begin_with_google_genai, "google_genai", "vertex", 0, 0),
@@ -97,9 +100,10 @@ THREADS = {
 
 
 def step(database, model, given=None, *, stop=True, rewritten=False):
-    """Return the messages of the thread after a step of a new agent, to its next call or its end.
+    """Run a new agent on the thread in the database. Return all messages of the thread.
 
-    The agent has a new connection to the database.
+    With `stop`, the agent stops before it runs a tool. With `rewritten`, the history is first converted with
+    `to_google_genai`.
     """
     with SqliteSaver.from_conn_string(str(database)) as saver:
         agent = create_agent(model, [get_weather, get_time], checkpointer=saver)
@@ -132,7 +136,7 @@ def test_turn_of_another_package_continues_here(tmp_path, thread):
 def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritten):
     """One database, three packages and one turn: the signature of this package's call arrives unchanged.
 
-    After a rewrite, the thoughts also arrive unchanged.
+    If the history was converted with `to_google_genai`, the thoughts also arrive unchanged.
     """
     begin, provider, surface, ours, theirs = THREADS[thread]
     database = tmp_path / "state.db"
@@ -156,7 +160,10 @@ def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritte
 
 
 def refused(stand_ins):
-    """Return whether Google refuses the request. Before 4.4, `ChatGoogleGenerativeAI` replaces missing signatures."""
+    """Return a context manager that expects an error if Google refuses the request.
+
+    Google refuses it if `stand_ins` is not 0 and the version of langchain-google-genai is lower than 4.4.
+    """
     if stand_ins and native_version() < (4, 4):
         error = import_module("langchain_google_genai.chat_models").GoogleInvalidRequestError
         return pytest.raises(error, match="Corrupted")
@@ -176,7 +183,7 @@ def thoughts_of(parts):
 @pytest.mark.parametrize("rewritten", [False, True], ids=["as it is", "rewritten"])
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten):
-    """The optional signature of a text is sent only if the history was rewritten."""
+    """A text has an optional signature. It is sent only if the history was converted with `to_google_genai`."""
     database = tmp_path / "state.db"
     fake = FakeGemini([Reply(thoughts="Easy.", text="Sunny.")], surface=surface)
     given = step(database, fake.chat_model(include_thoughts=True), QUESTION)[-1]
@@ -221,7 +228,7 @@ def test_thread_after_a_failure_is_rewritten_and_answered(tmp_path, place):
 
 
 def test_page_has_the_rewrite_of_the_tests():
-    """The code is the same except for the name of the config."""
+    """The page shows the code with which `step` converts a history. Only the name of the config differs."""
     lines = [line.strip() for line in getsource(step).splitlines() if "stands_after" in line]
     page = (HOW_TO / "move-from-chatgooglegenerativeai.md").read_text(encoding="utf-8")
     assert len(lines) == 2
@@ -275,7 +282,10 @@ NAME = re.compile(r"[a-z_]+")
 
 
 def read_table(page, name):
-    """Return the rows of the table headed by `name`: the other class's arguments, and this package's."""
+    """Return the rows of the table of the class `name`.
+
+    Each row has the arguments of this class, and what replaces them in this package.
+    """
     text = (HOW_TO / f"move-from-{page}.md").read_text(encoding="utf-8")
     rows = text.partition(f"| {name} | here |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
     assert rows, f"No table of {name}."
@@ -284,7 +294,7 @@ def read_table(page, name):
 
 
 def import_other(module):
-    """Import another package. Skip the test if it is not installed, which is optional for two of them."""
+    """Return the imported module. Skip the test if it is one of the two optional modules and is not installed."""
     if module in {"langchain_google_vertexai", "langchain_litellm"}:
         return pytest.importorskip(module)
     return import_module(module)
@@ -352,13 +362,13 @@ def test_code_before_the_move_works(name, monkeypatch):
     ],
 )
 def test_page_on_chatlitellm_says_what_raises(given, advice):
-    """The error names what the page names."""
+    """The error gives the advice that the page gives."""
     with pytest.raises(ValueError, match=advice):
         ChatGeminiCompat(**{"model": "gemini-3.8-flash", "api_key": "k", **given})
 
 
 def test_page_on_chatlitellm_says_what_is_left_out(monkeypatch):
-    """`thinking` gets a note, and the address in LiteLLM's variable is not read."""
+    """`thinking` is left out with a note. LiteLLM's variable `GEMINI_API_BASE` is not read."""
     monkeypatch.setenv("GEMINI_API_BASE", "http://gateway.test/v1")
     model = ChatGeminiCompat(model="gemini-2.5-flash", api_key="k", model_kwargs={"thinking": {"type": "enabled"}})
     body, notes = model.preview("hi")

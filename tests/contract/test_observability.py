@@ -82,7 +82,7 @@ ways = pytest.mark.parametrize("act", [run_agent, stream_agent, stream_agent_eve
 
 @ways
 def test_langsmith_gets_model_provider_and_tokens(act):
-    """Every run of the model has the bare name, the provider, and the tokens of each kind."""
+    """Every run of the model has the model's name without a prefix, the provider, and the tokens of each kind."""
     found = metadata_of_calls(post(act, temperature=0.5, max_tokens=9000, stop=["END"]))
     assert len(found) == 2
     for metadata in found:
@@ -120,7 +120,7 @@ def price(metadata, *, pattern, provider=None):
 def test_cost_of_a_call_is_google_s(act):
     """The cost has 40 tokens at the full price, 60 from the cache, and thoughts as output.
 
-    Prices match by name or also by provider.
+    A price rule of LangSmith can match the name of the model, or the name and the provider.
     """
     paid = 40 * 1 + 60 * 0.1 + (20 + 30) * 10
     plain, named = (
@@ -134,7 +134,10 @@ def test_cost_of_a_call_is_google_s(act):
 
 @pytest.mark.parametrize("name", ["google/gemini-3.8-flash", "models/gemini-3.8-flash", "gemini-3.8-flash"])
 def test_name_of_the_model_in_traces_is_bare(name):
-    """The name is bare for each spelling, as a field or as an argument of the call."""
+    """Traces have the name of the model without the prefix `google/` or `models/`.
+
+    The name can be a field of the model or an argument of the call.
+    """
     chat = ChatGeminiCompat(model=name, api_key="k")
     other = ChatGeminiCompat(model="gemini-2.5-pro", api_key="k")
     assert chat._get_ls_params()["ls_model_name"] == "gemini-3.8-flash"
@@ -142,7 +145,7 @@ def test_name_of_the_model_in_traces_is_bare(name):
 
 
 def test_provider_for_prices_is_only_in_traces():
-    """The message and its middleware have this package's provider."""
+    """`ls_provider` changes the provider in traces. The message still has the provider `gemini_compat`."""
     assert run_agent(metadata={"ls_provider": "google_genai"})[1].response_metadata["model_provider"] == "gemini_compat"
 
 
@@ -150,7 +153,8 @@ def test_provider_for_prices_is_only_in_traces():
 def test_signatures_are_short_in_langsmith_and_whole_in_the_state(act, page):
     """Signatures are short in every posted run.
 
-    Without the page's code none are shortened, and without its depth only some.
+    Without the anonymizer of the page, no signature is shortened. An anonymizer without the page's `max_depth` shortens
+    only some of them.
     """
     assert LONG.search(json.dumps(post(act)))
     posted = json.dumps(post(act, page["shorten"]), ensure_ascii=False)
@@ -192,7 +196,7 @@ ATTRIBUTES = {
 
 @pytest.fixture(scope="module")
 def program():
-    """Return the output of the program."""
+    """Return what `span_program.py` prints: the spans of each instrumentation, and the output of the page's code."""
     path = Path(__file__).parents[1] / "support" / "span_program.py"
     done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -201,7 +205,10 @@ def program():
 
 @pytest.fixture(params=ATTRIBUTES)
 def spans(program, request):
-    """Return the expected attributes, and the spans of one instrumentation before and after the code of the page."""
+    """Return the expected attributes of one instrumentation, and its spans.
+
+    Each way to call the model has two lists of spans: before and after the code of the page shortens signatures.
+    """
     return ATTRIBUTES[request.param], copy.deepcopy(program[request.param])
 
 
@@ -211,7 +218,7 @@ def of_model(found):
 
 
 def test_spans_name_model_provider_tokens_and_tools(spans):
-    """Each span of a model call has these values, streamed or not. A tool has its own span."""
+    """Each span of a model call has the values of `ATTRIBUTES`, streamed or not. A tool has its own span."""
     expected, found = spans
     for act, calls in {"run_agent": 2, "stream_agent": 2, "stream_agent_events": 2, "stream": 1}.items():
         whole, _ = found[act]
@@ -237,7 +244,7 @@ def test_calls_of_tools_are_in_spans(spans):
 
 
 def test_spans_name_the_model_that_answered(program):
-    """One instrumentation also names the requested model."""
+    """Both instrumentations name the model that answered. OpenLLMetry also names the requested model."""
     names = {}
     for name in ATTRIBUTES:
         [span] = of_model(program[name]["ask_for_another"][0])
@@ -250,7 +257,7 @@ def test_spans_name_the_model_that_answered(program):
 
 
 def test_one_instrumentation_counts_thoughts(program):
-    """The other instrumentation has the tokens of thoughts only in its output."""
+    """Only OpenInference counts the tokens of thoughts. OpenLLMetry counts them as a part of the output tokens."""
     found = {name: of_model(program[name]["run_agent"][0])[0]["attributes"] for name in ATTRIBUTES}
     assert [name for name, attributes in found.items() if 30 in attributes.values()] == ["openinference"]
 
@@ -281,7 +288,7 @@ def test_signatures_are_short_in_spans(spans, act):
 
 
 def test_block_of_the_page_prints_its_output(program):
-    """The test runs the block of the page that other tests leave out."""
+    """The program also runs the code block that prints names of models. Other tests leave this block out."""
     assert program["printed"].splitlines()[-2:] == ["gemini-3.8-flash"] * 2
 
 
@@ -296,7 +303,7 @@ def metadata_in_code():
 
 @pytest.mark.filterwarnings("ignore:The name of tool")
 def test_the_table_of_metadata_is_complete():
-    """The page has every key of the code, and one reply can have all of them."""
+    """The page lists every metadata key that the code sets. Except for one key, a reply can have all of them."""
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     answer = completion() | {"model": "gemini-3.8-flash-002", "system_fingerprint": "fp", "service_tier": "flex"}
     answer["provider"] = "Google"

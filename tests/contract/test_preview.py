@@ -42,7 +42,7 @@ def names(body):
 
 
 def bind_weather(model):
-    """Return the options that a model with the tool has."""
+    """Return the options that `bind_tools` binds to the model."""
     return {"tools": model.bind_tools([get_weather]).kwargs["tools"]}
 
 
@@ -118,7 +118,10 @@ WRAPPERS = {
 
 @pytest.mark.parametrize("start", STARTS)
 def test_d5_preview_shows_what_is_bound_through_any_two_wrappers(start, fake, model):
-    """Each of LangChain's methods returns a runnable that has `preview`, and so do its own methods."""
+    """LangChain's methods, such as `with_retry`, return a runnable that has `preview`.
+
+    The methods of this runnable also return a runnable that has `preview`.
+    """
     wrong = []
     for first, second in product(WRAPPERS, WRAPPERS):
         bound = WRAPPERS[second](WRAPPERS[first](STARTS[start](model))).bind(max_tokens=7777)
@@ -131,7 +134,7 @@ def test_d5_preview_shows_what_is_bound_through_any_two_wrappers(start, fake, mo
 
 
 def test_tools_are_bound_to_each_model_with_the_options_before(fake, model):
-    """Options that were bound to a model with fallbacks stay."""
+    """`bind_tools` keeps the options that were bound to a model with fallbacks before."""
     down = FakeGemini(Fault.internal()).chat_model(max_retries=0)
     bound = down.with_fallbacks([model]).bind(temperature=0.5).bind_tools([get_weather])
     bound.invoke("hi")
@@ -149,7 +152,7 @@ LANGCHAIN = {
 
 @pytest.mark.parametrize("cls", LANGCHAIN, ids=lambda cls: cls.__name__)
 def test_runnable_around_a_model_is_langchains(cls, model):
-    """It is an instance of LangChain's class, and is serialized and traced under its name."""
+    """The runnable is an instance of LangChain's class. It is serialized and traced with the name of this class."""
     built = LANGCHAIN[cls](model)
     assert isinstance(built, cls)
     assert dumpd(built)["id"][-1] == built.get_name() == cls.__name__
@@ -300,7 +303,10 @@ def test_preview_of_structured_output_shows_what_is_bound(bind, fake, model):
 
 
 def test_bound_options_stay_when_tools_or_a_schema_are_bound():
-    """LangChain's own binding passes both calls on to the model, without its bound options."""
+    """`bind_tools` and `with_structured_output` of a bound model keep its bound options.
+
+    The binding of LangChain would lose these options, because it calls these methods of the unbound model.
+    """
     fake = FakeGemini(
         lambda request: '{"name": "Oslo"}' if "response_format" in request.body else "Sunny.", surface="vertex"
     )

@@ -39,7 +39,10 @@ def test_price_follows_the_list(name, details, expected):
 
 
 def test_cached_audio_has_a_price():
-    """The list refuses counts that overlap without the tokens that are both."""
+    """The usage has audio tokens and cached tokens, but not the number of cached audio tokens.
+
+    `genai-prices` computes no price without this number. `estimate_price` returns a price nevertheless.
+    """
     details = {"input_token_details": {"audio": 600_000, "cache_read": 500_000}}
     assert Decimal("0.55") < estimate_price({**USAGE, **details}, FLASH) < Decimal("1.25")
 
@@ -134,7 +137,7 @@ def test_version_of_the_list_is_known():
 
 
 def test_without_the_package_the_error_says_what_to_install():
-    """The module itself can be imported, and the package does not import it."""
+    """The module `price` can be imported without `genai-prices`. The package does not import the module."""
     code = """
         import sys
         import langchain_gemini_compat as package

@@ -28,7 +28,10 @@ MODES = ["invoke", "ainvoke", "stream", "astream", "v3", "av3"]
 
 
 def build_limiter(requests_per_minute, *, url="redis://127.0.0.1:1/0", clock=None, **arguments):
-    """Return a limiter whose turns are counted in this process, by `clock` in seconds."""
+    """Return a limiter that counts its turns in this process and not in Redis.
+
+    `clock` is a function that returns the time in seconds.
+    """
     limiter = RedisRateLimiter(url, requests_per_minute=requests_per_minute, **arguments)
     now = clock or time.monotonic
     limiter._bucket = rate_limiters._SharedBucket(
@@ -97,7 +100,10 @@ async def test_wait_longer_than_the_timeout_raises_an_error():
 
 
 def test_pauses_of_waiting_calls_differ_and_keep_the_credit():
-    """All waiting calls wait for the same turn. Each call asks at another time, but before unused turns are lost."""
+    """All waiting calls wait for the same turn, so each call asks again after another pause.
+
+    No pause is so long that an unused turn would be lost.
+    """
     limiter = build_limiter(300)
     pauses = rate_limiters._Pauses(limiter._settings)
     drawn = {pauses.next(0.2) for _ in range(50)}
@@ -193,7 +199,7 @@ async def test_unreachable_redis_is_an_error():
 
 
 def test_silent_redis_is_an_error(monkeypatch):
-    """A server that accepts the connection and never answers does not block the call for longer than two tries."""
+    """If Redis accepts the connection and never answers, the call fails after two tries."""
     monkeypatch.setattr(rate_limiters, "_REDIS_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         limiter = RedisRateLimiter(f"redis://127.0.0.1:{server.getsockname()[1]}", requests_per_minute=10)
@@ -217,7 +223,10 @@ class GatedBucket:
 
 
 async def test_hanging_redis_blocks_no_other_work_and_waiting_calls_fail_together():
-    """The event loop looks up host names in its own threads. Each call asks Redis, unless one has just failed."""
+    """The limiter asks Redis in threads of its own, so the threads of the event loop stay free.
+
+    After an error, the calls that already wait for a thread get the same error and do not ask Redis.
+    """
     limiter = build_limiter(60)
     bucket = limiter._bucket = GatedBucket(errors.RateLimiterError("Redis hangs."))
     calls = [asyncio.create_task(limiter.aacquire()) for _ in range(100)]
@@ -315,7 +324,10 @@ def test_changed_request_takes_a_turn():
 
 
 async def test_wait_for_a_turn_is_not_part_of_the_time_limit():
-    """LangChain waits for the first turn before the call starts. The wait before a retry counts as little."""
+    """LangChain waits for the first turn before the call and its time limit start.
+
+    Before a retry, the wait for a turn extends the deadline.
+    """
     tries = Tries(4, TimeLimits(total=30), Gate(), rate_limiter=CountingLimiter(0.05))
     tries.wait()
     deadline = tries.deadline

@@ -203,7 +203,7 @@ EXPECTED = {
         errors.MalformedToolCallError, "MALFORMED_FUNCTION_CALL", usage=(3832, 0, 3832, None, None)
     ),
     "ais-20-2.5flash-usage-bodies#1": Meaning("gemini-2.5-flash", "391", usage=(11, 716, 727, 691, None)),
-    # The author of the capture kept only the finish reason and the usage of these two replies.
+    # The author of the capture kept only the finish reason and the usage of the replies #2 and #3.
     "ais-20-2.5flash-usage-bodies#2": Failure(errors.EmptyReplyError, "empty", usage=(11, 35, 46, None, None)),
     "ais-20-2.5flash-usage-bodies#3": Failure(errors.EmptyReplyError, "empty", usage=(4634, 19, 4653, None, 4088)),
     "ais-21-thought-stream-and-filter-shapes#1": Meaning(
@@ -401,7 +401,10 @@ def capture(name):
 
 
 def bodies(response):
-    """Return the bodies of a file. It has one or several bodies, or a bare message."""
+    """Return the bodies in the response of a file.
+
+    The response has one body, or several bodies, or streams and a message. The message becomes a body.
+    """
     if "streams" in response:
         whole = {"choices": [{"finish_reason": "stop", "index": 0, "message": response["nonstream_message"]}]}
         return [*response["streams"], whole]
@@ -523,7 +526,7 @@ async def test_a_captured_reply_means_the_same_at_every_entry_point(name, mode):
 async def test_a_captured_failure_raises_its_class_at_every_entry_point(name, mode):
     """Errors, empty and malformed replies and cut streams raise their class.
 
-    The exception has the part that arrived.
+    The exception has the part of the reply that arrived.
     """
     expected = FAILURES[name]
     with pytest.raises(errors.GeminiCompatError) as raised:

@@ -245,7 +245,7 @@ TWO = {"extra_body": {"presence_penalty": 0.5, "seed": 7}}
 
 
 def refuse_in_turn(request):
-    """Refuse a penalty, and a seed once the penalty is gone."""
+    """Refuse `presence_penalty`. If the request does not contain it, refuse `seed`."""
     if "presence_penalty" in request.body:
         return refuse("Penalty is not enabled for this model")
     return refuse(UNKNOWN.format("seed", "")) if "seed" in request.body else "One."
@@ -264,7 +264,10 @@ def test_two_parts_that_are_refused_in_turn_are_repaired():
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
 def test_part_is_remembered_if_the_server_then_refuses_another(way):
-    """Without retries left, the error is raised. The next call needs one repair less."""
+    """The first refusal uses the only retry, so the second refusal raises an error.
+
+    The next call leaves the first part out from the start.
+    """
     fake, model = build(refuse_in_turn, max_retries=1, **TWO)
     call = {
         "invoke": lambda: model.invoke("Hi"),
@@ -292,7 +295,10 @@ def test_part_that_is_refused_again_is_not_changed_again():
 
 
 def test_refusal_under_a_condition_changes_only_its_call():
-    """The budget of 0 is the reason, so other budgets keep their thoughts."""
+    """The server refuses `include_thoughts` only under a condition: thinking is off.
+
+    So the package changes this call, but sends `include_thoughts` again in later calls.
+    """
     texts = refuse("include_thoughts is only enabled when thinking is enabled.")
     fake, model = build([texts, "One.", "Two."], **google(thinking_config={"include_thoughts": True}))
     message, said = caught(lambda: model.invoke("Hi"))
@@ -314,7 +320,10 @@ def test_effort_that_is_refused_with_tools_is_sent_without_them():
 
 
 def test_warning_that_is_an_error_costs_no_answer():
-    """The warning comes before the second request."""
+    """If warnings are raised as errors, the call fails before it sends the second request.
+
+    So no answer is paid for and lost.
+    """
     text, options, *_ = REFUSALS["seed"]
     fake, model = build([refuse(text), refuse(text), "One."], **options)
     with warnings.catch_warnings():
@@ -383,7 +392,7 @@ def test_structured_output_keeps_its_format():
 
 
 def test_schema_of_an_answer_is_reduced():
-    """Gateways get schemas as they are."""
+    """A gateway gets the schema unchanged. After a refusal, the schema is sent without the refused keyword."""
     refused = refuse(UNKNOWN.format("default", " at 'generation_config.response_schema'"))
     fake, model = build([refused, '{"name": "Oslo"}', '{"name": "Rome"}'], surface="openai_compatible")
     schema = {"title": "City", "type": "object", "properties": {"name": {"type": "string", "default": "Oslo"}}}
@@ -451,7 +460,7 @@ def test_concurrent_calls_warn_once():
 
 
 def test_limit_of_one_call_stays_without_its_parameter():
-    """A server that does not know `parallel_tool_calls` may send two calls. One reaches the caller."""
+    """A server that does not know `parallel_tool_calls` may send two calls. The message has only the first one."""
     calls = [Call("look", {"place": "Oslo"}), Call("look", {"place": "Rome"})]
     refused = refuse("Unknown parameter: 'parallel_tool_calls'.")
     options = {"extra_body": {"parallel_tool_calls": False}}
@@ -550,7 +559,7 @@ FAULT = Fault("user", error=error_of(UNKNOWN.format("user", "")))
 
 
 def test_reply_as_a_value_is_not_changed():
-    """A refusal that a gateway sends with status 200 is repaired, too."""
+    """A gateway may send a refusal with status 200. The request is repaired and sent again."""
     text, options, *_ = REFUSALS["seed"]
     body = {"error": {"code": 400, "message": text, "status": "INVALID_ARGUMENT"}}
     fake, model = build([Raw(body), Reply("One.")], surface="openai_compatible", **options)

@@ -66,7 +66,7 @@ def test_the_header_belongs_to_one_call():
 
 
 def test_the_header_stays_on_vertex():
-    """A fallback on another server, and a deployment of your own, get no header of Google's."""
+    """Only Google's models on Vertex AI get the header. Other servers and self-deployed models do not."""
     vertex = FakeGemini(Fault.permission_denied(), surface="vertex")
     others = [FakeGemini(surface="ai_studio"), FakeGemini(surface="openai_compatible")]
     models = [fake.chat_model(service_tier="priority") for fake in others]
@@ -96,8 +96,8 @@ def test_preview_shows_the_header():
     ]
 
 
-#: Refusals of `priority`. The first text is made up, after the text of Vertex AI for `flex`, because no source has one
-#: for `priority`.
+#: Texts of refusals of `priority`. No source has a text of Vertex AI for `priority`, so the first text is its text for
+#: `flex` with another name.
 REFUSED = [
     "Priority API is not supported for model: gemini-3.8-flash.",
     "Invalid value for header X-Vertex-AI-LLM-Shared-Request-Type: priority.",
@@ -112,7 +112,10 @@ def refuse(text):
 @pytest.mark.parametrize("text", REFUSED)
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 async def test_refused_header_is_left_out_once(text, way):
-    """One more request without it, an answer, one warning and one repair. Later calls leave it out from the start."""
+    """After the refusal, the call sends one more request without the header. It gets an answer, a warning and a repair.
+
+    Later calls leave the header out from the start.
+    """
     fake = FakeGemini([refuse(text), "One.", "Two.", "Three."], surface="vertex")
     model = fake.chat_model(service_tier="priority")
     with pytest.warns(GeminiCompatWarning, match="`service_tier` was left out") as told:
@@ -131,7 +134,7 @@ async def test_refused_header_is_left_out_once(text, way):
 
 
 async def call(model, way):
-    """Return the message of a call in one of four ways."""
+    """Return the message of a call with the method `way`: `invoke`, `ainvoke`, `stream` or `astream`."""
     if way in ("invoke", "ainvoke"):
         return model.invoke("Hi.") if way == "invoke" else await model.ainvoke("Hi.")
     chunks = [*model.stream("Hi.")] if way == "stream" else [chunk async for chunk in model.astream("Hi.")]
@@ -158,7 +161,10 @@ def test_other_texts_do_not_remove_the_header(text):
 
 
 def test_body_key_of_the_caller_stays_beside_a_refused_header():
-    """Also if another part is refused."""
+    """The caller's own `service_tier` in `extra_body` is sent again after the server has refused the header.
+
+    It is also sent again after the server has refused another part of the request.
+    """
     replies = [refuse(REFUSED[0]), refuse("Penalty is not enabled for this model"), "Hi."]
     fake = FakeGemini(replies, surface="vertex", strict=False)
     extra = {"service_tier": "mine", "presence_penalty": 0.5}
@@ -170,7 +176,7 @@ def test_body_key_of_the_caller_stays_beside_a_refused_header():
 
 @pytest.mark.parametrize("tier", ["flex", "priority"])
 def test_refused_tier_is_left_out_of_the_body(tier):
-    """Vertex AI's text for `flex`: https://github.com/vercel/ai/issues/19833."""
+    """The text of the refusal is Vertex AI's text for `flex`: https://github.com/vercel/ai/issues/19833."""
     fake = FakeGemini([refuse(f"{tier.title()} API is not supported for model: m."), "One."], surface="ai_studio")
     with pytest.warns(GeminiCompatWarning, match="`service_tier` was left out"):
         fake.chat_model(service_tier=tier).invoke("Hi.")

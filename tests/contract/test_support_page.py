@@ -91,7 +91,10 @@ def ask(kind):
 
 @pytest.fixture
 def stream(kind):
-    """Return the sum of the chunks of a runnable, by `stream` or `astream`; of other values, the last one."""
+    """Return a function that calls `stream` or `astream` of a runnable.
+
+    It returns the sum of the message chunks. If the runnable yields other objects, it returns the last object.
+    """
 
     async def call(runnable, messages):
         if kind == "sync":
@@ -140,7 +143,10 @@ async def test_structured_output_streamed(chat, play, stream, surface):
 
 @pytest.mark.parametrize("surface", ["ai_studio", "gateway"])
 async def test_thoughts(chat, play, ask, stream, surface):
-    """AI Studio flags a message that has thoughts in tags and the answer. LiteLLM has a field for thoughts."""
+    """Thoughts become reasoning blocks, whatever their format.
+
+    AI Studio sends thoughts in tags before the answer. LiteLLM sends thoughts in a field of their own.
+    """
     with play(f"thoughts, {surface}"):
         if surface == "ai_studio":
             answer = await ask(chat(surface, include_thoughts=True), "Is 391 prime? One sentence.")
@@ -244,7 +250,10 @@ async def test_google_s_own_tools_vertex(chat, play, ask):
     ],
 )
 async def test_parameters_of_openai(chat, play, kind, surface, model, sent):
-    """A parameter that the surface or the model does not take is left out. A gateway gets all, and sends two answers."""
+    """A parameter that the surface or the model does not take is left out.
+
+    A gateway gets all parameters. It returns two answers, because `n` is 2.
+    """
     options = {"n": 2, "seed": 7, "logprobs": True, "presence_penalty": 0.5, "service_tier": "flex"}
     name, bound, messages = f"parameters, {surface}", chat(surface, model, **options), [[HumanMessage("Hi.")]]
     with play(name):
@@ -354,7 +363,7 @@ async def test_failures(chat, play, ask, record, name):
 
 
 def test_vertex_ai_has_no_embeddings():
-    """The page says that Google offers none here."""
+    """The page says that Vertex AI has no embeddings, so the construction raises an error."""
     with pytest.raises(ValueError, match="embedding"):
         GeminiCompatEmbeddings(model="gemini-embedding-001", **where("vertex", record=False))
 
@@ -363,7 +372,7 @@ _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 
 
 def rows_of(page, title):
-    """Return the cells of the table whose first title is `title`, with the texts of links."""
+    """Return the rows of the table whose first column is named `title`. Links are replaced by their texts."""
     lines = iter(page.read_text(encoding="utf-8").splitlines())
     for line in lines:
         if line.startswith(f"| {title} |"):

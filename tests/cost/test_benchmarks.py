@@ -1,4 +1,7 @@
-"""The benchmark itself: a failure does not end it, and it writes results and plots. No time is checked."""
+"""Tests of the benchmark: it continues after a failure, and writes results and plots.
+
+The tests check no measured times.
+"""
 
 import json
 import subprocess
@@ -40,7 +43,7 @@ def test_failing_peer_is_reported_and_the_others_are_measured():
 
 
 def test_run_writes_medians_and_targets_as_json(tmp_path):
-    """With these, two commits are compared."""
+    """A developer can compare the JSON files of two commits."""
     file = tmp_path / "found.json"
     run("run.py", "--quick", "--only", "Connections of", "--peers", "Ours", "--json", str(file))
     found = json.loads(file.read_text())

@@ -112,7 +112,7 @@ def test_first_call_with_a_key_does_not_load_google_auth(loaded):
 
 
 def test_installation_adds_four_packages_and_their_dependencies():
-    """None of the heavy dependencies of other integrations."""
+    """The heavy dependencies of other integrations, such as grpcio and numpy, are not installed."""
     own = [Requirement(text) for text in distribution("langchain-gemini-compat").requires]
     direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
     four = {"google-auth", "langchain-core", "openai", "pydantic"}
@@ -128,7 +128,7 @@ def test_installation_adds_four_packages_and_their_dependencies():
 
 
 class Events(http.SyncByteStream):
-    """The bytes of a stream of text, made while they are read."""
+    """The response body of a stream. Its bytes are created only when they are read, so it needs little memory."""
 
     def __init__(self, events):
         self.events = events
@@ -198,7 +198,10 @@ def warm():
 
 
 def cost_of_more(make, small, large, *, within=""):
-    """Return the calls per unit by which `large` exceeds `small`."""
+    """Return how many function calls each additional unit costs, from the size `small` to the size `large`.
+
+    `make` returns the function to run for a size.
+    """
     warm()
     few, many = (count_calls(make(size), within=within) for size in (small, large))
     return (many - few) / (large - small)
@@ -215,24 +218,27 @@ def streaming(events):
 
 
 def adding(size):
-    """Return a function that streams a text of `size` chunks and adds them."""
+    """Return a function that streams a text of `size` chunks and adds the chunks up to one message."""
     model = model_of(lambda: text_events(size))
     return lambda: sum(model.stream("hi"), AIMessageChunk(content=""))
 
 
 @pytest.mark.parametrize("make", [streaming(text_events), adding], ids=["streamed", "added"])
 def test_cost_of_a_text_chunk_is_constant(make):
-    """In all code together, a long stream costs as much per chunk as a short one."""
+    """A long stream costs as many function calls per chunk as a short one.
+
+    The calls in all libraries are counted, not only those in this package.
+    """
     assert cost_of_more(make, 500, 2000) == pytest.approx(cost_of_more(make, 100, 200), rel=0.01)
 
 
 def test_text_chunk_costs_few_calls_of_this_package():
-    """From bytes to the chunk for LangChain."""
+    """The count covers all steps from the received bytes to the chunk for LangChain."""
     assert cost_of_more(streaming(text_events), 100, 300, within=PACKAGE) <= 62
 
 
 def test_plain_call_costs_few_calls_of_this_package():
-    """From the options of the model to the message."""
+    """The count covers all steps from the options of the model to the message."""
     model = model_of(completion)
     model.invoke("hi")
     assert count_calls(lambda: model.invoke("hi"), within=PACKAGE) <= 880
@@ -247,13 +253,13 @@ def test_second_call_parses_no_url():
 
 @pytest.mark.parametrize("calls", [1, 2, 8])
 def test_cost_of_an_argument_chunk_is_constant(calls):
-    """Earlier pieces are not read again."""
+    """A new piece of the arguments does not cause earlier pieces to be parsed again."""
     make = streaming(lambda size: tool_events(calls, size))
     assert cost_of_more(make, 50, 200) == pytest.approx(cost_of_more(make, 10, 50), rel=0.01)
 
 
 def test_argument_chunk_costs_few_calls_of_this_package():
-    """From bytes to the chunk for LangChain."""
+    """The count covers all steps from the received bytes to the chunk for LangChain."""
     make = streaming(lambda size: tool_events(1, size))
     assert cost_of_more(make, 50, 150, within=PACKAGE) <= 165
 
@@ -275,7 +281,7 @@ def encoding(length):
 
 
 def test_cost_of_a_history_message_is_constant():
-    """With all checks of turn order, signatures and tool results."""
+    """The count includes all checks of the order of turns, of signatures and of tool results."""
     assert cost_of_more(encoding, 100, 400) == pytest.approx(cost_of_more(encoding, 10, 50), rel=0.01)
 
 

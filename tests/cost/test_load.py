@@ -100,7 +100,10 @@ def run_async_calls(transport):
 
 
 def run_in_new_process(check, *args):
-    """Run `check` in a new process. Here, the allocator may at any time give back what earlier tests have freed."""
+    """Run `check` in a new process, because it measures memory.
+
+    In the process of pytest, the allocator may at any time return memory that earlier tests have freed.
+    """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         pool.submit(check, *args).result()
 
@@ -110,20 +113,23 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="m
 
 @needs_proc
 def test_thousands_of_sync_calls_keep_memory_and_sockets_flat():
-    """From many threads. Each request is sent once, and each caller gets its own answer."""
+    """The calls come from many threads. Each request is sent once, and each caller gets its own answer."""
     run_in_new_process(check_sync_calls)
 
 
 @needs_proc
 @both_transports
 def test_thousands_of_async_calls_keep_memory_and_sockets_flat(async_transport):
-    """On one event loop."""
+    """All calls run on one event loop."""
     run_in_new_process(run_async_calls, async_transport)
 
 
 @pytest.fixture
 def many_files():
-    """Raise the limit of open files for a socket per stream, also for the server, which inherits it."""
+    """Raise the limit of open files, because each stream has a socket.
+
+    The server is a child process and inherits the limit.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = STREAMS + 500
     if hard != resource.RLIM_INFINITY and hard < wanted:
@@ -134,7 +140,10 @@ def many_files():
 
 
 async def test_thousand_concurrent_streams_complete(many_files):
-    """The server continues the streams only after all have begun. At the end, the sockets are in the pool or closed."""
+    """The server continues the streams only after all streams have begun.
+
+    At the end, each socket is in the connection pool or closed.
+    """
     with start("canned") as server:
         chat = build(server.url, timeout={"connect": 60})
 
@@ -150,7 +159,7 @@ async def test_thousand_concurrent_streams_complete(many_files):
 
 
 def classify(number, ask):
-    """Return the outcome of call `number` and its tries, in the words of `expect`."""
+    """Make the call `number`. Return its outcome and its number of tries, in the form that `expect` returns."""
     try:
         return read_outcome(number, ask(f"call {number}"))
     except errors.GeminiCompatError as err:
@@ -203,7 +212,7 @@ def check_outcomes(seen, server):
 
 
 def test_faults_under_load_end_in_an_answer_or_a_typed_error():
-    """From many threads, half of them streams. A fifth of all requests meets a fault."""
+    """The calls come from many threads, and half of them are streams. The server fails for a fifth of all requests."""
     with start("fake") as server, ThreadPoolExecutor(100) as pool:
         chat = build(server.url, max_retries=MAX_RETRIES)
         ways = (chat.invoke, partial(read_stream, chat))
@@ -213,7 +222,7 @@ def test_faults_under_load_end_in_an_answer_or_a_typed_error():
 
 
 async def test_async_faults_under_load_end_in_an_answer_or_a_typed_error():
-    """On one event loop, all at once."""
+    """All calls run at the same time on one event loop."""
     with start("fake") as server:
         chat = build(server.url, max_retries=MAX_RETRIES)
         ways = (chat.ainvoke, partial(aread_stream, chat))

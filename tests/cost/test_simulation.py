@@ -27,7 +27,10 @@ def report(simulation):
 
 @pytest.mark.parametrize(("place", "workers"), QUICK)
 def test_page_has_the_figures_of_the_simulation(place, workers, simulation, report):
-    """If a change of the retries changes them, run `python tests/cost/simulation/quota_report.py`."""
+    """A change of the retries can change the figures.
+
+    In that case, run `python tests/cost/simulation/quota_report.py` to update the page.
+    """
     scenario = simulation.SCENARIOS[place]
     figures = {
         (scenario, workers, strategy): simulation.simulate(scenario, strategy, workers)
@@ -68,7 +71,7 @@ def test_server_refuses_until_the_oldest_request_is_a_minute_old(simulation, mon
 
 
 def test_latencies_have_the_published_average_and_percentile(simulation):
-    """10.538 s on average, and 32.764 s as the 99th percentile."""
+    """The published figures are 10.538 s on average, and 32.764 s as the 99th percentile."""
     draw = random.Random(1)
     times = sorted(draw.lognormvariate(simulation.LATENCY_MU, simulation.LATENCY_SIGMA) for _ in range(100_000))
     assert sum(times) / len(times) == pytest.approx(10.538, rel=0.02)

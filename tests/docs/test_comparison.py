@@ -1,4 +1,4 @@
-"""Results that the front page's comparison of four classes names, with the other classes against fakes of Google.
+"""Checks the comparison of four classes on the front page. The classes of other packages call fakes of Google.
 
 If a test fails, another package may have changed. In that case, update the table in `README.md` and `docs/index.md`, and
 its sources on the page `why-not-chatopenai.md`.
@@ -18,7 +18,10 @@ TABLE = re.compile(r"^\| \[?([^|\]]+).*\|$", re.MULTILINE)
 
 
 def read_rows(page, heading):
-    """Return the names of the rows of the first table under `heading`. A name is a link, or the whole first cell."""
+    """Return the names of the rows of the first table under `heading`.
+
+    The name is the text of the first cell. If the cell is a link, it is the text of the link.
+    """
     section = (ROOT / page).read_text(encoding="utf-8").partition(f"## {heading}\n")[2]
     return [row.strip() for row in TABLE.findall(section.partition("|---")[2].partition("\n\n")[0])]
 
@@ -38,7 +41,7 @@ def test_chat_google_generative_ai_uses_the_native_api():
 
 
 def test_chat_google_generative_ai_keeps_thoughts_out_of_the_text():
-    """A part with `thought` is a reasoning block."""
+    """A text that Google marks with `thought` becomes a reasoning block."""
     google = NativeGoogle("ai_studio", [{"text": "Easy.", "thought": True}, {"text": "Yes."}])
     reply = google.chat_model().invoke("Is it?")
     assert reply.text == "Yes."
@@ -46,7 +49,7 @@ def test_chat_google_generative_ai_keeps_thoughts_out_of_the_text():
 
 
 def test_chat_openai_wants_a_key(monkeypatch):
-    """It has no way to use application default credentials."""
+    """`ChatOpenAI` raises an error without a key, because it cannot use application default credentials."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     url = FakeGemini(surface="vertex").connection()["base_url"]
     with pytest.raises(import_module("openai").OpenAIError, match="api_key"):
@@ -54,7 +57,10 @@ def test_chat_openai_wants_a_key(monkeypatch):
 
 
 def test_chat_openai_does_not_wait_as_long_as_google_says(monkeypatch):
-    """AI Studio names the wait in the body of the error. `ChatOpenAI` waits for its own time."""
+    """AI Studio says in the body of the error how long to wait: here 26 seconds. `ChatOpenAI` ignores it.
+
+    It waits for less than 10 seconds.
+    """
     waits = []
     monkeypatch.setattr("openai._base_client.time.sleep", waits.append)
     fake = FakeGemini([Fault.rate_limit("26s"), "Hi."])

@@ -68,15 +68,16 @@ def name_of(page):
 
 
 def refuse_offline(request):
-    """Raise an error for a request of a model that needs a service."""
+    """Raise an error, because a model on a page without a network must not send a request to a service."""
     raise AssertionError(f"The offline form of a page called a service: {request.prompt}")
 
 
 class Places:
     """Connects the models of a page to a fake of their surface.
 
-    `fake` is the fake of the page's offline tab, so that each tab gets the same replies. In the offline form of a page,
-    models connect only to fakes and servers that the page itself creates.
+    `fake` is the fake that the page's offline tab creates. The models of the other tabs use it too, so each tab gets
+    the same replies. For the offline tab and for pages without tabs, `fake` is `None`: models connect only to fakes and
+    servers that the page itself creates.
     """
 
     def __init__(self, tab):
@@ -163,7 +164,7 @@ def test_python_blocks_print_the_output_on_the_page(page, places, capsys, monkey
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_tabs_begin_with_the_offline_fake(page):
-    """A page with tabs can be run without a key, and has no tabs of other names for Python blocks."""
+    """On a page with tabs, the first tab runs without a key. Python blocks are only in tabs that `TABS` lists."""
     used = [
         block.tab for block in read_blocks(page.read_text(encoding="utf-8")) if block.tab and block.language == "python"
     ]
@@ -207,7 +208,7 @@ WITHOUT_TABS = {
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_with_code_has_a_tab_for_each_place_of_the_model(page):
-    """A page without some of the tabs is in one of the two tables, with the reason."""
+    """If a page lacks tabs, `FEWER_TABS` or `WITHOUT_TABS` has the page and the reason."""
     blocks = read_blocks(page.read_text(encoding="utf-8"))
     missing = {*TABS} - {block.tab for block in blocks if block.language == "python"}
     if missing == {*TABS}:
@@ -219,7 +220,7 @@ def test_page_with_code_has_a_tab_for_each_place_of_the_model(page):
 
 
 def test_tables_of_missing_tabs_name_pages():
-    """A renamed page keeps its reason."""
+    """`FEWER_TABS` and `WITHOUT_TABS` list only existing pages, so a renamed page must be renamed there, too."""
     assert FEWER_TABS.keys() | WITHOUT_TABS.keys() <= {name_of(page) for page in PAGES}
 
 
@@ -268,7 +269,10 @@ def test_page_installs_what_it_imports(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_does_not_install_this_package_from_an_index(page):
-    """The package is not published. LangChain's page is for the time after."""
+    """The package is not published yet, so no page installs it from PyPI.
+
+    Only LangChain's page does, because it will appear after the package is published.
+    """
     if page == LANGCHAIN:
         return
     assert [line for line in INSTALLED.findall(page.read_text()) if "langchain-gemini-compat" in line] == []
@@ -309,7 +313,10 @@ def test_example_of_the_readme_reads_well():
 @pytest.mark.filterwarnings("ignore:Inferred .model_provider=:DeprecationWarning")
 @pytest.mark.parametrize("name", ["gemini_compat:gemini-3.8-flash", "gemini-3.8-flash"])
 def test_pages_have_the_message_of_init_chat_model(name, monkeypatch):
-    """`init_chat_model` does not know this package and asks for another one. People search for its words. Field case D6."""
+    """The pages quote the error of `init_chat_model`, because people search for its words. Field case D6.
+
+    `init_chat_model` does not know this package, and its error asks for another package.
+    """
     pytest.importorskip("langchain", minversion="1.4", reason="earlier versions have other words")
     monkeypatch.setitem(sys.modules, "langchain_google_vertexai", None)
     with pytest.raises(ImportError) as caught:
@@ -337,7 +344,7 @@ def test_index_lists_every_page():
 
 
 def test_index_lists_no_page_twice():
-    """The tables below the front page's example have one row for each task."""
+    """The tables under *Where to go* on the front page link each page once."""
     lists = INDEX.read_text(encoding="utf-8").partition("## Where to go")[2]
     pages = [target for target, _ in LINK.findall(lists)]
     assert sorted(set(pages)) == sorted(pages)

@@ -44,18 +44,18 @@ def ask(reply, surface="ai_studio", prompt="hi", **options):
 
 
 def refuse(code, message, status="INVALID_ARGUMENT", surface="ai_studio"):
-    """Return a case: the server answers with this error in Google's format."""
+    """Return a function that calls a model whose server answers with this error in Google's format."""
     body = [{"error": {"code": code, "message": message, "status": status}}]
     return lambda _: ask(Raw(body, code), surface)
 
 
 def fail(fault, surface="ai_studio", **options):
-    """Return a case: the server has this fault."""
+    """Return a function that calls a model whose server has this fault."""
     return lambda _: ask(fault, surface, **options)
 
 
 def parse(reply):
-    """Return a case: a request for a structured answer gets `reply`."""
+    """Return a function that asks a model for a structured answer and gets `reply`."""
     return lambda _: FakeGemini(reply).chat_model(max_retries=0).with_structured_output(Answer).invoke("hi")
 
 
@@ -89,7 +89,7 @@ def with_old_login(_):
 
 
 def send(**options):
-    """Return a case: an argument is refused or causes a warning. Warnings are raised as errors."""
+    """Return a function that calls a model with `options` and raises each warning as an error."""
 
     def run(_):
         with warnings.catch_warnings():

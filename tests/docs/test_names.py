@@ -38,7 +38,7 @@ def test_retired_words_are_not_used():
 
 
 def test_layers_of_the_linter_are_at_most_nine():
-    """Each layer is a package, or several that do not know each other."""
+    """A layer in `pyproject.toml` is one package, or several packages that do not import each other."""
     layers = re.findall(
         r"^layers = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text("utf-8"), re.DOTALL | re.MULTILINE
     )

@@ -40,7 +40,10 @@ def test_exports_are_sorted_and_exist():
 
 
 def test_public_names_are_listed_before_they_are_imported():
-    """The packages import their names on first use, and Python's prompt completes them."""
+    """The package and its `testing` package import a public name only when it is used.
+
+    `dir` lists all public names before, so that Python's prompt can complete them.
+    """
     code = (
         "import sys, langchain_gemini_compat as p, langchain_gemini_compat.testing as t\n"
         "print('langchain_core' in sys.modules, set(p.__all__) <= set(dir(p)), set(t.__all__) <= set(dir(t)))\n"
@@ -121,7 +124,7 @@ def test_model_sync_and_async_methods_take_the_same_arguments(sync, asynchronous
 def test_import_and_construction_load_no_client():
     """The first call loads the HTTP client, and the first error loads openai. Some modules are never loaded.
 
-    With httpx-aiohttp installed, langsmith imports aiohttp.
+    The test imports langsmith first, because langsmith imports aiohttp if httpx-aiohttp is installed.
     """
     code = (
         "import sys, langsmith.client\n"

@@ -88,7 +88,7 @@ class Recipe:
         self._dice = dice
 
     def value(self, key, depth=0):
-        """Return a value for `key`: one with its usual keys, or any other."""
+        """Return a random value for `key`: an object with the keys that `KEYS` lists for it, or a value of any type."""
         kind = self._dice.ConsumeIntInRange(0, 15)
         if kind == 0:
             return None
@@ -108,7 +108,7 @@ class Recipe:
         return self.text() if kind % 2 else NUMBERS[kind // 2 % 5]
 
     def text(self):
-        """Return a text with a meaning for a parser, or any other."""
+        """Return one of `TEXTS`, or a random text."""
         kind = self._dice.ConsumeIntInRange(0, len(TEXTS))
         return TEXTS[kind] if kind < len(TEXTS) else self._dice.ConsumeUnicodeNoSurrogates(12)
 

@@ -78,7 +78,10 @@ class Mutant:
 
 @dataclass
 class Result:
-    """The outcome of the tests for a mutant: `killed`, `timeout`, `survived` or `same`."""
+    """The outcome of the tests for a mutant: `killed`, `timeout`, `survived` or `same`.
+
+    `same` means that no test ran, because the changed code has the same meaning or is not valid Python.
+    """
 
     mutant: Mutant
     outcome: str
@@ -87,7 +90,7 @@ class Result:
 
 
 def annotation_spans(source):
-    """Return the places of annotations, type aliases and imports for type checkers."""
+    """Return start and end of each annotation, type alias and block of imports for type checkers in `source`."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
@@ -115,7 +118,10 @@ def list_mutants(module):
 
 
 def draw(mutants, count, chance):
-    """Return a sample with one mutant for each place and kind. Comparisons alone have a dozen for each place."""
+    """Return a random sample of at most `count` mutants, with one mutant for each line and each kind of operator.
+
+    Without this rule, comparisons would dominate the sample, because each has a dozen mutants.
+    """
     by_place = defaultdict(list)
     for mutant in mutants:
         by_place[mutant.line, mutant.operator.partition("_")[0]].append(mutant)

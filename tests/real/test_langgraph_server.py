@@ -49,7 +49,7 @@ ENDLESS = Fault.slow(between=600.0, reply="words that come in several pieces, on
 
 
 def answer(request):
-    """Answer by the number of results since the last question, as `SCRIPT` does."""
+    """Return the reply in `SCRIPT` that fits the number of tool results since the last question."""
     last = max(index for index, message in enumerate(request.messages) if message["role"] == "user")
     results = sum(message["role"] == "tool" for message in request.messages[last:])
     return SCRIPT[{0: 0, 1: 1, 3: 2}[results]]

@@ -88,7 +88,10 @@ class TestRouteOpenai(RouteTests):
         return Route(compatible_google[0], proxy, embedding_model="embeddings", settings={"surface": "ai_studio"})
 
     def test_thoughts_need_one_refused_request_in_a_process(self, route, streams):
-        """The proxy puts the content of `extra_body` into the body, where Google does not know it."""
+        """The proxy moves the content of `extra_body` to the top level of the body, where Google refuses it.
+
+        After one refusal, the package sends `extra_body` inside another `extra_body`. Later calls do the same.
+        """
         route.answer_with("One.", "Two.")
         model = route.chat_model(**self.thinking)
         with pytest.warns(errors.GeminiCompatWarning, match="another `extra_body`"):
@@ -99,7 +102,10 @@ class TestRouteOpenai(RouteTests):
 
 
 class TestRouteOpenaiWithoutSurface:
-    """The route to Google's compatible API, as any compatible server. Tool schemas and histories are not adapted."""
+    """The route to Google's compatible API, with a model that does not know that the server is Google's.
+
+    So tool schemas and histories are not adapted to Gemini.
+    """
 
     streams = RouteTests.streams
     test_agent = RouteTests.test_agent_calls_tools_at_once_and_goes_on_for_three_turns

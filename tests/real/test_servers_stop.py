@@ -1,4 +1,7 @@
-"""The scaffold of these tests: programs start on a free port and leave nothing behind."""
+"""Tests of the code that starts servers for the tests in `tests/real`.
+
+A server starts on a free port, and no process is left at the end.
+"""
 
 import os
 import sys

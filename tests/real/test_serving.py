@@ -26,8 +26,8 @@ if os.environ["ASYNC_TRANSPORT"] == "httpx":
     client_factory.find_aiohttp_client = lambda: None
 model = ChatGeminiCompat(model="gemini-3.8-flash", surface="ai_studio", api_key="k", base_url=os.environ["MODEL_URL"])
 """
-#: Code that is added to the code of the page. `Request.is_disconnected` does not see disconnects behind such a
-#: middleware.
+#: A middleware that the test adds to the code of the page. In an app with a middleware like this one,
+#: `Request.is_disconnected` does not see that a client has disconnected.
 MIDDLEWARE = """
 @app.middleware("http")
 async def pass_on(request, call_next):
@@ -46,7 +46,10 @@ TEXT = "This is an answer of several words for {}, and it comes in several piece
 
 
 def answer(request):
-    """Answer slowly. Clients that leave would otherwise wait for ten minutes."""
+    """Return a slow answer for the client that the prompt names.
+
+    Clients that leave would have to wait ten minutes for it.
+    """
     kind, text = request.prompt.partition(": ")[0], TEXT.format(request.prompt)
     if kind == "leave during a stream":
         return Fault.slow(between=LONG, reply=text)
@@ -78,7 +81,7 @@ class Service:
 
 @pytest.fixture(params=["httpx", "aiohttp"])
 def service(request, tmp_path):
-    """The page's service, with async calls over either transport."""
+    """Yield the running service of the page. It makes its async calls over httpx or over aiohttp."""
     code = [block.code for block in read_blocks(PAGE.read_text(encoding="utf-8")) if block[::2] == ("python", None)]
     # The `print` lines of the page call its functions before a server runs, so they are left out.
     lines = [line for block in code for line in block.splitlines() if not line.startswith("print(")]

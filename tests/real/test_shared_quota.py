@@ -88,7 +88,7 @@ def test_four_processes_use_one_quota(redis_url):
 
 @pytest.mark.timeout(400)
 def test_four_processes_without_the_limiter_waste_requests():
-    """The comparison on the page *Rate limits*. Each process learns of the quota from 429s of its own."""
+    """The page *Rate limits* shows this comparison. Without the limiter, each process has to get 429s of its own."""
     _, refused, _ = Load().run()
     assert refused > 0.01
 
@@ -115,7 +115,7 @@ def test_forked_process_takes_turns_of_the_same_quota(redis_url):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_async_calls_of_a_forked_process_take_turns(redis_url):
-    """The parent has asked Redis in threads, which the child does not have."""
+    """The limiter asks Redis in threads. A fork does not copy threads, so the child process has to start new ones."""
     limiter = RedisRateLimiter(redis_url, requests_per_minute=10, burst=2)
     assert asyncio.run(limiter.aacquire(blocking=False))
     pid = os.fork()
@@ -139,7 +139,10 @@ async def test_async_calls_take_turns(redis_url):
 
 
 def test_limiter_survives_a_restart_of_redis(tmp_path):
-    """While Redis is away, calls fail with a typed error. Afterwards the script is loaded again."""
+    """While Redis is stopped, calls fail with a typed error.
+
+    After the restart, the limiter loads its script into Redis again.
+    """
     port = free_port()
     limiter = RedisRateLimiter(f"redis://127.0.0.1:{port}/0", requests_per_minute=600)
     with redis_server(tmp_path, port):

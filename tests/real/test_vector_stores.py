@@ -85,7 +85,10 @@ def build_qdrant(embeddings):
 
 @pytest.fixture(scope="module", params=[build_faiss, build_qdrant], ids=["faiss", "qdrant"])
 def tutorial(request, url):
-    """Return the names that the tutorial's blocks define, with other pages, embeddings and another store."""
+    """Run the code of the tutorial with our pages, real embeddings and another vector store.
+
+    Return the variables that the code defines.
+    """
     read = [
         Document(
             (DOCS / "how-to" / f"{name}.md").read_text(encoding="utf-8")[:MOST_CHARACTERS], metadata={"source": name}
@@ -151,7 +154,7 @@ def dot(one, other):
 
 
 async def test_server_s_error_is_typed(url):
-    """Sync and async, with the server's text."""
+    """Sync and async calls raise an error of this package that contains the text of the server."""
     wrong = GeminiCompatEmbeddings(model="e5", base_url=f"{url}/nowhere", api_key="x")
     with pytest.raises(errors.ModelNotFoundError, match="unknown route"):
         wrong.embed_query("hi")

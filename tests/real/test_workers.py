@@ -78,7 +78,7 @@ def test_children_of_a_busy_parent_get_their_answers(environment):
 
 
 def test_celery_workers_use_the_model_of_their_parent(environment, tmp_path, monkeypatch):
-    """Prefork, with workers that are replaced after four tasks."""
+    """Celery forks its workers and replaces each worker after four tasks."""
     for name in ("queue", "results", "control"):
         (tmp_path / name).mkdir()
     for name, value in {**environment, "CELERY_FOLDER": str(tmp_path)}.items():

@@ -295,7 +295,10 @@ def test_silent_blocks_of_an_answer_are_not_sent(surface):
 )
 @pytest.mark.parametrize("message", [AIMessage, HumanMessage])
 def test_lost_content_of_a_silent_block_is_noted(message, block):
-    """Each kind of block adds one note with the index of the first message, and no warning."""
+    """The request has one note for each kind of block. The note has the index of the first message with this kind.
+
+    There is no warning.
+    """
     blocks = [block, block, text("Hi.")]
     request = build([HumanMessage("a"), message(blocks), message(blocks), HumanMessage("b")])
     assert [(note.kind, note.index) for note in request.notes] == [("repaired", 1)]

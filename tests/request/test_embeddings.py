@@ -366,7 +366,10 @@ def test_base_url_may_end_in_the_path(end):
 
 @pytest.mark.parametrize("variable", ["GOOGLE_API_KEY", "GEMINI_API_KEY"])
 def test_key_and_project_in_the_environment_raise_one_error(monkeypatch, variable):
-    """No warning about Vertex AI precedes the error. Each of two arguments resolves the conflict."""
+    """The error names the conflict, and does not advise another package for Vertex AI.
+
+    The argument `surface`, `api_key` or `base_url` resolves the conflict.
+    """
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv(variable, "key-of-the-environment")
     with pytest.raises(ValidationError, match="are both in the environment, and Vertex AI has no") as caught:

@@ -63,7 +63,7 @@ def test_refused_fault_names_the_remedy():
 
 
 def test_scripted_fault_hits_the_next_request_and_replies_stay_for_chat():
-    """Text replies, tool calls and raw bodies stay in the script."""
+    """Requests for embeddings skip the text replies, tool calls and raw bodies, which are kept for chat requests."""
     fake = FakeGemini([Fault.rate_limit("0.01s"), "Hello!", Fault.overloaded(), Raw({"choices": []})])
     embeddings, model = fake.embeddings(dimensions=8), fake.chat_model(max_retries=0)
     assert len(embeddings.embed_query("a")) == 8
@@ -98,7 +98,7 @@ def test_reply_function_is_called_for_chat_only():
 
 
 def test_embedding_rule_alone_chooses_the_fault():
-    """With an embedding rule, scripted faults stay for chat."""
+    """If `embedding_rule` is set, requests for embeddings use no scripted faults. Chat requests still use them."""
     fake = FakeGemini([Fault.overloaded()])
     fake.embedding_rule = lambda request: Fault.internal() if "bad" in request.body["input"] else None
     embeddings = fake.embeddings(max_retries=0, dimensions=8)
@@ -115,7 +115,7 @@ def test_embedding_rule_alone_chooses_the_fault():
 
 
 def test_refused_request_uses_no_fault():
-    """As for chat, a scripted fault is used only by a request that would succeed."""
+    """A request that the fake refuses uses up no scripted fault. Chat requests have the same rule."""
     fake = FakeGemini([Fault.overloaded()])
     with pytest.raises(errors.InvalidRequestError):
         fake.embeddings(dimensions=4000).embed_query("a")
@@ -124,7 +124,7 @@ def test_refused_request_uses_no_fault():
 
 
 async def test_slow_embeddings_time_out():
-    """The fake delays the first byte, in the same process."""
+    """The fake runs in the process of the test, and delays the first byte of its response."""
     embeddings = FakeGemini(Fault.slow(first_byte=30)).embeddings(timeout=0.05, max_retries=0)
     with pytest.raises(errors.RequestTimeoutError):
         embeddings.embed_query("a")

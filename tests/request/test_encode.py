@@ -98,7 +98,7 @@ MEDIA = [
 
 
 def test_media_of_a_result_go_beside_it_for_gemini_3_on_vertex():
-    """The result refers to each part by its name."""
+    """The JSON of the result refers to each image or file by its `display_name`."""
     sent = wire_messages([USER, ask("a"), result("a", MEDIA)])[2]
     assert json.loads(sent["content"]) == {
         "output": "Found:",
@@ -303,7 +303,10 @@ def test_stored_call_with_empty_arguments_is_sent():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_system_messages_are_joined_at_the_front(surface):
-    """Google moves system messages to the front, so a system message at the end would change the last turn."""
+    """Google itself moves system messages to the front.
+
+    If one is at the end, the message before it becomes the last one.
+    """
     messages = [SystemMessage("a"), USER, AIMessage("x"), HumanMessage("y"), SystemMessage([{"text": "b"}])]
     request = build(messages, surface)
     assert request.payload["messages"][0] == {
@@ -334,7 +337,7 @@ def test_system_messages_keep_their_place_for_compatible_servers():
 @pytest.mark.parametrize("model", ["gemini-3.6-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview"])
 @pytest.mark.parametrize("surface", SURFACES)
 def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
-    """Two families on Vertex answer with a bare 400 (NousResearch/hermes-agent issue 69231)."""
+    """On Vertex, two model families answer 400 to text beside calls. Source: NousResearch/hermes-agent issue 69231."""
     messages = [USER, ask("a", text="Let me look."), result("a")]
     request = build(messages, surface, model)
     dropped = surface == "vertex" and model != "gemini-3.1-pro-preview"
@@ -394,7 +397,10 @@ def test_message_names_are_sent_to_compatible_servers_only():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_function_messages_are_converted_and_remove_messages_refused(surface):
-    """OpenAI's first function calling had no ids and no lists. A `RemoveMessage` cannot be sent to a model."""
+    """OpenAI's old `function_call` has no id, and a message has only one.
+
+    A `RemoveMessage` cannot be sent to a model.
+    """
     turns = [USER]
     for number in "12":
         call = {"function_call": {"name": "f", "arguments": f'{{"x": {number}}}'}}
@@ -433,7 +439,10 @@ def test_calls_without_a_unique_id_are_paired_in_order(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_call_without_a_name_is_left_out_with_its_result(surface):
-    """Broken streams of other packages leave calls without a name. Every later request would fail."""
+    """Broken streams of other packages leave calls without a name.
+
+    If such a call were sent, every later request would fail.
+    """
     calls = [{"id": "1", "name": "", "args": {}}, {"id": "2", "name": "f", "args": {}}]
     sent = wire_messages([USER, AIMessage("", tool_calls=calls), result("2")], surface)
     assert [made["id"] for made in sent[1]["tool_calls"]] == ["2"]
@@ -453,7 +462,7 @@ V1_ANSWER = AIMessage(
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_v1_content_becomes_one_text_and_its_calls(surface):
-    """The v3 event stream leaves such messages in agents' states, for any output version."""
+    """LangChain's v3 event stream leaves messages with v1 content in an agent's state, for any output version."""
     sent = send([USER, V1_ANSWER, result("1")], surface)["messages"]
     assert sent[1] == {
         "role": "assistant",
@@ -580,7 +589,7 @@ def test_each_message_is_encoded_once(monkeypatch):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_result_without_a_name_gets_the_sent_name_of_its_call(surface):
-    """Names that Gemini refuses are changed in calls, in results, and in the text before a result's media."""
+    """Names that Gemini refuses are replaced in calls, results, and the text that introduces a result's media."""
     asked = AIMessage("", tool_calls=[{"id": "a", "name": "take photo", "args": {}}])
     photo = [{"type": "image", "base64": PNG, "mime_type": "image/png"}]
     sent = wire_messages([USER, asked, result("a", photo), USER], surface, "gemini-2.5-flash")

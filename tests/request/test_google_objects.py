@@ -91,7 +91,7 @@ def test_d13_schema_of_a_declaration_is_sent():
 
 @pytest.mark.parametrize("key", ["function_declarations", "functionDeclarations"])
 def test_list_of_functions_as_a_dict_is_bound(key):
-    """`ChatGoogleGenerativeAI` takes this form."""
+    """`ChatGoogleGenerativeAI` also accepts a dict with a list of functions."""
     declaration = {"name": "f", "description": "d", "parameters": {"type": "OBJECT", "properties": {}}}
     body, _ = model().bind_tools([{key: [declaration], "google_search": {}}]).preview("hi")
     assert describe(body) == (["f"], [{"google_search": {}}])
@@ -142,13 +142,13 @@ def test_d13_safety_settings_are_sent(form):
 
 
 class Category(IntEnum):
-    """As in the API of google-cloud-aiplatform."""
+    """Imitates the enum of harm categories in google-cloud-aiplatform."""
 
     HARM_CATEGORY_HATE_SPEECH = 1
 
 
 class Threshold(IntEnum):
-    """As in the API of google-cloud-aiplatform."""
+    """Imitates the enum of thresholds in google-cloud-aiplatform."""
 
     BLOCK_NONE = 4
 
@@ -169,7 +169,7 @@ class VertexSetting:
 
 @pytest.mark.parametrize("setting", [ProtobufSetting(), VertexSetting()], ids=["protobuf", "vertexai"])
 def test_safety_settings_of_langchain_google_vertexai_are_sent(setting):
-    """Tried with langchain-google-vertexai 3.2.5, which is not among the dependencies."""
+    """The test was also run with langchain-google-vertexai 3.2.5, which is not among the dependencies."""
     for form in ([setting], setting):
         body, _ = model(safety_settings=form).preview("hi")
         assert google(body)["safety_settings"] == [SENT]
@@ -185,7 +185,7 @@ SCHEMA = types.Schema(
 
 
 def sent(options):
-    """Return the bodies with `options` of the constructor, of a call and of `bind`."""
+    """Return three request bodies: with `options` in the constructor, in a call, and in `bind`."""
     return [
         model(**options).preview("hi")[0], model().preview("hi", **options)[0], model().bind(**options).preview("hi")[0]
     ]  # fmt: skip

@@ -48,7 +48,10 @@ class Story:
         self.messages = []
 
     def tell(self, names):
-        """Apply an event by name: a provider's turns, a change of the history, or `we` for this package's answer."""
+        """Change the conversation by an event that is drawn from `names`.
+
+        An event is a turn of a provider, a change of the history, or `we`, which is an answer of this package.
+        """
         name = self.data.draw(st.sampled_from(names), label="event")
         if name in MAKERS:
             self.messages = [*self.messages, *MAKERS[name](self.data, self.numbers, self.surface)]
@@ -170,7 +173,10 @@ def tell_story(data, surface, model, events, length, start=()):
 @settings(FIXED, max_examples=180)
 @given(data=st.data(), surface=st.sampled_from(GOOGLE), model=st.sampled_from(MODELS))
 def test_each_request_of_a_random_history_is_valid(data, surface, model):
-    """Repairs are noted and repeatable, and never change the caller's messages. With `strict`, they raise."""
+    """Each repair has a note, is the same every time, and does not change the caller's messages.
+
+    With `strict`, a repair raises.
+    """
     tell_story(data, surface, model, [*MAKERS, *OPERATIONS, "we", "we"], 7)
 
 
@@ -183,7 +189,10 @@ def test_single_repair_is_noted(data, surface, model):
 
 
 def bring_back(way, surface):
-    """Return a turn of this package with two calls and their results, made in one of four ways."""
+    """Return a turn with two calls and their results.
+
+    `way` says how this package returned the calls, such as `stream`.
+    """
     reply = Reply("Let me see.", thoughts="Hm.", calls=[Call("look", {"q": "é"}), Call("add")])
     fake = FakeGemini([reply], surface=surface)
     chat = fake.chat_model(include_thoughts=True)

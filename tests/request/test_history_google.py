@@ -51,7 +51,7 @@ def test_thoughts_and_text_signature_become_googles_blocks(output_version):
 
 
 def test_call_keeps_its_id_and_signature():
-    """A call beside text also keeps them."""
+    """The id and the signature are kept even if the message also has text."""
     given = replied(Reply(thoughts="Look.", text="I look.", calls=[Call("get_weather", {"city": "Paris"})]))
     found = rewritten(given)
     assert found.tool_calls == given.tool_calls
@@ -68,7 +68,7 @@ def test_plain_text_stays_a_string():
 
 
 def test_signature_without_text_gets_an_empty_text():
-    """Google's own messages have the same form."""
+    """`ChatGoogleGenerativeAI` also stores such a signature on an empty text block."""
     fields = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
     records = {"r": {"reply": True, "fields": fields}}
     found = rewritten(AIMessage("", additional_kwargs={RECORDS_KEY: records}, response_metadata=OURS))
@@ -89,7 +89,7 @@ def test_signature_of_an_image_is_on_its_block():
 
 @pytest.mark.parametrize(("given", "kept"), [("-_-_YQ", "+/+/YQ=="), (SIGNATURE, SIGNATURE), ("YQ==", "YQ==")])
 def test_signatures_become_standard_base64(given, kept):
-    """langchain-google-genai raises for missing padding, and decodes another alphabet wrongly without an error."""
+    """langchain-google-genai raises for missing padding. It decodes the URL-safe alphabet wrongly, without an error."""
     assert rewritten(with_signature(given)).additional_kwargs[SIGNATURES_KEY] == {"1": kept}
 
 
@@ -102,7 +102,10 @@ def test_invalid_signature_is_left_out(signature):
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("vertexai", [True, False, None])
 def test_signatures_of_the_other_surface_are_left_out(surface, vertexai):
-    """A surface refuses signatures of the other surface. `vertexai` names the surface."""
+    """Vertex and AI Studio refuse each other's signatures.
+
+    `vertexai` says which of them will get the converted message.
+    """
     found = rewritten(replied(Reply(text="I look.", calls=[Call("f")]), surface), vertexai=vertexai)
     fits = vertexai in (None, surface == "vertex")
     assert (SIGNATURES_KEY in found.additional_kwargs) is fits
@@ -142,7 +145,7 @@ def test_given_messages_are_not_changed():
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("reply", [Reply(thoughts="T", text="A", calls=[Call("f")]), Reply(thoughts="T", text="A")])
 def test_converted_history_gives_the_same_request(reply, surface):
-    """A conversation may return to this package."""
+    """A conversation may continue with `ChatGoogleGenerativeAI` and later return to this package."""
     given = replied(reply, surface)
     results = [ToolMessage("done", tool_call_id=call["id"]) for call in given.tool_calls] or [HumanMessage("And?")]
     here = wire_messages([ASKED, given, *results], surface)

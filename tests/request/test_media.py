@@ -58,7 +58,7 @@ def sent_type(block):
 )
 @pytest.mark.parametrize("upper", [False, True])
 def test_file_extension_of_a_url_gives_the_mime_type(kind, ending, mime_type, url, upper):
-    """Such files were once sent with the default types `audio/wav` and `video/mp4`. Field case C10."""
+    """Audio and video files were once sent as `audio/wav` and `video/mp4`, whatever their extension. Field case C10."""
     url = url.format(ending.upper() if upper else ending)
     key = "file_uri" if kind == "media" else "url"
     assert sent_type({"type": kind, key: url}) == mime_type
@@ -131,7 +131,7 @@ def test_type_that_gemini_does_not_read_is_sent_and_refused(surface, mime_type):
     ],
 )
 def test_image_urls_are_sent_in_one_spelling(block, surface):
-    """Servers read this spelling of a `data:` URL reliably. Field case C10."""
+    """Servers reliably read a `data:` URL with a MIME type in lower case and standard base64. Field case C10."""
     (part,) = wire_messages([HumanMessage([block])], surface)[0]["content"]
     assert part == {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 
@@ -159,7 +159,10 @@ def test_format_of_input_audio_is_normalised(given_format):
 @pytest.mark.parametrize("name", ["video_metadata", "media_resolution"])
 @pytest.mark.parametrize("place", ["block", "extras", "wrapped"])
 def test_media_options_of_googles_packages_are_noted(name, place, surface):
-    """No source shows a field for frames and offsets on this API. Field case C10."""
+    """The options include frame rates and offsets of a video.
+
+    No source documents a field for them on this API. Field case C10.
+    """
     value = {"fps": 5, "start_offset": "10s", "end_offset": "20s"}
     block = {"type": "media", "mime_type": "video/mp4", "data": "AAAA"}
     block = {**block, "extras": {name: value}} if place == "extras" else {**block, name: value}
@@ -210,7 +213,7 @@ def test_each_spelling_of_base64_gives_the_same_bytes(data, mime_type):
     | st.from_regex(r"(data|https?|gs):[^ ]{0,20}", fullmatch=True)
 )
 def test_readers_raise_for_no_text(text):
-    """The readers get arbitrary text from tools and users, so no text may raise an error."""
+    """These functions read arbitrary text from tools and users, so no text may cause an error."""
     for reader in (normalise_mime_type, guess_mime_type, scheme_of, split_data_url, canonical_data_url, clean_base64):
         reader(text)
     assert decode_base64(text) is None or isinstance(decode_base64(text), bytes)

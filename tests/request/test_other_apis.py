@@ -1,4 +1,4 @@
-"""Models that another API of Google serves: an error before the request, which names the API."""
+"""Tests of models that Google serves only through another API. The error before the request names this API."""
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -41,7 +41,7 @@ def test_a_model_of_a_call_raises_too(surface):
 
 
 def test_a_catalog_can_say_that_the_model_is_served(tmp_path):
-    """Then the request goes out."""
+    """A user's catalog file can correct the built-in catalog. Then the request is built without an error."""
     path = tmp_path / "facts.json"
     path.write_text('{"families": {"gemini-3.8-live": {"other_api": "", "generation": "gemini-3"}}}', "utf-8")
     body, notes = FakeGemini().chat_model("gemini-3.8-live", catalog=path, reasoning_effort="low").preview("Hi.")
@@ -56,6 +56,6 @@ def test_a_gateway_and_a_deployment_choose_their_names(model, _):
 
 @pytest.mark.parametrize("family", known_families(), ids=lambda family: family.name)
 def test_the_fake_serves_what_the_catalog_says(family):
-    """The two tables are written independently."""
+    """The fake and the package have separate tables of models, which are written independently."""
     rules = rules_for(family.name)
     assert bool(family.other_api) == (rules.speaks_only or not rules.chats)

@@ -1,4 +1,4 @@
-"""Tests of parameters: allow-lists of the surfaces, the place of Google's own fields, and notes for drops."""
+"""Tests of parameters: which surfaces get them, where Google's own fields are sent, and notes for what is left out."""
 
 from enum import Enum
 
@@ -78,7 +78,7 @@ def test_penalty_that_the_model_refuses_is_left_out(model, name):
 @pytest.mark.parametrize("model", ["gemini-4-argon", "gemini-4-carbon", "gemini-4-hydrogen", "gemini-4-neon"])
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_explicit_cache_is_left_out_for_gemini_4(model, surface):
-    """Gemini 4 has implicit caches only. A compatible server gets the name all the same."""
+    """Gemini 4 has only implicit caches. A compatible server still gets `cached_content`."""
     made = request(surface, model, cached_content="cachedContents/1")
     assert "extra_body" not in made.payload
     assert notes(made) == [
@@ -91,7 +91,7 @@ def test_explicit_cache_is_left_out_for_gemini_4(model, surface):
 
 
 def test_limit_above_that_of_a_call_is_lowered():
-    """Gemini 4 writes more only over other APIs, so the note says "per call"."""
+    """Gemini 4 can write longer answers through Google's other APIs, so the note says "per call"."""
     made = request("vertex", "gemini-4-hydrogen", max_tokens=200_000)
     assert made.payload["max_tokens"] == 65_536
     assert notes(made) == ["`max_tokens` 200000 became 65536, the maximum of gemini-4-hydrogen per call."]
@@ -124,7 +124,10 @@ GOOGLES = [
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize(("name", "value", "taken"), GOOGLES, ids=[name for name, _, _ in GOOGLES])
 def test_google_fields_are_under_the_literal_extra_body(name, value, taken, surface):
-    """Source: Google's examples page. One level up, they are a 400 on AI Studio and ignored on Vertex."""
+    """Source: Google's examples page.
+
+    Outside of `extra_body`, AI Studio answers 400 to these fields, and Vertex ignores them.
+    """
     made = request(surface, **{name: value})
     if surface in taken:
         assert made.payload == {**request(surface).payload, "extra_body": {"google": {name: value}}}
@@ -199,7 +202,10 @@ def test_extra_body_overrides_single_keys():
 
 
 def test_marker_in_extra_body_is_used_to_read_the_answer():
-    """If the marker were not used, thoughts would stay in the text."""
+    """The caller's `thought_tag_marker` is the name of the tag around thoughts.
+
+    Without it, thoughts would stay in the text.
+    """
     made = request(extra_body={"google": {"thought_tag_marker": "musing"}})
     assert made.tags[0] == "musing"
 
@@ -361,7 +367,7 @@ def test_two_thinking_options_raise(settings, surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_unknown_effort_raises(surface):
-    """The error lists the valid ones."""
+    """The error lists the valid efforts."""
     with pytest.raises(UnsupportedParameterError, match="none, minimal, low"):
         request(surface, reasoning_effort="hihg")
 

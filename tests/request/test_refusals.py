@@ -1,4 +1,7 @@
-"""Which optional part of a request a server's 400 names, and what is sent instead. Most texts are captures."""
+"""Tests of a server's 400 that names an optional part of a request, and of the request that is sent instead.
+
+Most error texts are captures.
+"""
 
 import copy
 import json
@@ -74,7 +77,10 @@ def refuse(text, payload, *, status=400, surface="ai_studio", body=None):
 
 
 def repaired(text, payload, **kwargs):
-    """Return the payload without its common and its refused part, or `None` if the error is raised unchanged."""
+    """Return the payload that is sent after the refusal, without the keys of `BODY`.
+
+    Return `None` if the error is raised unchanged.
+    """
     sent = {**BODY, **payload}
     before = copy.deepcopy(sent)
     found = refuse(text, sent, **kwargs)
@@ -363,7 +369,7 @@ def test_error_without_a_server_stands():
 
 
 def test_name_in_the_details_is_found():
-    """Google's own text may give no reason."""
+    """Google's error message may give no reason. Then only the `details` of the error name the parameter."""
     violation = {"description": UNKNOWN.format("seed", "")}
     detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
     message = "Request contains an invalid argument."
@@ -401,7 +407,10 @@ def test_google_s_fields_are_wrapped_for_a_gateway_that_unwraps_them(text):
 
 @pytest.mark.parametrize("text", ["Error code: 400", "Temperature is not supported with this model."])
 def test_sentence_of_litellm_makes_no_refusal_conditional(text):
-    """A conditional refusal is not remembered, so each call would need two requests."""
+    """A conditional refusal is not remembered, so each call would need two requests.
+
+    The sentence that LiteLLM adds to an error contains "with", but states no condition.
+    """
     body = {**BODY, "temperature": 1, "extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
     assert refuse(LITELLM.format(text), body).is_conditional is False
 
@@ -494,7 +503,7 @@ def test_refusal_with_a_condition_is_conditional(text):
 
 @pytest.mark.parametrize("name", sorted({*CASES} - {"thoughts"}))
 def test_refusal_of_a_model_is_not_conditional(name):
-    """`is not supported with this model` is no condition."""
+    """The words `is not supported with this model` do not count as a condition."""
     assert not refuse(CASES[name][0], {**BODY, **CASES[name][1]}).is_conditional
 
 

@@ -1,4 +1,7 @@
-"""Tests of OpenAI's fields: sent to compatible servers, noted on Gemini's surfaces, with one order of precedence."""
+"""Tests of OpenAI's own fields: compatible servers get them, and Gemini's surfaces note them.
+
+Also tests which of several values of an option takes precedence.
+"""
 
 import warnings
 from typing import Any
@@ -138,7 +141,10 @@ def test_agent_names_are_one_note_for_gemini(surface):
 
 @pytest.mark.parametrize("surface", [*GOOGLE, "compatible"])
 def test_call_overrides_constructor_and_constructor_overrides_model_kwargs(surface):
-    """A lost value of `model_kwargs` is noted once, unless the call sets it anyway. Field case H5."""
+    """A note reports that the constructor overrides a value of `model_kwargs`.
+
+    If the call sets the option, there is no note. Field case H5.
+    """
     model = build_model(surface, temperature=0.5, model_kwargs={"temperature": 0.1, "top_p": 0.2})
     body, notes = model.preview("hi")
     assert (body["temperature"], body["top_p"]) == (0.5, 0.2)

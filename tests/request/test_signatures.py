@@ -130,7 +130,7 @@ def test_merged_answers_keep_the_signature_of_each_call():
 
 
 def test_removed_call_leaves_no_signature_on_the_message():
-    """The record of the removed call stays, but it is not used for the message itself."""
+    """The record of the removed call stays in `additional_kwargs`, but its signature is not sent with the message."""
     message = replied(call("f", "{}", "1", **CALLS["two namespaces"]), call("g", "{}", "2"))
     rest = message.model_copy(update={"tool_calls": message.tool_calls[1:]})
     sent = wire_messages([USER, rest, ToolMessage("done", tool_call_id="2")])
@@ -190,7 +190,10 @@ def test_signed_call_is_moved_first_and_gets_no_placeholder():
 
 
 def test_message_level_signature_needs_no_placeholder():
-    """AI Studio sometimes sends the signature in a separate delta (seen)."""
+    """AI Studio was seen to send the signature in a separate delta.
+
+    It is then stored for the message, not for a call.
+    """
     message = replied(call("f", "{}", "1"), streamed=True, **signed())
     sent = build([USER, *step(message)]).payload["messages"]
     assert (sent[1]["extra_content"], placeholders(sent)) == (signed()["extra_content"], [])
@@ -414,7 +417,7 @@ PLACES_OF_SIGNATURES = [
 
 @pytest.mark.parametrize("message", PLACES_OF_SIGNATURES, ids=range(len(PLACES_OF_SIGNATURES)))
 def test_shortcut_finds_the_same_extras_as_the_search(message):
-    """The messages include some that cannot have extras."""
+    """`recover_extras` skips the search if a message cannot have extra fields. `search_extras` always searches."""
     quick, searched = (recover(message, message.tool_calls) for recover in (recover_extras, search_extras))
     assert quick.own.fields == searched.own.fields
     assert [extras.fields for extras in quick.calls] == [extras.fields for extras in searched.calls]

@@ -286,7 +286,7 @@ def test_other_model_gets_the_options_unchanged(surface, model):
 
 
 def test_gemma_4_gets_no_effort_on_ai_studio():
-    """AI Studio answers 400 to it. Other settings and other servers are not affected."""
+    """For Gemma 4, AI Studio answers 400 to `reasoning_effort`. Other settings and other servers are not affected."""
     request = build(HI, "ai_studio", "models/gemma-4-31b-it", reasoning_effort="high", include_thoughts=True)
     assert "reasoning_effort" not in request.payload
     assert [note.message for note in request.notes] == [
@@ -307,7 +307,10 @@ def test_gemma_4_gets_no_effort_on_ai_studio():
 
 @pytest.mark.parametrize(("model", "sent"), [("gemma-4-31b-it", "high"), ("gemini-3.8-flash", "high")])
 def test_catalog_says_whether_ai_studio_takes_an_effort(model, sent, tmp_path):
-    """A correction sends it again for Gemma 4. A Gemini that takes no effort gets the level."""
+    """A catalog file can say that Gemma 4 takes an effort, and that a Gemini takes none.
+
+    This Gemini gets a level instead.
+    """
     gemma = model.startswith("gemma")
     path = tmp_path / f"{model}.json"
     path.write_text(f'{{"families": {{"{model}": {{"takes_effort_on_ai_studio": {str(gemma).lower()}}}}}}}')

@@ -192,7 +192,7 @@ def test_other_servers_get_original_names():
 
 
 def test_strict_refuses_converted_names():
-    """A tool's name raises as a parameter, and a call's name as part of the history."""
+    """The name of a bound tool raises the error for parameters. The name of a call raises the error for histories."""
     with pytest.raises(UnsupportedParameterError, match="Create Volume"):
         build([HI], tools=[declare(ODD)], strict=True)
     with pytest.raises(InvalidHistoryError, match="Create Volume"):

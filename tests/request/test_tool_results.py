@@ -49,7 +49,7 @@ def request_of(content, surface, model="gemini-3.8-flash", *, strict=True, **kwa
 
 
 def sent_of(content, surface, model="gemini-3.8-flash", **kwargs):
-    """Return the message of the result, and the parts that follow in a user message."""
+    """Return the tool message, and the media parts of the user message that may follow it."""
     messages = request_of(content, surface, model, **kwargs).payload["messages"]
     following = messages[3]["content"][1:] if len(messages) > 3 else []
     return messages[2], following
@@ -176,7 +176,7 @@ def test_random_result_makes_a_valid_request(content, surface, model, strict):
 def test_url_of_a_result_is_always_sent(kind, url, ending, mime_type, surface, model):
     """An attachment is sent either as media, or as text with a note.
 
-    Media that a result of Gemini 3 on Vertex does not take have a note, too.
+    A note also reports media that Gemini 3 on Vertex gets in a user message, because a result cannot contain them.
     """
     block = {"type": kind, "url": url + ending, "name": "n-1", **({"mime_type": mime_type} if mime_type else {})}
     request = request_of([block], surface, model)
@@ -247,7 +247,7 @@ def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside)
 
 
 def test_media_that_follow_every_result_of_a_model_have_no_note():
-    """Gemini 2.5 takes no media in results."""
+    """Gemini 2.5 takes no media in results, so all its media follow in a user message."""
     block = {"type": "image", "url": "gs://bucket/a", "mime_type": "image/heic"}
     request = request_of([block], "vertex", "gemini-2.5-pro")
     assert "gs://bucket/a" in json.dumps(request.payload["messages"][3])
@@ -269,7 +269,10 @@ OFFICE = "application/vnd.openxmlformats-officedocument.wordprocessingml.documen
     ],
 )
 def test_office_files_go_beside_a_result_of_hydrogen(surface, model, beside, mime_type):
-    """Its guide lists Office and OpenDocument files. Other models get a description of the file."""
+    """Google's guide for Gemini 4 Hydrogen lists Office and OpenDocument files.
+
+    Other models get a description of the file.
+    """
     request = request_of([{"type": "file", "base64": ZIP, "mime_type": mime_type, "name": "a"}], surface, model)
     (sent,) = request.payload["messages"][2:]
     parts = sent.get("extra_content", {}).get("google", {}).get("parts", [])
@@ -278,7 +281,10 @@ def test_office_files_go_beside_a_result_of_hydrogen(surface, model, beside, mim
 
 
 def test_a_type_that_no_result_takes_moves_all_media_of_the_result():
-    """The file of Office moves, too, and Hydrogen reads it in the user message."""
+    """A result cannot contain the audio file.
+
+    The Office file moves with it to the user message, where Hydrogen reads it.
+    """
     blocks = [
         {"type": "audio", "base64": WAV, "mime_type": "audio/wav"},
         {"type": "file", "base64": ZIP, "mime_type": OFFICE},

@@ -76,8 +76,8 @@ def request(surface="vertex", tools=TOOLS, **options):
 
 
 ALL = ["add", "now", "Weather"]
-#: Maps a case to: the choice of the caller, the declared tools and the sent `tool_choice` for Google's surfaces, and
-#: the same two for other servers.
+#: Maps a case to five values: the caller's choice, then the declared tools and the sent `tool_choice` for Google's
+#: surfaces, then the declared tools and the sent `tool_choice` for other servers.
 CHOICES = {
     "none given": (None, ALL, None, ALL, None),
     "auto": ("auto", ALL, "auto", ALL, "auto"),
@@ -128,7 +128,7 @@ def test_each_form_of_a_choice_has_one_form_on_the_wire(case, surface):
 
 @pytest.mark.parametrize("case", CHOICES)
 def test_bind_tools_takes_each_form_of_a_choice(case):
-    """`bind_tools` gives the same body as the internal function."""
+    """`bind_tools` sends the same tools and `tool_choice` as the request builder in the test above."""
     choice, at_google, word, *_ = CHOICES[case]
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **wire.clients)

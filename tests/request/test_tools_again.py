@@ -95,7 +95,7 @@ class BareTool(BaseTool):
 
 
 class SchemaTool(OwnTool):
-    """A tool that says itself what a model may pass."""
+    """A tool that defines its JSON schema for the model itself."""
 
     @property
     def tool_call_schema(self) -> Any:
@@ -195,7 +195,7 @@ def without_titles(value, names=False):
 
 
 def declare_twice(bound):
-    """Return the declaration as it was built from LangChain's whole conversion, with the parameters replaced."""
+    """Return the expected declaration: LangChain's conversion, with the parameters from the tool's own schema."""
     made = convert_to_openai_tool(bound)
     if "function" not in made or (isinstance(bound, Tool) and not bound.args_schema):
         return made
@@ -367,7 +367,10 @@ def fresh(monkeypatch):
 
 
 def encoded(tools, choice=None, surface="ai_studio", names=None):
-    """Return all that the tools become, with the types of numbers."""
+    """Return the result of `encode_tools` and its notes as text.
+
+    The text shows whether a number is an int or a float.
+    """
     found = []
     made = encode_tools(tools, choice, endpoint(surface), found, names)
     return repr([made.functions, made.google, made.choice, made.schemas, found])
@@ -401,7 +404,7 @@ LISTS = {
 
 
 def test_declared_functions_are_those_of_an_empty_cache(fresh):
-    """Each list is declared twice, after all the others."""
+    """Each list of tools gives the same result with a cache that is full of other lists as with an empty cache."""
     for choice in (None, "any"):
         expected = {}
         for name, tools in LISTS.items():
@@ -414,7 +417,7 @@ def test_declared_functions_are_those_of_an_empty_cache(fresh):
 
 
 def test_functions_of_a_choice_are_declared_with_the_names_of_all_tools(fresh):
-    """A wire name depends on the other tools, so it is part of the key."""
+    """The wire name of a tool depends on the other tools, so the cache key contains the wire name."""
     odd = [declared("get time")]
     beside = [declared("get time"), declared("get_time")]
     for _ in range(2):
@@ -426,7 +429,10 @@ def test_functions_of_a_choice_are_declared_with_the_names_of_all_tools(fresh):
 
 
 def test_change_of_a_description_does_not_reach_the_cache(fresh):
-    """A description of a wrong type is sent, and its owner may change it."""
+    """A description that is not a string is sent unchanged.
+
+    The caller may change the object later, so the cache has a copy.
+    """
     tools = [{"type": "function", "function": {"name": "f", "description": {"a": ["b"]}}}]
     same = deepcopy(tools)
     before = encoded(tools)
@@ -456,7 +462,7 @@ def test_tools_are_encoded_once_and_as_all_other_bodies(fresh):
 
 
 def test_functions_that_only_the_standard_library_encodes_are_sent(fresh):
-    """Half of a surrogate pair is written as a question mark, also if the functions are cached."""
+    """A lone surrogate is sent as a question mark, even if the functions come from the cache."""
     chat, wire = talk()
     for _ in range(2):
         chat.bind_tools(LISTS["surrogate"]).invoke("hi")

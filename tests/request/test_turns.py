@@ -113,7 +113,10 @@ def test_calls_of_one_message_get_distinct_ids():
 
 
 def test_removed_call_is_not_restored():
-    """Google's own package leaves a copy of the last call on the message."""
+    """Google's own package copies the last call to `additional_kwargs`.
+
+    The copy is not used if the call was removed.
+    """
     message = AIMessage("ok", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}},
                         response_metadata={"model_provider": "google_genai"})  # fmt: skip
     assert wire_messages([USER, message, USER])[1] == {"role": "assistant", "content": "ok"}
@@ -147,7 +150,7 @@ def test_reused_id_belongs_to_the_later_step():
 
 
 def test_compatible_server_gets_the_history_unchanged():
-    """Google's rules may not apply to a compatible server, and its template may accept a prefilled answer."""
+    """Google's rules may not apply to a compatible server. Its chat template may continue a final assistant message."""
     history = [USER, ask("1"), AIMessage("Once upon")]
     request = build(history, "openai_compatible")
     assert [message["role"] for message in request.payload["messages"]] == ["user", "assistant", "assistant"]

@@ -84,14 +84,14 @@ class Pong(te.TypedDict):
 
 
 class Box(te.TypedDict, Generic[T]):
-    """A generic one."""
+    """A generic class."""
 
     item: T
     more: list[T]
 
 
 class NumberBox(Box[int]):
-    """One with its type."""
+    """A subclass of `Box` with `int` as its type."""
 
     name: str
 
@@ -176,7 +176,7 @@ def test_recursive_class_is_declared():
 
 
 def test_recursive_class_in_a_function_is_declared():
-    """The name of such a class is not in a module's namespace. Field case C4."""
+    """A class in a function is not in the namespace of its module, where quoted names are looked up. Field case C4."""
 
     class Inside(te.TypedDict):
         """Holds itself."""

@@ -34,7 +34,10 @@ def as_prefix(request):
 
 
 def grow(data, chat, fake, messages, replies, *, streamed):
-    """Send one request, and append its reply with a result for each call, or the next question."""
+    """Send one request and append its reply.
+
+    Then append a result for each call, or the next question if there are no calls.
+    """
     fake.answer_with([data.draw(st.sampled_from(replies), label="reply")])
     if streamed:
         chunks = list(chat.stream(messages))
@@ -75,7 +78,10 @@ def foreign_step(numbers):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_placeholder_signatures_keep_the_prefix_within_a_turn(surface):
-    """Placeholders are sent only in the current turn, so the first call of a turn changes once, after the turn."""
+    """Placeholders are sent only in the current turn.
+
+    When the next turn starts, the calls of the earlier turn lose theirs, so the prefix changes once.
+    """
     fake, numbers = FakeGemini(["Fine.", UNSIGNED, "Fine.", "Fine."], surface=surface), Numbers()
     chat = fake.chat_model().bind_tools(TOOLS)
     messages = [HumanMessage("Hi."), *foreign_step(numbers)]

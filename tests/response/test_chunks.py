@@ -1,4 +1,4 @@
-"""Tests that filled chunks equal constructed ones, in all the state that pydantic keeps."""
+"""Tests that chunks filled without pydantic equal those from LangChain's constructors, in all of pydantic's state."""
 
 import pickle
 
@@ -48,7 +48,7 @@ chunks = st.tuples(
 
 
 def construct(text, additional_kwargs, response_metadata, tool_call_chunks):
-    """Return the chunk from the constructors."""
+    """Return a chunk that is built with LangChain's constructors."""
     given = {"tool_call_chunks": tool_call_chunks} if tool_call_chunks else {}
     message = AIMessageChunk(
         content=text, additional_kwargs=additional_kwargs, response_metadata=response_metadata, **given
@@ -82,7 +82,7 @@ def test_filled_chunk_equals_the_constructed_one(given_chunk):
 
 
 def test_filled_chunk_keeps_its_arguments():
-    """The constructors validate their arguments, which copies them."""
+    """A filled chunk contains the passed objects themselves. LangChain's constructors would validate and copy them."""
     kwargs, metadata, calls = {"refusal": "no"}, {}, [tool_call_chunk(name="f", args="{}", id="1", index=0)]
     message = build_chunk("a", kwargs, metadata, calls).message
     assert message.additional_kwargs is kwargs
@@ -122,7 +122,7 @@ def test_setters_are_missing_for_other_slots():
 
 
 def test_chunk_is_filled_by_the_setters(monkeypatch):
-    """`object.__setattr__` would take 3 % of the instructions of a text chunk."""
+    """`object.__setattr__` is avoided, because it would take 3 % of the instructions that a text chunk needs."""
     setters, used = chunk_builder._SETTERS, []
 
     def counting(setter):

@@ -240,7 +240,7 @@ def _assert_call(outcome, meant):
 
 @pytest.mark.parametrize("args", ['{"a":"x"}', '{"a":[1,{"b":null}],"c":"\\ud83d\\ude00"}', "{ }", '{"a":1e300}'])
 def test_valid_arguments_are_valid_in_any_two_pieces(args):
-    """The checks above do not invalidate a valid call."""
+    """The strict checks of arguments do not reject a valid call."""
     for place in range(1, len(args)):
         heads = [chunk(tool_calls=[call("f", part, "c1", index=0)]) for part in (args[:place], args[place:])]
         (made,) = judge(read_stream([events(*heads, chunk("tool_calls"))])).tool_calls

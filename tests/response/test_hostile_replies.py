@@ -329,7 +329,10 @@ def test_memory_of_an_unfinished_event_is_bounded(piece):
     "piece", [b'data: "%b"\n\n' % (b"x" * 800), b": keep-alive\n\n", b": keep-alive\n", b"\n" * 2000, b"event: x\n"]
 )
 def test_size_limit_applies_to_one_event(piece):
-    """Finished events and comments are not kept, at any cut."""
+    """The decoder keeps no finished events and no comments, so they do not count towards the limit.
+
+    Each piece is fed in two halves.
+    """
     decoder = SseDecoder(limit=1000)
     for _ in range(100):
         middle = len(piece) // 2
@@ -434,7 +437,10 @@ def test_fields_of_a_message_are_merged_in_linear_time():
 
 
 def test_emitted_extra_fields_do_not_change():
-    """Later copies add only their new keys, once. Emitted chunks are not changed."""
+    """Extra fields that arrive later are emitted once, in an event with only the new keys.
+
+    Earlier events are not changed.
+    """
     tracker = ToolCallTracker("seed")
     sent = {"google": {"thought_signature": "one"}}
     first = list(tracker.feed([call(extra_content=sent)]))

@@ -59,7 +59,7 @@ BAD = {
 
 
 def build_chain(answer, schema, **kwargs):
-    """Return a chain whose model gives this answer."""
+    """Return a chain whose model replies with `answer`."""
     model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **Wire(answer).clients)
     return model.with_structured_output(schema, **kwargs)
 
@@ -115,7 +115,10 @@ def test_c9_an_error_says_whether_there_were_two_answers_or_none():
 
 
 def test_c9_the_kind_of_the_schema_decides_between_an_object_and_an_array():
-    """JSON of the other kind is part of the prose."""
+    """If the schema is an array, a JSON object in the text counts as prose.
+
+    If it is an object, an array counts as prose.
+    """
     text = 'From {"x": 1}: ["a"]'
     assert read_answers(text, {"type": "array"}) == [["a"]]
     assert read_answers(text, {"type": "object"}) == [{"x": 1}]

@@ -1,4 +1,4 @@
-"""Tests the scanner of JSON pieces: it escapes control characters and finds the end."""
+"""Tests the scanner of JSON that arrives in pieces: it escapes control characters and detects the end of the value."""
 
 import json
 

@@ -168,7 +168,10 @@ def test_late_signature_is_on_its_block():
 
 @pytest.mark.parametrize(("between", "extras"), [([], {"signature": "c2ln"}), ([chunk(content="a")], None)])
 def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
-    """The message has the signature whether or not the block has it."""
+    """The message always has the signature.
+
+    A block has it only if the block has not ended before the signature comes.
+    """
     signature = chunk(tool_calls=[call("f", "", "c1", **SIGNED)])
     wires = [chunk(tool_calls=[call("f", '{"x": 1}', "c1")]), *between, signature, chunk(finish="stop")]
     message = assemble(read_events(wires))

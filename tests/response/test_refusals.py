@@ -98,7 +98,7 @@ def test_c12_refusal_error_can_be_pickled():
     ],
 )
 def test_finish_reason_has_the_word_that_langchain_core_reads(message, finish, word):
-    """langchain-core 1.8 knows these three words and reads them from this key."""
+    """langchain-core 1.8 reads `normalized_finish_reason`, and knows three words: `stop`, `refusal` and `tool_call`."""
     answer = completion(**message, finish=finish)
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k", **Wire(answer).clients)
     whole = chat.bind_tools([Event]).invoke("hi")

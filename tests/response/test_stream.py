@@ -1,4 +1,4 @@
-"""Tests the assembler: every deviation that servers showed, streams against whole replies, and invalid JSON."""
+"""Tests the assembler: deviations seen from servers, equal results for streams and whole replies, invalid JSON."""
 
 import json
 from random import Random
@@ -40,7 +40,7 @@ def call(args='{"a":1}', **more):
 
 
 def assemble(*chunks, **options):
-    """Return the reply of `chunks`: joined text, calls by index, and the end."""
+    """Return the assembled reply of `chunks`: joined text, calls by index, and the event `Finished`."""
     assembler = StreamAssembler(**options)
     events = [event for wire in chunks for event in assembler.feed(wire)]
     events += assembler.finish()
@@ -149,7 +149,7 @@ def test_choices_are_separated_by_index_or_position():
 
 
 def test_facts_come_from_the_first_chunk_that_has_them():
-    """The first chunk of some servers has only some of them."""
+    """The first chunk of some servers lacks facts, such as the id, the model or the service tier."""
     assembler = StreamAssembler()
     facts = {"id": "r", "model": "m", "system_fingerprint": "f", "service_tier": "t"}
     for key, value in facts.items():

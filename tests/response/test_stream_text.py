@@ -19,7 +19,7 @@ def text_chunk(text, number=0, **more):
 
 
 def read(assembler, wires, *, uses_read_text):
-    """Return the events of `wires` with joined text, and the facts known at the end."""
+    """Return the events of the chunks `wires`, and a tuple with the reply's id, model, fingerprint and service tier."""
     seen = []
     for wire in wires:
         text = assembler.read_text(wire) if uses_read_text else None
@@ -57,7 +57,10 @@ ADDITIONS = [
 
 
 def say(*additions, number=0):
-    """Return a text chunk with these additional values, unless an earlier value replaced their parent."""
+    """Return a text chunk with the values of `additions`.
+
+    An addition is skipped if its path does not exist in the chunk.
+    """
     wire = text_chunk("more", number)
     for path, value in additions:
         place = wire

@@ -128,7 +128,7 @@ def test_filtered_answer_raises(method):
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict", "JSON schema"])
 def test_call_of_another_tool_raises(method, schema):
-    """LangChain's parsers return `None`, or say that the text is not JSON."""
+    """LangChain's parsers return `None` for such a call, or say that the text is not JSON."""
 
     def look_up(name: str) -> str:
         """Look a name up."""
@@ -296,7 +296,10 @@ def test_tools_and_schema_are_sent_in_the_form_of_the_model(model, beside, metho
 
 
 def test_method_is_kept_without_functions():
-    """The method is kept for a schema alone and with Google's own tools. JSON without a schema cannot be a call."""
+    """Without functions, a model before Gemini 3 gets a JSON schema, even beside Google's own tools.
+
+    JSON mode has no schema that could become a function, so JSON mode with functions raises.
+    """
     fake = FakeGemini('{"name": "fair"}')
     model = fake.chat_model("gemini-2.5-flash")
     model.with_structured_output(Event).invoke("hi")
@@ -307,7 +310,7 @@ def test_method_is_kept_without_functions():
 
 
 def test_model_option_selects_the_form_of_the_request():
-    """The option `model` takes precedence over the model of the object."""
+    """The option `model` of `with_structured_output` takes precedence over the name in the chat model."""
     fake = FakeGemini(Reply(calls=[FakeCall("Event", {"name": "fair"})]))
     structured = fake.chat_model().with_structured_output(Event, tools=[look_up], model="gemini-2.5-flash")
     assert structured.invoke("hi") == Event(name="fair")
@@ -555,7 +558,7 @@ def test_python_values_in_a_schema_become_json():
 
 
 class Restless(BaseModel):
-    """A class whose validator fails in its own way."""
+    """A class whose validator raises a `RuntimeError`."""
 
     name: str
 

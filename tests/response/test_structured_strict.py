@@ -35,7 +35,7 @@ class Number(enum.IntEnum):
 
 
 class Inner(BaseModel):
-    """A strict part."""
+    """A strict class for fields of `Whole`."""
 
     model_config = ConfigDict(strict=True)
 
@@ -69,7 +69,7 @@ class Box(BaseModel, Generic[T]):
 
 
 class Whole(BaseModel):
-    """All types that JSON writes as something else."""
+    """Has all types for which JSON uses another type."""
 
     model_config = ConfigDict(strict=True)
 
@@ -106,13 +106,13 @@ WHOLE: dict[str, Any] = {
 
 
 class ByField(BaseModel):
-    """Strict in one field, by `Field`."""
+    """Has a field that is strict because of `Field`."""
 
     day: dt.date = Field(strict=True)
 
 
 class ByAnnotation(BaseModel):
-    """Strict in one field, by `Strict`."""
+    """Has a field that is strict because of `Strict`."""
 
     key: Annotated[uuid.UUID, Strict()]
 
@@ -124,7 +124,7 @@ class Days(RootModel[list[dt.date]]):
 
 
 class Aliased(BaseModel):
-    """Aliases, a factory and no other members."""
+    """Has an alias and a default factory, and forbids other members."""
 
     model_config = ConfigDict(strict=True, extra="forbid", populate_by_name=True)
 
@@ -229,7 +229,7 @@ def test_class_without_json_validation_gets_python_values():
     """Pydantic raises `NotImplementedError` for such types in JSON. Field case C3."""
 
     class Holder(BaseModel):
-        """Holds one."""
+        """Has a field of the class `OnlyPython`."""
 
         item: OnlyPython
 

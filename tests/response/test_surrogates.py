@@ -55,7 +55,7 @@ def read(entry_point, *answers, tools=(note,), surface="vertex", **options):
 
 
 def stream(*deltas, finish="stop"):
-    """Return the events of these deltas, and the end."""
+    """Return the events of a stream: a chunk for each delta, a chunk with the finish reason, and `[DONE]`."""
     return [*(chunk(**delta) for delta in deltas), chunk(finish), DONE]
 
 
@@ -225,7 +225,7 @@ def test_surrogates_in_a_whole_reply_are_an_error(entry_point):
 
 @pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
 def test_error_with_a_surrogate_is_raised(entry_point):
-    """The error comes as a status, or during the stream."""
+    """The server sends the error with a status, or as an event of the stream."""
     error = {"error": {"code": 429, "message": f"Quota {FIRST}", "status": "RESOURCE_EXHAUSTED"}}
     answers = [reply(json.dumps(error), status=429)] + (
         [[chunk(content="a"), error]] if entry_point in STREAMED else []
@@ -247,7 +247,10 @@ def test_invalid_json_with_surrogates_raises(body):
 
 
 def test_memory_of_waiting_surrogates_is_bounded():
-    """If a server starts characters in ever new places, the memory stays below the size of its bytes."""
+    """A server can send first halves of pairs in hundreds of choices or calls.
+
+    At most 64 of them wait for their second half.
+    """
     events = [chunk(content=FIRST) for _ in range(500)]
     for number, event in enumerate(events):
         event["choices"][0]["index"] = number

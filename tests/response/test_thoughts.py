@@ -13,7 +13,10 @@ PLAIN, FLAGGED = False, True
 
 
 def split(deltas, tags=DEFAULT_TAGS):
-    """Return the events of `deltas` (text, flagged), joined by kind, as ("thought" or "text", text)."""
+    """Split `deltas` into pairs of a kind and a text, such as `("thought", "Hm.")`.
+
+    A delta is a pair of a text and a flag that marks thoughts. Neighbours of one kind are joined.
+    """
     splitter = ThoughtSplitter(tags)
     events = [event for text, flagged in deltas for event in splitter.feed(text, flagged=flagged)]
     events += splitter.finish()
@@ -24,7 +27,7 @@ def split(deltas, tags=DEFAULT_TAGS):
 
 
 def folded(runs):
-    """Return all thoughts and the whole answer of `runs`."""
+    """Return all thoughts of `runs` as one string, and all other text as a second string."""
     return tuple("".join(text for kind, text in runs if kind == wanted) for wanted in ("thought", "text"))
 
 

@@ -105,7 +105,7 @@ def test_generate_adds_token_usage_of_all_prompts():
 
 
 async def test_llm_output_of_a_streaming_model_names_model_and_tokens():
-    """LangChain leaves it out, and so does `ChatOpenAI`."""
+    """For a streaming model, LangChain and `ChatOpenAI` set no `llm_output`."""
     results = Results()
     chat = fake().chat_model("gemini-3.8-flash", streaming=True, callbacks=[results])
     chat.invoke("hi")
@@ -148,7 +148,10 @@ def test_reply_without_usage_has_no_token_usage():
 
 
 async def test_usage_callback_of_langchain_adds_all_calls():
-    """`astream_events` is left out: langchain-core calls its callbacks after the output is there."""
+    """The last mode, `astream_events`, is not tested.
+
+    There, langchain-core runs callbacks after the caller has the output.
+    """
     chat = fake().chat_model("gemini-3.8-flash")
     with get_usage_metadata_callback() as callback:
         for mode in MODES[:-1]:

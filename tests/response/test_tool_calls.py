@@ -25,7 +25,11 @@ def entry(wire_id=None, name=None, args=None, index=None, **more):
 
 
 def read(*entries, **options):
-    """Return the meanings, ids, invalid names and extra fields of `entries`, one in each delta."""
+    """Return calls, ids, names of invalid calls, and extra fields for `entries`.
+
+    Each entry is sent in its own delta. A call is returned as its name and its parsed arguments, and only if the
+    arguments are JSON.
+    """
     calls, invalid, extras = read_calls([[item] for item in entries], **options)
     return [call.meaning for call in calls if _is_json(call.args)], [call.id for call in calls], invalid, extras
 
@@ -208,7 +212,10 @@ ROWS = [
     ids=["joined", "repeated", "unclear"],
 )
 def test_name_that_comes_twice_is_joined_only_if_the_tools_decide_it(names, meanings, invalid):
-    """Field case A3: `pay` and `pay` are the name of the tool `paypay`, one name twice, or not certain."""
+    """Field case A3: `pay` comes twice.
+
+    The names of the tools decide whether it means `paypay`, `pay`, or is unclear.
+    """
     found, _, wrong, _ = read(entry("c", "pay", ""), entry(None, "pay", '{"a": 1}'), names=names)
     assert (found, wrong) == (meanings, invalid)
 
@@ -250,8 +257,9 @@ seeds = st.integers(0, 2**32)
 def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
     """No call is missing, added, swapped or without its arguments, unless a call is invalid.
 
-    If two calls have the same id, a call without arguments looks like the header of the other, so it is written as
-    `{}`. Random indices are used if all of them happen to be possible.
+    If two calls have the same id, a call without arguments looks like the header of the other call. The test therefore
+    writes its arguments as `{}`. Random indices may happen to describe other calls that are possible. Then the result
+    may be these other calls.
     """
     if dialect.ids.startswith("doubled"):
         calls = [Call(call.name, call.args or "{}", call.id) for call in calls]
@@ -287,9 +295,10 @@ def _is_decidable(dialect):
 @settings(max_examples=1000, deadline=None)
 @given(calls=call_lists, dialect=st.sampled_from([*filter(_is_decidable, DIALECTS)]), seed=seeds)
 def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
-    """AI Studio, Vertex with its wrong indices, OpenAI and Ollama are never ambiguous.
+    """The forms of AI Studio, Vertex with its wrong indices, OpenAI and Ollama are never ambiguous.
 
-    Only placeholders with repeated ids and names are ambiguous, since other servers use one id for two calls.
+    A `{}` placeholder is ambiguous if every delta repeats the id and the name, because some servers use one id for two
+    calls. The test leaves this form out.
     """
     chance = Random(seed).randrange
     entries = [item for items in write_calls(calls, dialect, chance) for item in items]

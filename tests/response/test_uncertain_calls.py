@@ -590,7 +590,10 @@ def test_unknown_native_reason_changes_nothing(native):
 
 
 def with_native(native, finish, place="choice", **fields):
-    """Return a last chunk with the model's own finish reason at this place."""
+    """Return a last chunk with a `native_finish_reason` in its choice.
+
+    If `place` is not `choice`, the reason is in the object of that name in the choice.
+    """
     event = chunk(finish, **fields)
     extra = {"native_finish_reason": native}
     event["choices"][0].update(extra if place == "choice" else {place: extra})
@@ -638,7 +641,7 @@ def test_unknown_native_reason_invalidates_a_call_without_arguments():
     ],
 )
 def test_finish_reasons_have_their_kind(words, kind):
-    """Field case A5: the list has the finish reasons of all servers in the sources."""
+    """Field case A5: the words are the finish reasons of all servers for which a source lists them."""
     assert {classify_ending(word) for word in words.split()} == {kind}
 
 

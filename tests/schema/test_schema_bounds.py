@@ -69,7 +69,7 @@ def test_circular_references_compile(schema):
 
 
 def test_definitions_that_multiply_stay_within_the_limits():
-    """Ten references on each of twelve levels would expand to 10**12 places."""
+    """Twelve levels with ten references each would expand to 10**12 subschemas."""
     defs = {
         f"L{level}": {"properties": {f"p{n}": {"$ref": f"#/$defs/L{level + 1}"} for n in range(10)}}
         for level in range(12)
@@ -102,7 +102,7 @@ MEMBERS = {f"m{n}": {"type": "object", "properties": {"x": {"type": "string"}}} 
 
 @pytest.mark.parametrize(("schema", "count"), [({"properties": MEMBERS}, 1_200), ({}, 3_000)], ids=["objects", "any"])
 def test_a_schema_with_too_many_places_is_cut_short(schema, count):
-    """Beyond the budget the inner parts are left out. Compiling the result again changes nothing."""
+    """After a limited number of subschemas, inner schemas are left out. Compiling the result again changes nothing."""
     compiled, losses = compile_parameters({"properties": {f"p{n}": schema for n in range(3_000)}})
     assert refuse(compiled) == ""
     assert "The schema nests too deep here, so the inner part is not checked." in {loss.reason for loss in losses}
@@ -110,7 +110,10 @@ def test_a_schema_with_too_many_places_is_cut_short(schema, count):
 
 
 def test_a_definition_is_read_once_for_a_place():
-    """Each definition refers to the next one twice, which would be 2**30 reads."""
+    """Each definition refers twice to the next one.
+
+    If each reference were read, the last definition would be read 2**30 times.
+    """
     defs = {f"D{n}": {"allOf": [{"$ref": f"#/$defs/D{n + 1}"}] * 2} for n in range(30)}
     reader = Reader({"$defs": {**defs, "D30": {"type": "string"}}}, 1, 10_000, [])
     assert reader.read("", [Source({"$ref": "#/$defs/D0"}, "")]).types == ["string"]
@@ -118,7 +121,7 @@ def test_a_definition_is_read_once_for_a_place():
 
 
 def test_a_reader_expands_nothing_after_its_budget_is_used_up():
-    """Without this limit, each of many places would still read a long `allOf`."""
+    """Each of ten reads has a long `allOf`. Once the budget is used up, no `allOf` is read."""
     reader = Reader({}, 1, 5, [])
     for _ in range(10):
         reader.read("", [Source({"allOf": [{}] * 100}, "")])
@@ -126,7 +129,7 @@ def test_a_reader_expands_nothing_after_its_budget_is_used_up():
 
 
 def test_a_loss_in_a_definition_is_listed_once():
-    """The definition is used twice, but is one place of the original."""
+    """Two properties refer to the definition. The loss is listed with the path in the definition."""
     defs = {"D": {"type": "string", "pattern": "a"}}
     schema = {"properties": {"p": {"$ref": "#/$defs/D"}, "q": {"$ref": "#/$defs/D"}}, "$defs": defs}
     assert [loss.path for loss in compile_parameters(schema)[1]] == ["/$defs/D/pattern"]

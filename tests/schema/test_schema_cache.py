@@ -98,7 +98,7 @@ def test_values_that_nest_too_deep_have_no_key():
 
 
 def test_a_key_is_as_small_as_the_objects_that_the_schema_consists_of():
-    """A schema with resolved references may have many paths to few objects."""
+    """If references are resolved, very many paths can lead to a few objects. The key contains each object once."""
     shared = {"type": "string"}
     for _ in range(60):
         shared = {"type": "object", "properties": {"a": shared, "b": shared}}
@@ -271,7 +271,7 @@ def test_the_limit_on_bounds_applies_to_each_request(cache):
 
 
 def test_bounds_that_a_schema_loses_alone_stay_lost_beside_others(cache):
-    """Only functions that still have bounds are compiled again for the request."""
+    """Some schemas lose their bounds even without other schemas. They are not compiled again for the whole request."""
     schemas = [bounded(count, most) for count, most in ((1, 1_000), (3, 400), (2, 300), (1, 5), (0, 0))]
     most = functions.find_most_items(compile_parameters(schema)[0] or {} for schema in schemas)
     expected = [compile_parameters(schema, most) for schema in schemas]

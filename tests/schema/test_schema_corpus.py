@@ -54,7 +54,7 @@ def compile_tools() -> list[tuple[str, Any, Any, Any]]:
 
 
 def measure() -> tuple[Counter[str], Counter[str], list[str]]:
-    """Return counts, the number of samples that each lost keyword explains, and the failures without an explanation."""
+    """Return totals, the number of samples that each lost keyword explains, and the failures that no loss explains."""
     counts: Counter[str] = Counter()
     explained: Counter[str] = Counter()
     unexplained: list[str] = []

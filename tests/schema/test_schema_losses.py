@@ -38,7 +38,7 @@ class Order(BaseModel):
 
 
 def read_loss(losses, path):
-    """Return the reasons of the losses at one place."""
+    """Return the reasons of the losses whose path is `path`."""
     return [loss.reason for loss in losses if loss.path == path]
 
 
@@ -62,7 +62,7 @@ def test_the_description_of_a_map_has_the_schema_of_its_values():
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
-    """For a tool, the note says what the model sees instead. Field case C5."""
+    """A tool's schema has the schema of the values only as text in a description. A note says so. Field case C5."""
     where: dict[str, Any] = {"project": "p", "location": "global"} if surface == "vertex" else {"api_key": "k"}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **where)
     form = model.with_structured_output(Order).first.kwargs["response_format"]
@@ -88,7 +88,10 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     ],
 )
 def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
-    """First the descriptions are left out, then everything but an outline. The note names the form. Field case C5."""
+    """First the inner descriptions are left out, then everything but an outline.
+
+    The loss says what is left out. Field case C5.
+    """
     inner = {"type": "string", "minLength": 1, "description": "d" * length}
     value = {"type": "object", "properties": {f"field{index}": inner for index in range(fields)}}
     compiled, losses = compile_parameters(
@@ -213,7 +216,10 @@ BRANCHES = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas
     ],
 )
 def test_the_mapping_of_a_discriminator_gives_the_values(mapping, values, keyword):
-    """The mapping has pointers or names. Without a mapping, the names of the schemas are the values. Field case C7."""
+    """The mapping refers to schemas by JSON pointers or by names.
+
+    Without a mapping, the names of the schemas are the values. Field case C7.
+    """
     discriminator = {"propertyName": "k", **({"mapping": mapping} if mapping else {})}
     built, losses = compile_property(
         {keyword: BRANCHES, "discriminator": discriminator}, components={"schemas": ANIMALS}
@@ -311,7 +317,10 @@ def test_a_keyword_that_is_not_kept_is_listed(schema, keyword):
 
 
 def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: list[tuple[str, str]]) -> bool:
-    """Return whether a keyword is sent, listed as lost, described, or needless beside an enum."""
+    """Return whether `keyword` is sent, listed as lost, or described.
+
+    A bound beside an enum also counts, because the enum is sent without the values that the bound excludes.
+    """
     text = json.dumps(built)
     exact = {
         "exclusiveMinimum": '"minimum"',

@@ -22,7 +22,7 @@ STUDIO = "https://generativelanguage.googleapis.com/v1beta/openai"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    """A key of Google's is in the environment, as it is on many machines."""
+    """Set a key of Google in the environment, because many machines have one."""
     for name in ("GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "GEMINI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GOOGLE_API_KEY", "environment-key")
@@ -175,7 +175,7 @@ def test_names_of_other_chat_models_set_our_fields(given, own):
 
 
 def test_response_schema_sets_the_response_format():
-    """A JSON schema or a class, with the MIME type or without. Field case D3."""
+    """The schema is a JSON schema with a MIME type, or a class without a MIME type. Field case D3."""
 
     class City(BaseModel):
         """A city."""
@@ -227,7 +227,7 @@ def test_misspelled_place_argument_raises(name, ours):
 )  # fmt: skip
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_name_of_the_place_in_other_packages_raises(name, ours, make):
-    """Without it, the request would go to AI Studio, or to the wrong region. Field case D3."""
+    """Without the error, the request would go to AI Studio, or to the wrong region. Field case D3."""
     with pytest.raises(ValueError, match=f"has no argument `{name}`. Did you mean `{ours}`"):
         make(model="m", api_key="k", **{name: "x"})
 

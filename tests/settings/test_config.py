@@ -168,7 +168,7 @@ def test_invalid_base_url_raises_at_construction(build, base_url, text):
     "base_url", ["http://[::1]:8080/v1", "HTTPS://Gateway.Test/v1/", "http://g/a@b/v1", VERTEX.format("{project}")]
 )
 def test_valid_base_url_is_accepted(base_url):
-    """IPv6 addresses, capitals, an `@` in the path, and a placeholder for the project."""
+    """The URLs have an IPv6 address, capitals, an `@` in the path, or a placeholder for the project."""
     assert resolve(base_url=base_url).endpoint.base_url == base_url.rstrip("/")
 
 
@@ -301,7 +301,10 @@ PATH = "/v1/projects/p/locations/us-central1/endpoints/openapi"
     ],
 )  # fmt: skip
 def test_bare_vertex_host_gets_the_path_of_the_endpoint(monkeypatch, arguments, url):
-    """Private Service Connect and other hosts of Vertex AI, with default credentials. Field case E12."""
+    """Hosts of Vertex AI include Private Service Connect.
+
+    They get default credentials if none are passed. Field case E12.
+    """
     monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
     info = chat(**arguments).endpoint_info()
     assert (info["surface"], info["base_url"]) == ("vertex", url)
@@ -331,7 +334,7 @@ OWN = "/v1/projects/{}/locations/us-central1/endpoints/123"
     ],
 )  # fmt: skip
 def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments, url):
-    """A dedicated endpoint, and a path that is complete or incomplete. Field case E12."""
+    """The URL names a dedicated endpoint, or has only the beginning of the path of an endpoint. Field case E12."""
     monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "other")
     info = chat(**arguments).endpoint_info()
@@ -362,7 +365,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_default_credentials_are_sent_to_google_only(monkeypatch, host):
-    """Checked at construction for every way to choose the surface, and in a copy with another address.
+    """Construction raises for every way to choose the surface. A copy with another address raises at its first call.
 
     Field case E14.
     """
@@ -401,7 +404,7 @@ def test_default_credentials_are_sent_to_each_host_of_google(url):
     ],
 )  # fmt: skip
 def test_credentials_are_not_sent_unencrypted(surface, host, is_taken):
-    """Hosts of the caller need https, except on loopback. Field case E14."""
+    """A host in `base_url` needs https. Only loopback addresses may use http. Field case E14."""
     arguments = {"base_url": f"{host}/team/endpoints/openapi", "surface": surface, "credentials": Credentials("canary")}
     if is_taken:
         assert chat(**arguments).endpoint_info()["auth"]["kind"] == "google_credentials"

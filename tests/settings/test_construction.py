@@ -16,7 +16,7 @@ from langchain_gemini_compat.testing import FakeGemini
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    """A key of Google's is in the environment, as it is on many machines."""
+    """Set a key of Google in the environment, because many machines have one."""
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
     monkeypatch.setenv("GOOGLE_API_KEY", "environment-key")
 
@@ -26,7 +26,7 @@ def key_of(model):
 
 
 def test_names_of_google_s_package_are_accepted():
-    """Changing the import is most of a migration."""
+    """Users who migrate have to change little more than the import."""
     model = ChatGeminiCompat(
         model_name="m", google_api_key="mine", request_timeout=5, additional_headers={"a": "b"}, max_output_tokens=7
     )
@@ -48,7 +48,7 @@ def test_unknown_argument_warns_and_is_sent():
     "arguments", [{}, {"model": "g", "surface": "openai_compatible"}, {"model": "g", "max_retries": -1}]
 )
 def test_failed_construction_does_not_show_the_key(arguments):
-    """Without a setting, pydantic would print its input, which contains the key."""
+    """Without `hide_input_in_errors`, pydantic would print the input of the constructor, which contains the key."""
     with pytest.raises((ValidationError, ValueError)) as caught:
         ChatGeminiCompat(api_key="SECRETKEY", credentials=None, **arguments)
     assert "SECRETKEY" not in str(caught.value)
@@ -100,7 +100,7 @@ def restore(model):
 
 
 def test_restored_model_does_not_send_google_s_key_to_a_gateway(monkeypatch):
-    """A gateway's key has a variable of its own."""
+    """After `loads`, the key of a gateway comes from its own variable, `GEMINI_COMPAT_API_KEY`."""
     gateway = ChatGeminiCompat(model="m", api_key="GATEWAY", base_url="https://gateway.invalid/v1")
     assert "GATEWAY" not in dumps(gateway)
     assert restore(gateway).api_key is None

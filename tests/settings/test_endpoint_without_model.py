@@ -49,7 +49,10 @@ def without_name(reply):
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_request_without_a_model_names_the_endpoint(place):
-    """The body has no `model`. Info, trace and reply name the endpoint, or the model in the reply."""
+    """`endpoint_info()` and the trace name the endpoint.
+
+    The reply has the model name that the server sends, or else the name of the endpoint.
+    """
     replies = [completion(), without_name(completion()), completion()]
     model, wire = build(place, *replies)
     handler = Seen()
@@ -74,7 +77,7 @@ def test_result_of_generate_names_the_model_or_the_endpoint(reply, name):
 
 @pytest.mark.parametrize("name", [None, ""])
 def test_empty_model_is_a_model_without_a_name(name):
-    """A variable of the environment may not be set."""
+    """`model` may come from an environment variable that is not set."""
     model, _ = build("endpoint_id", model=name)
     assert model.endpoint_info()["model"] == "endpoints/123"
 
@@ -127,7 +130,7 @@ def test_cache_tells_endpoints_apart():
 
 
 def test_error_of_an_endpoint_without_a_model_has_a_remedy():
-    """The rate gate and the error know no name."""
+    """No model name is known, so the remedy names both `model` and `endpoint_id`."""
     model, _ = build("endpoint_id", NOT_FOUND, max_retries=0)
     with pytest.raises(errors.ModelNotFoundError, match="Check `model` or `endpoint_id`"):
         model.invoke("hi")
@@ -143,7 +146,7 @@ def test_error_of_an_endpoint_without_a_model_has_a_remedy():
 )  # fmt: skip
 @pytest.mark.parametrize("model", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_missing_model_raises_at_construction(model, arguments):
-    """Everywhere else, with one sentence."""
+    """Only an endpoint of your own on Vertex AI needs no model name. In all other cases, the same error is raised."""
     with pytest.raises(ValueError, match="`model` is missing: pass the name"):
         model(**arguments)
 
@@ -160,7 +163,7 @@ def test_missing_model_on_googles_shared_endpoint_raises(arguments):
 
 
 def test_embeddings_of_an_endpoint_need_no_model():
-    """The full address of an endpoint counts as a compatible server."""
+    """For embeddings, a base URL with the full path of an endpoint counts as a compatible server."""
     wire = Wire({"data": [{"index": 0, "embedding": [1.0]}]})
     model = GeminiCompatEmbeddings(base_url=OWN, api_key="k", **wire.clients)
     assert model.embed_query("hi") == [1.0]

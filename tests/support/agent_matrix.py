@@ -196,7 +196,10 @@ def strategy_of(request):
 
 
 def check_request(request, place):
-    """Assert the order of the results, the places of signatures, and that no key exists only at OpenAI."""
+    """Assert that results follow in the order of their calls, and that only the first call of a message is signed.
+
+    Also assert that `tools` is not empty, and that Gemini does not get `strict`, which is a key of OpenAI.
+    """
     assert request.body.get("tools") != []
     if place.speaks_gemini:
         assert "strict" not in json.dumps([request.tools, request.body.get("response_format")])

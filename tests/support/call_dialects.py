@@ -1,4 +1,7 @@
-"""The forms in which servers stream tool calls, with one choice for each field, and a reader of them."""
+"""The forms in which servers stream tool calls, and functions that write and read calls in these forms.
+
+A form is a choice of how the index, the ids, the names and the arguments are sent.
+"""
 
 import json
 from dataclasses import dataclass
@@ -77,7 +80,11 @@ BOUND = ("f", "g", "h", "get_weather")
 
 
 def read_calls(deltas, *, is_clean=True, names=BOUND, **options):
-    """Return `(calls, invalid names, extras)` of entries grouped in deltas, each call as `Call`. Check the order of deltas."""
+    """Return `(calls, invalid names, extras)` for `deltas`, each of which is a list of entries.
+
+    A call is returned as `Call`. Assert that a call starts with its id and its name, and that its extra fields come
+    once, after this start.
+    """
     tracker = ToolCallTracker("seed", names=names, **options)
     events = [event for delta in deltas for event in tracker.feed(delta)]
     events += tracker.finish(is_clean=is_clean)
@@ -106,7 +113,10 @@ def names_of_invalid(tracker):
 
 
 def by_index(entries):
-    """Return the calls by their index, or `None` if the indices contradict something."""
+    """Return the calls if entries with the same index are taken as one call.
+
+    Return `None` if this gives no valid calls, for example if two entries of an index have different names.
+    """
     groups = {}
     for entry in entries:
         groups.setdefault(entry.get("index"), []).append(entry)

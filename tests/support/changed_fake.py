@@ -1,7 +1,7 @@
-"""A fake endpoint with one changed rule, and the change that proves each probe of `verify`.
+"""A fake endpoint with one changed rule, and for each probe of `verify` a change that this probe must notice.
 
-A change concerns the requests for which `when` is true. It refuses them, accepts them although they break a rule, sends
-another request in their place, or edits the answer.
+A change applies to the requests for which its function `when` returns true. It refuses them, accepts them although they
+break a rule, sends another request in their place, or edits the answer.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Writes the list of claims on `docs/reference/support.md` from the probes of `verify`.
 
 Run `python tests/support/claims_table.py` to write it. The reports in `docs/reference/reports/` are files of
-`verify --json`. A claim is verified if a report of Google's own host has it as `ok`.
+`verify --json`. A claim is verified if its result is `ok` in a report of Google's own host.
 """
 
 import json

@@ -3,8 +3,9 @@
     uv run python tests/support/compare_catalog.py
 
 It installs the newest versions of the packages into a temporary folder. Exit code 1: a model is published that the
-catalog does not have, or a difference has no explanation in `tests/catalog/exceptions.json`. If the others are right,
-correct the catalog with its source. If not, add an exception: what we say, what they say, why we keep ours, and the date.
+catalog does not have, or a difference has no explanation in `tests/catalog/exceptions.json`. If the other packages are
+right, correct the catalog and give its source. If not, add an exception: what we say, what they say, why we keep ours,
+and the date.
 """
 
 import argparse
@@ -26,7 +27,8 @@ from langchain_gemini_compat._response.finish_reasons import is_known_reason
 from langchain_gemini_compat._settings.argument_types import MediaResolution, Modality, ServiceTier
 
 EXCEPTIONS = Path(__file__).parents[1] / "catalog" / "exceptions.json"
-#: In a difference, the value of the side that does not have the model, the value or the family.
+#: The value in a `Difference` for the side (our catalog or the package) that lacks the model, the enum value or the
+#: family.
 ABSENT = "absent"
 LISTED = "listed"
 UNKNOWN = "unknown"
@@ -65,7 +67,10 @@ def find_differences(claims):
 
 
 def _compare(claim):
-    """Yield fact, our value and theirs, wherever they differ. A fact that is unknown to us does not differ."""
+    """Yield a fact, our value and the package's value if the two values differ.
+
+    A fact does not differ if our catalog has no value for it.
+    """
     if claim.fact == "values":
         unknown = sorted(set(claim.value) - _values_of(claim.subject, claim.value))
         yield from ((f"value {value}", ABSENT, LISTED) for value in unknown if "unspecified" not in value)
@@ -108,9 +113,10 @@ def our_value(model, fact):
 
 
 def _end_of(family, kind, surface):
-    """Return the date of the end or the successor, whichever `kind` asks for. An unknown value is "unknown".
+    """Return the end date of the family if `kind` is "end", and otherwise the name of the model that replaces it.
 
-    Without an end in the catalog, the result for the successor is `None`, so it is not compared.
+    An unknown value is "unknown". If the catalog has no end for the family, the replacement is `None`, and no values
+    are compared.
     """
     end = family.end_on_vertex if surface.endswith("Vertex AI") else family.end_on_ai_studio
     if kind == "end":
@@ -119,7 +125,7 @@ def _end_of(family, kind, surface):
 
 
 def _values_of(enum, theirs):
-    """Return the values of an enum of Google that we name, in lower case."""
+    """Return the values of Google's enum `enum` that this package knows, in lower case."""
     if enum == "ThinkingLevel":
         return {level for family in known_families() for level in family.levels}
     if enum == "FinishReason":

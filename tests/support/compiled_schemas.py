@@ -1,4 +1,4 @@
-"""Records which schemas are compiled, and so which ones no cache had."""
+"""Records which schemas are compiled. A schema that comes from a cache is not compiled, so it is not recorded."""
 
 from langchain_gemini_compat._schema.compiler import Compiler
 

@@ -30,7 +30,7 @@ class ConnectionServer:
         self.go_on = threading.Event()
 
     def values_of(self, header):
-        """Return the values of a request header: one set for each connection."""
+        """Return the values of `header` in the requests of each connection, as one set for each connection."""
         return [{request.get(header) for request in connection.requests} for connection in self.connections]
 
     def serve(self, client):
@@ -59,7 +59,7 @@ def _frame(data):
 
 
 def _read_request(file):
-    """Return the headers and the body of a request, or `None` at the end."""
+    """Return the headers and the body of the next request, or `None` if the connection has no more requests."""
     lines = []
     while line := file.readline().strip():
         lines.append(line.decode())

@@ -73,12 +73,15 @@ def read_constructor(model):
 
 
 def read_arguments(model):
-    """Return the names of the constructor's arguments for type checkers, in order."""
+    """Return the names of the arguments in the constructor that type checkers read, in the order of its definition."""
     return [argument.arg for argument in read_constructor(model).args.kwonlyargs]
 
 
 def wrap_lines(text, first, further):
-    """Return the lines of `text` with the margin `first`, and `further` from the second line on."""
+    """Wrap `text` and return its lines.
+
+    The first line starts with `first`, and every other line starts with `further`.
+    """
     return textwrap.wrap(
         text, 120, initial_indent=first, subsequent_indent=further, break_on_hyphens=False, break_long_words=False
     )

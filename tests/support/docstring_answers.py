@@ -1,4 +1,7 @@
-"""The answers that the examples of the docstrings print: by their prompt, or else by the rule of langchain-tests."""
+"""The answers of the fake to the examples in docstrings.
+
+If no answer fits the prompt, the fake follows `standard_rule`, as in the tests of langchain-tests.
+"""
 
 from base64 import b64decode
 

@@ -1,7 +1,7 @@
 """Compares the documentation in the code with that of `ChatGoogleGenerativeAI`, in words, parameters and examples.
 
-`python tests/support/docstring_figures.py` prints the table. A test requires at least the figures of the other class.
-Lines that open or close a block do not count as words, and an example is a fenced block.
+`python tests/support/docstring_figures.py` prints the table. A test requires that no figure of this package is
+lower. Lines that open or close a block do not count as words, and an example is a fenced block.
 """
 
 import ast
@@ -88,7 +88,7 @@ def read_methods(model):
 
 
 def measure_model(model):
-    """Return the figures of the class's docstring, of its parameters, its methods, and the parameters of these."""
+    """Return the figures of the class docstring, of the parameters, and of the public methods and their parameters."""
     methods = read_methods(model)
     arguments = {
         f"{name}.{argument}": text for name, doc in methods.items() for argument, text in read_arguments(doc).items()
@@ -102,7 +102,7 @@ def measure_model(model):
 
 
 def compare_models():
-    """Return the figures of this package's class and of the other class, by the part of the documentation."""
+    """Return, for each part of the documentation, the figures of this package and of `ChatGoogleGenerativeAI`."""
     ours, theirs = measure_model(ChatGeminiCompat), measure_model(ChatGoogleGenerativeAI)
     return {part: (ours[part], theirs[part]) for part in ours}
 

@@ -1,4 +1,4 @@
-"""Replies of `FakeGemini` as frames, for the tests of its styles."""
+"""Functions that return the replies of `FakeGemini` as frames. The tests of `Style` use them."""
 
 from __future__ import annotations
 

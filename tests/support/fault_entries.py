@@ -1,7 +1,7 @@
 """Run one fault at one entry point against the fake endpoint, and name the outcome.
 
-The outcome is derived from the result only, never from the expected outcomes. An empty message is an outcome of its
-own.
+The outcome is derived only from the result of the run, never from the expected outcomes. A message without text and
+calls has the outcome `empty message`.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ ADD = StructuredTool.from_function(lambda a, b, note: a + b, name="add", descrip
 
 @dataclass(frozen=True)
 class Say:
-    """The good reply of the server, from which a fault makes its bad one."""
+    """The good reply that the server would send without the fault. A fault makes its bad reply from it."""
 
     text: str
     calls: Sequence[Call]
@@ -51,7 +51,7 @@ class Say:
 
     @property
     def cut(self):
-        """The first characters of the text."""
+        """The first `CUT` characters of the text."""
         return self.text[:CUT]
 
 
@@ -60,13 +60,13 @@ class Case:
     """A fault, its source, and the expected outcome at each entry point.
 
     Attributes:
-        name: The name on the page.
-        source: The URL of a report or a page.
+        name: The name of the fault on the page `docs/reference/faults.md`.
+        source: The URL of a report or page about the fault, or an empty string.
         fault: A function that takes a `Say` and returns the bad reply.
         expected: The outcomes with `max_retries=0`.
-        again: The outcomes with `max_retries=1` and a good reply after the fault. `None`: the fault is not retried.
+        again: The outcomes with `max_retries=1`, if a good reply follows the fault. `None`: the fault is not retried.
         calls: The number of parallel tool calls in the good reply.
-        note: A text among the arguments of each call.
+        note: The argument `note` of each call. If `note` is empty, the calls have no such argument.
         surface: The surface of the fake.
         model: The model.
         options: More parameters of the chat model.
@@ -100,7 +100,7 @@ class Case:
 
 @dataclass
 class Delivery:
-    """Whether the caller received anything before the end."""
+    """Whether the caller received a part of the reply before the run ended."""
 
     started: bool = False
 
@@ -134,7 +134,7 @@ def start(pool, case, entry, retries):
 
 
 def classify(came, case):
-    """Return the outcome for a message or an object."""
+    """Return the outcome for `came`, which is a message or the object of `with_structured_output`."""
     if not isinstance(came, AIMessage):
         good = Sum(**case.arguments[0]) if case.calls else Answer(value=42, unit="km")
         return "right" if came == good else f"wrong object {came!r}"
@@ -172,7 +172,7 @@ def _classify_calls(message, case):
 
 
 def _check_rest(message, case):
-    """Return the outcome after a check of thoughts and token counts."""
+    """Return `right` if the thoughts and token counts are as expected, else an outcome that names the difference."""
     thoughts = "".join(block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning")
     if thoughts != case.thoughts:
         return f"right, wrong thoughts {thoughts!r}"
@@ -182,7 +182,10 @@ def _check_rest(message, case):
 
 
 def _describe_retries(fake, came=None):
-    """Return the number of retries in words. A retry has the same body. The message has to report the same number."""
+    """Return the number of retries in words. If the message reports another number, add that number.
+
+    A request is a retry if its body equals the body of an earlier request.
+    """
     bodies = [json.dumps(request.body, sort_keys=True) for request in fake.requests]
     retries = len(bodies) - len(set(bodies))
     word = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""

@@ -85,7 +85,7 @@ If the outcome depends on how you call the model, the cell has an outcome for ea
 
 @cache
 def run_matrix():
-    """Return for each case two tables of outcomes by entry point: of one request, and with a retry."""
+    """Return two tables for each case: the outcomes by entry point without retries, and with one retry."""
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.simplefilter("ignore", LangChainBetaWarning)
         # Dropped parameters cause warnings. Only the outcome of the request is compared here.
@@ -116,7 +116,7 @@ def _print_group(title, cases, seen):
 
 
 def _join(outcomes):
-    """Return the outcomes as text, with the entry points of the same outcome together."""
+    """Return the outcomes as text. Entry points with the same outcome are listed together."""
     groups = {}
     for entry in ENTRIES:
         groups.setdefault(outcomes[entry], []).append(entry)

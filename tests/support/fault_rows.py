@@ -39,7 +39,7 @@ CUT_REFUSED = every("cut text, refusal block", structured="ModelRefusalError", s
 
 
 def frames(*parts):
-    """Return the events of a stream. A part that is text is not encoded."""
+    """Return the events of a stream. Strings are sent unchanged, and other values as JSON in an event of their own."""
     return "".join(part if isinstance(part, str) else f"data: {json.dumps(part)}\n\n" for part in parts)
 
 
@@ -47,7 +47,10 @@ DONE = "data: [DONE]\n\n"
 
 
 def raw(whole, *parts):
-    """Return a fault as bytes: the body of a whole reply and the events of a stream, or functions of `Say`."""
+    """Return a fault that sends `whole` as the body of a whole reply, and `parts` as the events of a stream.
+
+    Each of these arguments can also be a function that takes a `Say` and returns the value.
+    """
 
     def say(said):
         body = frames(*(part(said) if callable(part) else part for part in parts)) if said.stream else whole
@@ -58,12 +61,15 @@ def raw(whole, *parts):
 
 
 def text(**more):
-    """Return a fault whose reply has the good text, with `more` fields of `Reply`."""
+    """Return a fault whose reply has the text of the good reply. `more` sets other fields of `Reply`."""
     return lambda said: Reply(said.text, **more)
 
 
 def styled(**style):
-    """Return a fault whose reply has the good calls or text, in the style of another server."""
+    """Return a fault whose reply has the calls of the good reply, or its text if it has no calls.
+
+    `style` sets the fields of `Style`.
+    """
     return lambda said: Reply("" if said.calls else said.text, calls=said.calls, style=Style(**style))
 
 
@@ -97,7 +103,7 @@ def delta(finish=None, usage=None, **fields):
 
 
 def saying(**fields):
-    """Return a function that makes an event with the good text and these fields."""
+    """Return a function that makes an event with the text of the good reply and these fields."""
     return lambda said: chunk(content=said.text, **fields)
 
 

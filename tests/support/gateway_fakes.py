@@ -1,7 +1,7 @@
-"""Gateways in process that change requests and replies as the real ones do.
+"""In-process fakes of gateways. They change requests and replies as the real gateways do.
 
-Written after replies of LiteLLM 1.108.7 and Portkey 1.15.2, in front of endpoints on loopback that recorded each
-request.
+The fakes imitate LiteLLM 1.108.7 and Portkey 1.15.2. The real gateways ran in front of endpoints on loopback, and their
+requests and replies were recorded.
 """
 
 import json
@@ -17,9 +17,9 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
 
 class Gateway:
-    """Calls the tool `look` once for each user message, and then answers.
+    """A gateway whose model calls the tool `look` once for each user message, and then answers.
 
-    Signs calls and requires the signatures back.
+    The model signs its calls. The gateway refuses a request in which a call has lost its signature.
     """
 
     def __init__(self):
@@ -57,7 +57,7 @@ class Gateway:
 
 
 class Portkey(Gateway):
-    """Provider `google` without strict mode: the signature is in `function`."""
+    """Portkey with the provider `google` and without strict mode. Each call has its signature in `function`."""
 
     settings = MappingProxyType(
         {"default_headers": {"x-portkey-provider": "google", "x-portkey-strict-open-ai-compliance": "false"}}
@@ -79,7 +79,10 @@ class Portkey(Gateway):
 
 
 class LiteLLMGemini(Gateway):
-    """Route `gemini/`: the signature is in the id, on the call and on the message."""
+    """LiteLLM with the route `gemini/`. The signature of a call is in its id and in its `provider_specific_fields`.
+
+    A message with text has a signature too.
+    """
 
     settings = MappingProxyType({})
 
@@ -104,7 +107,10 @@ class LiteLLMGemini(Gateway):
 
 
 class LiteLLMOpenAI:
-    """Route `openai/` to Google's endpoint, which is strict. LiteLLM wraps the fields that it does not know."""
+    """LiteLLM with the route `openai/`, in front of a fake of AI Studio that refuses invalid requests.
+
+    LiteLLM moves fields of a message that it does not know into `provider_specific_fields`.
+    """
 
     settings = MappingProxyType({})
     clients = Gateway.clients

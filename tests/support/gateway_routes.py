@@ -88,7 +88,7 @@ PARIS = Reply('{"name": "Paris", "people": 2100000}')
 
 
 def ask(runnable, question, *, streams):
-    """Return the message, of one reply or of all chunks of a stream."""
+    """Return the reply as one message. The chunks of a streamed reply are added up."""
     if not streams:
         return runnable.invoke(question)
     total = None
@@ -132,13 +132,13 @@ def run_agent(route, questions, *, streams):
 
 
 class RouteTests:
-    """Tests of one route. A subclass has the fixture `route`, and says what its gateway loses."""
+    """Tests of one route. A subclass defines the fixture `route`, and sets what its gateway removes or hides."""
 
     #: Whether the gateway removes the text and the details of Google's errors.
     loses_reasons = False
     #: Whether the gateway removes the details from quota errors.
     loses_quotas = False
-    #: Whether a stream that ends with an error without `data:` looks complete after the gateway.
+    #: Whether the gateway hides an error that a stream sends without `data:`. The stream then looks complete.
     hides_bare_errors = False
     #: Parameters that make the model show its thoughts.
     thinking: ClassVar = {"include_thoughts": True}
@@ -168,7 +168,7 @@ class RouteTests:
         route.assert_accepted(requests=3)
 
     def test_file_in_a_tool_result_that_google_cannot_read(self, route, streams):
-        """Each later turn would fail if the link were refused. Field case C2."""
+        """If the server refused the link in the result, each later turn would fail too. Field case C2."""
         route.answer_with(Call("find_report", {"year": 2025}), "It is in the archive.", "You are welcome.")
         model = route.chat_model(streaming=streams)
         agent = create_agent(model, [find_report], checkpointer=InMemorySaver())
@@ -201,7 +201,7 @@ class RouteTests:
         assert [message.text for message in (first, second)] == ["", "Take an umbrella to Rome."]
 
     def test_too_long_prompt(self, route, streams):
-        """The error of the server has its class and its words. Field case G4."""
+        """The error has its own class and Google's text, unless the gateway removes the text. Field case G4."""
         route.answer_with(Fault.context_overflow())
         kind = errors.InvalidRequestError if self.loses_reasons else errors.ContextOverflowError
         with pytest.raises(kind) as raised:
@@ -212,7 +212,7 @@ class RouteTests:
 
     @pytest.mark.parametrize("per", ["minute", "day"])
     def test_quota(self, route, streams, per):
-        """A daily quota is told from a quota of a minute. Each call is one request. Field case G4."""
+        """The error shows whether the quota is daily or per minute. The call sends only one request. Field case G4."""
         route.answer_with(Fault.rate_limit("12s" if per == "minute" else "39043s", per=per))
         model = route.chat_model()
         with pytest.raises(errors.RateLimitError) as raised:

@@ -32,7 +32,7 @@ IDS = st.sampled_from(["1", "1_2", "call_0", "call_1", "toolu_01", ""])
 
 
 class Numbers:
-    """Counters for ids of one history, so that the same history has the same ids."""
+    """Makes the ids of one history by counting. If hypothesis repeats an example, the ids are the same."""
 
     def __init__(self):
         self._numbers = count(1)
@@ -65,7 +65,7 @@ def results_of(message, wrap=lambda text: text):
 
 
 def openai_chat(data, numbers, surface):
-    """`ChatOpenAI`, Chat Completions: string content and calls, and in older versions the raw calls too."""
+    """`ChatOpenAI`, Chat Completions: string content and calls. Older versions also keep the calls in raw form."""
     calls = draw_calls(data, numbers, "call_o")
     kwargs = {"refusal": None}
     if calls and data.draw(st.booleans(), label="older version"):
@@ -127,7 +127,7 @@ def anthropic(data, numbers, surface):
 
 
 def google_genai(data, numbers, surface):
-    """`ChatGoogleGenerativeAI`: signatures in the shared map, and in blocks of one of its three forms."""
+    """`ChatGoogleGenerativeAI`: a map with signatures of calls, and content as string, v0 blocks or v1 blocks."""
     calls = draw_calls(data, numbers, "uuid-")
     model = data.draw(st.sampled_from(["gemini-3.8-flash", "gemini-2.5-flash"]), label="model")
     metadata = {"model_provider": "google_genai", "model_name": model}
@@ -204,7 +204,7 @@ def genuine(surface, model, name, place, numbers):
 
 
 def _image(data, *, anthropics=False):
-    """Return an image in the form of one package, or a text."""
+    """Return a content block: a text, or an image in one of the forms that packages use."""
     forms = [
         {"type": "text", "text": "And?"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
@@ -216,7 +216,7 @@ def _image(data, *, anthropics=False):
 
 
 def _last_word(message, data):
-    """Return the answer after the results. A step without one is not finished."""
+    """Return the model's answer to the tool results, or no message. Without the answer, the step is not finished."""
     if not message.tool_calls or data.draw(st.booleans(), label="answered"):
         return []
     return [AIMessage("Done.", response_metadata=message.response_metadata)]
@@ -226,7 +226,7 @@ def _last_word(message, data):
 
 
 def trim_front(data, messages, numbers):
-    """Drop the oldest messages, at any place."""
+    """Drop the oldest messages. The remaining history can start with any message, even with a tool result."""
     return messages[data.draw(st.integers(1, max(1, len(messages))), label="from") :]
 
 
@@ -237,7 +237,7 @@ def trim_middle(data, messages, numbers):
 
 
 def trim_by_tokens(data, messages, numbers):
-    """Use langchain-core's `trim_messages`, with and without a rule for the first message."""
+    """Use langchain-core's `trim_messages`, alone or with `include_system`, `start_on` or `end_on`."""
     more = data.draw(
         st.sampled_from([{}, {"include_system": True}, {"start_on": "human"}, {"end_on": ("human", "tool")}])
     )
@@ -254,7 +254,10 @@ def summarise(data, messages, numbers):
 
 
 def hand_off(data, messages, numbers):
-    """Add a supervisor's transfer, whose result is beside its call, elsewhere, or in another agent's history."""
+    """Add the tool call with which a supervisor hands over to another agent, and its result.
+
+    A message may separate the call and the result, and either of them may be missing.
+    """
     call = {"name": "transfer_to_bob", "args": {}, "id": numbers("call_t")}
     asked = AIMessage(data.draw(st.sampled_from(["", "Bob knows."])), tool_calls=[call], name="alice")
     told = ToolMessage("Transferred to bob.", tool_call_id=call["id"], name="transfer_to_bob")
@@ -288,7 +291,7 @@ def resume(data, messages, numbers):
 
 
 def edit_text(data, messages, numbers):
-    """Replace a text by another one, or by an empty string, list or part."""
+    """Replace the content of a message by another text, or by an empty string, list or text block."""
     text = data.draw(
         st.sampled_from(["Edited.", "", [], [""], [{"type": "text", "text": ""}], [{"type": "text", "text": "E"}]])
     )
@@ -350,7 +353,7 @@ def swap(data, messages, numbers):
 
 
 def instruct(data, messages, numbers):
-    """Add a system message anywhere, as a string or as marked blocks."""
+    """Add a system message at the start or at the end, as a string or as a block with `cache_control`."""
     content = data.draw(
         st.sampled_from(["Be kind.", [{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}]])
     )

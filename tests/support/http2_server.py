@@ -88,7 +88,7 @@ class _Connection(asyncio.Protocol):
 
 @contextmanager
 def start():
-    """Yield the server's URL, an SSL context that trusts it, and its counts."""
+    """Yield the server's URL, an SSL context that trusts it, and its counts of connections and requests."""
     authority = trustme.CA()
     theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     theirs.set_alpn_protocols(["h2"])

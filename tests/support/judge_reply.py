@@ -1,6 +1,7 @@
 """Read the bytes of a reply as the package does, and check the result.
 
-A reply is a typed error, or a message that can be stored and sent back, with calls that can run.
+The result must be an exception of this package or a message. It must be possible to store the message, to run its
+calls, and to send it back.
 """
 
 import json
@@ -64,7 +65,7 @@ def read_refusal(status, content):
 
 
 def judge(outcome):
-    """Assert what every message or error has to fulfil, and return it."""
+    """Assert the rules for every message or every error, and return the message or error."""
     if isinstance(outcome, GeminiCompatError):
         assert str(outcome)
         assert repr(pickle.loads(pickle.dumps(outcome))) == repr(outcome)
@@ -105,7 +106,7 @@ def _judge_message(message):
 
 
 def outcome_key(outcome):
-    """Return what two readings of the same reply have in common."""
+    """Return what must be equal if a reply is read twice: text, calls, thoughts and usage, or the error class."""
     if isinstance(outcome, GeminiCompatError):
         return type(outcome).__name__
     calls = [(call["name"], call["id"], json.dumps(call["args"], sort_keys=True)) for call in outcome.tool_calls]

@@ -1,10 +1,10 @@
-"""The replies to the page in the form of LangChain's integration template, as Gemini might answer."""
+"""The replies of the fake for the page `gemini_compat.mdx`, which follows LangChain's template for integrations."""
 
 from langchain_gemini_compat.testing import Call, Reply
 
 
 def answer(request):
-    """Return the reply to one request of the page."""
+    """Return a reply as Gemini might give it to one request of the page's code."""
     if request.results:
         return "No umbrella needed: it is sunny in Paris."
     if request.tools:

@@ -49,13 +49,13 @@ def right_answer(number):
 
 
 def fault_of(number, tried):
-    """Return the row of `FAULTS` for try `tried` of call `number`. Most tries have none."""
+    """Return the row of `FAULTS` for try `tried` of call `number`, or `None`: most tries have no fault."""
     dice = Random(f"{SEED}/{number}/{tried}")
     return dice.choice(FAULTS) if dice.random() < SHARE_OF_FAULTS else None
 
 
 def expect(number, max_retries, *, stream):
-    """Return the expected outcome (`right`, `refusal` or the name of an error) of call `number`, and its tries."""
+    """Return the outcome of call `number` (`right`, `refusal` or the name of an error), and its number of tries."""
     for tried in range(max_retries + 1):
         row = fault_of(number, tried)
         if row is None:
@@ -73,7 +73,7 @@ class Server:
         self.url = process.stdout.readline().strip()
 
     def count(self):
-        """Return the requests by the number of the call. `connections` counts the open connections."""
+        """Return how many requests each call has sent. The key `connections` has the number of open connections."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         return Counter(json.loads(self._process.stdout.readline()))

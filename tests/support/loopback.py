@@ -24,7 +24,7 @@ def listen(serve):
         try:
             yield f"127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            # Closing a listener does not end `accept` in another thread.
+            # A shutdown ends `accept` in the other thread. Closing the listener alone would not end it.
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             thread.join(60)

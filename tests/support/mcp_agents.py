@@ -1,4 +1,4 @@
-"""An agent on the fake that calls every tool of an MCP server, twice and more, in one thread that goes on.
+"""Runs an agent with the fake. In one conversation, the agent calls every tool of an MCP server at least three times.
 
 The fake draws the arguments of a call from the schema that was sent to it.
 """
@@ -30,7 +30,7 @@ TOGETHER = "Call all tools at once."
 
 
 def draw(schema, name, words):
-    """Return a value that fits a schema: the word for `name` if there is one, else a value of the right type."""
+    """Return a value for argument `name`: its value in `words` if it has one, else a value that fits the schema."""
     if name in words:
         return words[name]
     if "enum" in schema:
@@ -44,7 +44,7 @@ def draw(schema, name, words):
 
 
 def draw_sensibly(schema, words):
-    """Return arguments that the tool can work with: those that are required and those with a word."""
+    """Return arguments that the tool can work with: those that are required and those that are in `words`."""
     required = schema.get("required", [])
     named = {name: inner for name, inner in schema.get("properties", {}).items() if name in words or name in required}
     return {name: draw(inner, name, words) for name, inner in named.items()}
@@ -57,13 +57,13 @@ class Caller:
     Each user message asks for the calls of one tool, and the last one asks for calls of all tools at once.
     """
 
-    #: Values of arguments. A key is the name of an argument, or the names of a tool and of its argument.
+    #: Maps arguments to their values. A key is the name of an argument, or `tool.argument` for only one tool.
     words: dict[str, object] = field(default_factory=dict)
     #: The arguments of additional calls of a tool, by the name of the tool.
     more: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def arguments(self, declared):
-        """Return the arguments of each call of a tool. The first ones come from the schema alone."""
+        """Return the arguments of each call of a tool. The first call has arguments that come from the schema alone."""
         name, schema = declared["name"], declared.get("parameters", {"type": "object"})
         own = {key.partition(".")[2]: word for key, word in self.words.items() if key.startswith(f"{name}.")}
         return [draw(schema, "", {}), draw_sensibly(schema, {**self.words, **own}), *self.more.get(name, ())]
@@ -82,7 +82,10 @@ class Caller:
 
 
 def read_order(message):
-    """Return the order of a user message. Media of results are in user messages, too."""
+    """Return the text of a user message that asks for calls, or `None` for other messages.
+
+    User messages can also contain media of tool results.
+    """
     text = message.get("content")
     is_order = message["role"] == "user" and isinstance(text, str) and (text == TOGETHER or ORDER.fullmatch(text))
     return text if is_order else None
@@ -114,7 +117,10 @@ async def ask(agent, text, way):
 
 
 async def call_every_tool(server, caller, surface, model):
-    """Run one thread for each way of running the agent. Return the results of each, and the messages sent last."""
+    """Run one conversation for each way of running the agent: whole, streamed, and with v3 events.
+
+    Return the tool results of each conversation, and the messages of its last request as JSON.
+    """
     threads = []
     async with MultiServerMCPClient({"it": {"transport": "stdio", **server}}).session("it") as session:
         tools = await load_mcp_tools(session)

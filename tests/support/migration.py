@@ -1,11 +1,12 @@
-"""Programs of other chat models, as pages of code blocks. A program can be read for a class, and moved to this package.
+"""Reads programs that use other chat models, and changes them to use this package.
 
-The pages are in `tests/contract/migration`. A block whose fence names classes is part of their programs only:
+The pages in `tests/contract/migration` contain the programs. A page has one program for each class. If the fence of a
+code block names classes, the block belongs only to the programs of these classes. The blocks are:
 
-- `python`: code of every program, or of the named classes
-- `python replies`: `REPLIES`, which the server answers, in a form that `FakeGemini` takes
+- `python`: code of the program
+- `python replies`: code that defines `REPLIES`, the replies of the server, in a form that `FakeGemini` takes
 - `text`: what the program prints
-- `warnings`: the warnings of the moved program, one on each line
+- `warnings`: the warnings of the program after the change to this package, one on each line
 """
 
 import re
@@ -78,7 +79,7 @@ def run(code):
 
 
 def move(code):
-    """Return a program with the import and the name of its class changed. Models lose the route of LiteLLM.
+    """Return the program with the class of this package. LiteLLM's prefix `gemini/` of model names is removed.
 
     Nothing else changes.
     """
@@ -87,7 +88,10 @@ def move(code):
 
 
 def _move_import(line):
-    """Return the import of this package. Other names, such as enums, stay with the other package."""
+    """Return an import of the classes of this package that replace the imported classes.
+
+    Other names, such as enums, are still imported from the other package.
+    """
     names = [name.strip() for name in line[2].split(",")]
     ours = sorted({MOVED[name] for name in names if name in MOVED})
     others = [name for name in names if name not in MOVED]

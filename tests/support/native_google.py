@@ -84,5 +84,5 @@ def _user(content):
 
 
 def standard(signature):
-    """Return base64 of either alphabet in the standard one."""
+    """Return the signature in the standard alphabet of base64. The argument may use the URL-safe alphabet."""
     return b64encode(urlsafe_b64decode(signature.replace("+", "-").replace("/", "_"))).decode()

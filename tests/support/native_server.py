@@ -1,6 +1,7 @@
 """Google's native API on loopback, for gateways and for programs of `ChatGoogleGenerativeAI`.
 
-A fake judges the requests and gives the replies, both in the form of the compatible API. This module translates.
+A fake judges the requests and gives the replies, both in the form of the compatible API. This module translates between
+the two APIs.
 """
 
 import json
@@ -23,7 +24,7 @@ _REASONS = {"length": "MAX_TOKENS"}
 def serve_native(fake, port=0):
     """Serve the replies of `fake` in the format of the native API.
 
-    The requests of `fake` are the translated ones. Return a context manager that gives the address.
+    `fake.requests` contains the translated requests. Return a context manager that gives the address.
     """
 
     def respond(method, url, headers, content):
@@ -90,7 +91,7 @@ def _read_request(model, body):
 
 
 def _either(holder, *names):
-    """Return the value of the first name. Google takes both spellings of a key."""
+    """Return the value of the first of `names` that exists, or `None`. Google accepts two spellings of each key."""
     return next((holder[name] for name in names if name in holder), None)
 
 
@@ -170,7 +171,7 @@ def _translate_events(events, reader):
 
 
 def _read_chunk(event):
-    """Return the chunk in an event; `None` if it is an error or anything else."""
+    """Return the chunk in an event, or `None` if the event is an error or contains no chunk."""
     if not isinstance(event, bytes) or not event.startswith(b"data: {"):
         return None
     try:
@@ -218,7 +219,7 @@ class _ReplyReader:
             yield from self._read_call(entry)
 
     def _read_call(self, entry):
-        """Yield the part of a call when its arguments are complete. Native calls are whole."""
+        """Yield the native call when its arguments are complete. The native API does not split calls."""
         call = self._open.setdefault(entry.get("index"), {"name": "", "arguments": "", "signature": None})
         call["name"] = entry["function"].get("name") or call["name"]
         call["arguments"] += entry["function"]["arguments"]
@@ -236,7 +237,7 @@ def _signature_of(holder):
 
 
 def _read_reason(reason):
-    """Return Google's own reason, which compatible replies have after a colon."""
+    """Return Google's own finish reason. Compatible replies may contain it after a colon."""
     return _REASONS.get(reason) or (reason.rpartition(": ")[2] if ": " in reason else "STOP")
 
 

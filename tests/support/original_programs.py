@@ -1,8 +1,8 @@
-"""Run the programs of `ChatOpenAI`, `ChatGoogleGenerativeAI` and `ChatLiteLLM` with their own class, if it is installed.
+"""Run the unchanged programs for `ChatOpenAI`, `ChatGoogleGenerativeAI` and `ChatLiteLLM`.
 
-Print their outputs as JSON, by class and page.
+Print their outputs as JSON, by class and page. A class is left out if its package is not installed.
 
-It has a process of its own, since these packages leave sockets open.
+The programs run in a separate process, because these packages leave sockets open.
 """
 
 import io
@@ -44,11 +44,11 @@ def run_all(name, fake, server):
 
 
 def main():
-    """Print the outputs of the classes."""
+    """Run all programs, and print their outputs by class and page."""
     warnings.simplefilter("ignore")
     # `ChatOpenAI` does not send signatures back, which Google requires. So the fake is not strict.
     fake = FakeGemini(surface="openai_compatible", strict=False)
-    # Each client loads the certificates. With the usual ones, all clients together would take seconds.
+    # Each client loads all certificates. The usual file has many, so the clients together would take seconds.
     with trustme.CA().cert_pem.tempfile() as certificates:
         # LiteLLM would download prices when it is imported.
         os.environ |= {"SSL_CERT_FILE": certificates, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}

@@ -1,4 +1,4 @@
-"""Requests as they are sent, for three surfaces, built by the pure code or by the whole model."""
+"""Builds requests for three surfaces, with the function `build_payload` alone or with the whole chat model."""
 
 import warnings
 
@@ -34,7 +34,7 @@ def endpoint(surface="vertex", model="gemini-3.8-flash", endpoint_id=None, base_
 
 
 def build(messages, surface="vertex", model="gemini-3.8-flash", *, stream=False, strict=False, at=None, **options):
-    """Return the request for `messages`, built by the pure code."""
+    """Return the request for `messages`, as `build_payload` builds it. This needs no chat model."""
     place = at or endpoint(surface, model)
     return build_payload(messages, options, place, stream=stream, strict=strict)
 

@@ -1,7 +1,7 @@
 """The fenced blocks of a documentation page, and the tabs that they are in.
 
-A page shows the construction of its model in tabs, one for each place that a model can come from. The rest of the page
-uses `model`, so it is the same for every tab.
+A page shows in tabs how its model is constructed. Each tab connects the model to another server. The rest of the page
+uses the variable `model`, so it is the same for every tab.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Reads what packages on PyPI publish about Gemini models.
 
-The packages are not imported, and their dependencies are not installed: the functions parse files of a folder into which
-`uv pip install --no-deps --target` has put them. So each package can be the newest one, although together they allow no
-common versions of langchain-core and google-genai.
+`uv pip install --no-deps --target` puts the packages into a folder, and the functions parse their files. The packages
+are not imported, and their dependencies are not installed. So the newest version of every package can be read, although
+the packages require different versions of langchain-core and google-genai.
 """
 
 import ast

@@ -9,9 +9,10 @@ THREADS = 8
 
 
 def work(model, start, seconds, results):
-    """Wait at the barrier `start`, then call `model` in threads. Put the numbers of answers and of failures.
+    """Wait at the barrier `start`, then call `model` in threads for so many seconds.
 
-    One call comes before the barrier, because the first call of a process imports libraries.
+    One call comes before the barrier, because the first call of a process imports libraries. Put the numbers of answers
+    and of failures into the queue `results`.
     """
     _is_answered(model)
     start.wait()

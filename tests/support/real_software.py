@@ -70,11 +70,13 @@ def running(command, *, ready, seconds=90, env=None, cwd=None, log=None):
 
     Args:
         command: The program and its arguments.
-        ready: What says that it is ready: a URL that answers, a port of loopback that accepts, or a function.
-        seconds: The time that it has to get ready.
+        ready: How to check that the program is ready: a URL that answers, a port of loopback that accepts
+            connections, or a function that returns true.
+        seconds: The maximum time until the program is ready.
         env: Environment variables, beside those of this process.
         cwd: The folder to run in.
-        log: The file for what it prints. Without it, the output is lost if the program gets ready.
+        log: The file for the output of the program. Without a file, the output is shown only if the program does not
+            get ready.
     """
     with log.open("w+") if log else tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(

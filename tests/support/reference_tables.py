@@ -244,7 +244,7 @@ GROUPS = {
     ),
     "Facts about models": ("catalog",),
 }  # fmt: skip
-#: Maps the name of a type to its description on the page. Types that are a list of words are left out.
+#: Maps the name of a type to its description on the page. A `Literal` needs no entry: the page shows its values.
 _TYPES = {
     "ApiKey": "`str` or `SecretStr` or function",
     "Stop": "`str` or `list[str]`",
@@ -405,7 +405,7 @@ def read_annotations(model):
 
 
 def show_type(annotation):
-    """Return the type of an argument without `None`. The column with the default shows it."""
+    """Return the type of an argument as text. `None` is left out, because the column with the default shows it."""
     if isinstance(annotation, ast.BinOp):
         shown = [show_type(one) for one in (annotation.left, annotation.right) if ast.unparse(one) != "None"]
         return " or ".join(shown)
@@ -459,7 +459,7 @@ def _cell(family, key, show):
 
 
 def _marks(fact):
-    """Return the numbers of the sources of a fact as links. The last one has the grade."""
+    """Return the numbers of the sources of a fact as links. The grade follows, unless it is `documented`."""
     grade = "" if fact.grade == "documented" else f" {fact.grade}"
     return f"<sup>{', '.join(f'[{NUMBERS[source]}]' for source in fact.sources)}{grade}</sup>"
 
@@ -469,7 +469,7 @@ def _yes_or_no(flag):
 
 
 def _end(family, surface, key):
-    """Return when the service ends on a surface, and which model follows; nothing if no end is known."""
+    """Return when the service ends on a surface, and which model follows. If no end is known, return `""`."""
     end = getattr(family, key)
     if end is None:
         return ""
@@ -559,7 +559,10 @@ def _show_types(types):
 
 
 def landing(name, surface):
-    """Return where the parameter is in a request to `surface`."""
+    """Return which keys and headers of a request to `surface` the parameter sets.
+
+    If it sets none, return what happens instead, such as `left out`.
+    """
     beside = _BESIDE.get(name, {})
     bare = build(HI, surface, TAKES_ALL, **beside)
     full = build(HI, surface, TAKES_ALL, **{**beside, name: SAMPLES[name]})

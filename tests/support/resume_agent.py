@@ -1,4 +1,4 @@
-"""Program for `test_agents`: start the agent and exit before its first result, or continue it from there."""
+"""Program for `test_agents`: start an agent and exit before its first tool runs, or continue the agent."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ def main():
     with SqliteSaver.from_conn_string(database) as saver:
         if action == "start":
             _, agent = build(surface, SCRIPT[:1], saver)
-            # The checkpoint with the call is saved before the tool runs. The tool then ends the process.
+            # The agent saves the checkpoint with the call, and stops before the tool runs. Then the process ends.
             for _ in agent.stream(
                 {"messages": [("user", "Weather?")]}, CONFIG, stream_mode="updates", interrupt_before=["tools"]
             ):

@@ -1,7 +1,8 @@
-"""Checks whether values of a compiled schema satisfy the original, or whether a listed loss explains the difference.
+"""Checks whether values of a compiled schema satisfy the original schema, or whether a listed loss explains why not.
 
-A validator of JSON Schema finds the failures. A loss explains a failure if it is listed for the failing keyword or for
-a place above it, references included. The failure of a union is explained if one of its branches is.
+A validator of JSON Schema finds the failures. A loss explains a failure if it is listed for the failing keyword, or for
+a schema that contains the keyword, directly or through a reference. If no branch of a union fits, the losses have to
+explain the failures of only one branch.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _has_format(value: str | float, name: str) -> bool:
 
 
 def find_unexplained(original: Any, compiled: Any, losses: list[Any], samples: list[Any] | None = None) -> list[str]:
-    """Return the failures of samples of `compiled` in `original` that no loss explains."""
+    """Check samples of `compiled` against `original`, and return the failures that no loss explains."""
     judge = Judge(original, {find_covered(loss) for loss in losses})
     found = build_samples(compiled) if samples is None else samples
     return [text for sample in found for text in judge.find_unexplained(sample)]
@@ -92,7 +93,7 @@ class Judge:
         ]
 
     def is_explained(self, error: Any) -> bool:
-        """Whether a loss is listed for the failing keyword, a place above it, or a failing branch of a union."""
+        """Whether a loss explains the failure, by the rules in the docstring of this module."""
         steps = tuple(error.absolute_schema_path)
         key = (id(error.schema), *steps)
         if key not in self.verdicts:
@@ -111,7 +112,7 @@ class Judge:
         return any(all(explained) for explained in branches.values())
 
     def find_unevaluated(self, error: Any) -> Iterator[Any]:
-        """Return the failures inside unevaluated properties. The validator only names the properties."""
+        """Return the failures inside unevaluated properties. The validator reports only the names of the properties."""
         for name, value in error.instance.items():
             if repr(name) in error.message:
                 for inner in self.validator.evolve(schema=error.validator_value).iter_errors(value):
@@ -119,7 +120,7 @@ class Judge:
                     yield inner
 
     def find_places(self, steps: tuple[Any, ...], schema: Any) -> set[str]:
-        """Return the pointers from the top to a failing keyword of `schema`, through references."""
+        """Return the pointers of a failing keyword of `schema`, and of all schemas and references that contain it."""
         chains = self._follow([("",)], [self.root])
         for step in steps[:-1]:
             opened = [
@@ -133,9 +134,9 @@ class Judge:
         return {place for chain in ends for place in chain}
 
     def _follow(self, chains: list[tuple[str, ...]], values: list[Any]) -> list[tuple[tuple[str, ...], Any]]:
-        """Return the chains, and the chains that continue them through references.
+        """Return the chains, and for each chain that ends at a reference also the chain that follows the reference.
 
-        A definition may occur in a chain several times.
+        A chain has the pointers from the top of the schema to a value. A definition may occur in it several times.
         """
         found = list(zip(chains, values, strict=True))
         for chain, value in found:
@@ -148,7 +149,10 @@ class Judge:
 
 
 def _follows(error: Any, errors: list[Any]) -> bool:
-    """Whether properties or items are unevaluated only because another keyword fails, which is checked itself."""
+    """Whether properties or items are unevaluated only because another keyword fails.
+
+    The failure of the other keyword is in `errors` too, so this error adds nothing.
+    """
     where = list(error.absolute_path)
     return str(error.validator).startswith("unevaluated") and any(
         list(other.absolute_path)[: len(where)] == where and other.validator != error.validator for other in errors

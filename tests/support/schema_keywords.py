@@ -1,4 +1,4 @@
-"""Examples of every keyword of JSON Schema, and the page that shows what they compile to and what they lose.
+"""Examples of every keyword of JSON Schema, and the page that shows their compiled schemas and losses.
 
 Run `python tests/support/schema_keywords.py` to write `docs/reference/schema-keywords.md`. A test compiles every
 example, so the page shows what the compiler does.
@@ -175,7 +175,7 @@ def compile_row(row: Row) -> tuple[Any, tuple[str, ...]]:
 
 
 def find_drafts() -> dict[str, list[str]]:
-    """Return each keyword of the drafts' meta-schemas with the drafts that know it."""
+    """Return each keyword of the drafts' meta-schemas with the drafts that contain it."""
     found: dict[str, list[str]] = {}
     for uri in REGISTRY:
         draft = next((name for name in DRAFTS if f"draft/{name}/" in uri or f"draft-0{name}/" in uri), None)

@@ -1,6 +1,7 @@
 """Builds sample values of a compiled schema: bounds, enum values, each branch, with and without optional properties.
 
-Properties that the schema does not name occur only if it names none, because the model is offered no others.
+The model knows only the properties that the schema names. So samples have other properties only if the schema names no
+properties, or if it has `additionalProperties`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def refuse(schema: Any, *, response: bool = False, depth: int = 1) -> str:
 
 
 def refuse_values(schema: dict[str, Any]) -> str:
-    """Return why Gemini would refuse the enum or format of a place."""
+    """Return the keywords of `schema` whose values Gemini would refuse. Inner schemas are not checked."""
     texts = schema.get("enum", ["x"])
     counts = [value for key, value in schema.items() if key.startswith(("minItems", "maxI", "minL", "maxL"))]
     bounds = [schema[key] for key in ("minimum", "maximum") if key in schema]

@@ -1,6 +1,6 @@
-"""Program that makes spans with both instrumentations and prints them as JSON.
+"""Program that records spans with two libraries, OpenLLMetry and OpenInference, and prints the spans as JSON.
 
-It is a separate program, because one of the instrumentations cannot be removed from a process.
+It is a separate program, because one of these libraries cannot be switched off again in a process.
 """
 
 import io
@@ -34,7 +34,10 @@ SCRIPT = [Reply(calls=[Call("get_weather", {"city": "Paris"})], usage=USAGE), Re
 
 
 def read_page(language):
-    """Return the names that the page's blocks define. The block marked `py` instruments its process for good."""
+    """Run the page's code blocks in `language`, and return the names that they define.
+
+    The block in `py` instruments the process. This cannot be undone.
+    """
     namespace = {"__name__": "docs"}
     for block in read_blocks(PAGE):
         if block.language in language.split("|") and block.tab in (None, OFFLINE):

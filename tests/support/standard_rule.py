@@ -1,4 +1,4 @@
-"""A function of the request that lets the fake endpoint pass langchain-tests: it calls tools and obeys schemas."""
+"""A function that answers for the fake endpoint in langchain-tests. It calls tools, and its JSON fits the schema."""
 
 import json
 import re

@@ -16,7 +16,7 @@ class TokenServer(ThreadingHTTPServer):
         context: A TLS context; without one, the server speaks plain HTTP.
         refusing: Whether it answers with an error that repeats the request.
         page: Status and HTML text to answer with, or `None`.
-        stall: Where an answer never ends: `silence` sends nothing, `headers` and `body` send single bytes.
+        stall: Makes answers endless. `silence` sends nothing, `headers` and `body` send that part byte by byte.
         seconds: Time before each answer to a POST.
         forms: The form fields of each POST.
         paths, headers: Path and headers of each request.

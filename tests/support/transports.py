@@ -1,6 +1,6 @@
 """Parameters for tests whose async calls go over httpx, and also over aiohttp where it is installed.
 
-The fixture `async_transport` of `tests/conftest.py` chooses. Without these parameters it chooses httpx.
+The fixture `async_transport` of `tests/conftest.py` chooses the library. Without these parameters, it chooses httpx.
 """
 
 from importlib.util import find_spec

@@ -236,7 +236,7 @@ def read_message(events):
 
 
 def judge_stream(drawn, found):
-    """Assert the rule, and return the name of the outcome."""
+    """Assert that the result `found` follows the rule for this stream, and return the name of the outcome."""
     if isinstance(found, Exception):
         return type(found).__name__
     meant = [(call.name, call.args) for call in drawn.calls]

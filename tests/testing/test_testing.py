@@ -1,4 +1,4 @@
-"""`FakeGemini` from the user's side: scripts, functions, both clients, HTTP, and recorded requests."""
+"""`FakeGemini` from the user's side: scripts, functions, sync and async clients, HTTP, and recorded requests."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_valid_tokens_are_the_only_ones_accepted() -> None:
 
 
 def test_quota_refuses_further_requests_of_the_same_minute() -> None:
-    """Each model has its own quota. A refusal contains quota and wait, uses up no reply, and is not counted."""
+    """Each model has its own quota. The 429 names quota and wait, uses up no reply, and does not count as a request."""
     now = [0.0]
     fake = FakeGemini(["one", "two", "three", "four"], requests_per_minute=2)
     fake._quota = MinuteQuota(lambda: now[0])
@@ -218,7 +218,7 @@ def test_another_conversation_gets_other_ids() -> None:
 
 
 def test_usage_counts_thoughts_as_each_surface_does() -> None:
-    """Thoughts are in the total only, itemised, or a part of the completion."""
+    """AI Studio counts thoughts in the total only. Vertex AI also lists them. Other servers count them as output."""
     reply = Reply("Hi", usage=Usage(10, 5, thoughts=7, cached=3))
     usages = {surface: post(FakeGemini(reply, surface=surface)).json()["usage"] for surface in SURFACES}
     common = {"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 3}, "total_tokens": 22}
@@ -285,7 +285,7 @@ def test_the_openai_sdk_reads_whole_and_streamed_replies(surface: Any) -> None:
 
 
 def test_openai_sdk_does_not_parse_googles_error_list() -> None:
-    """Google's error is a list, so `ChatOpenAI` gets no code. With late versions of openai 3, it also gets no text."""
+    """Google's error is a list, so the SDK finds no code in it. Later versions of openai 3 find no text either."""
     client = sdk(FakeGemini([Fault.context_overflow()]))
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="gemini-3.8-flash", messages=USER)

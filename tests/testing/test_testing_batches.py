@@ -1,4 +1,4 @@
-"""Batches and files of the fake, used as Google documents: files by google-genai, batches by the openai SDK."""
+"""Batches and files of the fake. As Google documents it, google-genai handles files, and the openai SDK batches."""
 
 from __future__ import annotations
 

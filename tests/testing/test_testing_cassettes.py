@@ -145,7 +145,7 @@ def test_replay_does_not_wait_for_the_time_that_a_429_names(path, no_waits):
 
 @both_transports
 async def test_exchange_over_a_socket_is_recorded(path, async_transport):
-    """Over HTTP, async calls go over httpx or aiohttp."""
+    """The requests go to a real server on loopback. Async calls use httpx or aiohttp."""
     fake = FakeGemini(lambda request: f"You said {request.prompt}.")
     with fake.serve() as url, record(path):
         model = ChatGeminiCompat(model=MODEL, **fake.connection(url))
@@ -240,7 +240,7 @@ def test_compressed_reply_is_written_as_text(path):
 
 
 def read_to_the_end(connection):
-    """Wait until the client has left."""
+    """Read until the client closes the connection."""
     while connection.recv(65536):
         pass
 
@@ -323,7 +323,7 @@ def test_refused_key_is_replayed(path):
 
 
 def test_replay_looks_up_no_credentials(path, monkeypatch):
-    """On Vertex AI, the program passes its project or nothing. google-auth is not called."""
+    """On Vertex AI, a replay works with another project and without a project. It does not call google-auth."""
     fake = FakeGemini(["Hello.", "Hello."], surface="vertex")
     with record(path):
         fake.chat_model().invoke("Hi")
@@ -344,7 +344,7 @@ def test_embeddings_are_replayed(path):
 
 
 def leaky_server():
-    """Return answers that repeat all canaries: in an error, in its headers, in a stream and in a reply."""
+    """Return answers that repeat the secrets in `CANARIES`: in an error, in its headers, in a stream and in a reply."""
     told = " ".join(CANARIES.values())
     error = {"error": {"code": 503, "message": told, "status": "UNAVAILABLE", "metadata": {"user_id": "user_1234567"}}}
     headers = {
@@ -428,7 +428,7 @@ SPLIT = {
 
 
 def joined_texts(path):
-    """Return the texts of a recorded stream, joined by the path that leads to them."""
+    """Return the texts of a recorded stream. Texts with the same path in their events are joined."""
     response = interactions(path)[0]["response"]
     texts = {}
 
@@ -484,7 +484,7 @@ WORDS = {
 
 
 def test_headers_that_are_ordinary_words_change_no_body(path):
-    """A value without the name or the form of a secret may be a word of the conversation."""
+    """A header value that does not look like a secret may be a word of the conversation. So bodies keep this word."""
     prompt = f"You are an assistant. {' '.join(WORDS.values())}"
     with record(path):
         served(completion(prompt), default_headers=WORDS, default_query={"mode": "assistant"}).invoke(prompt)

@@ -81,7 +81,7 @@ def test_every_fault_answers_and_the_next_reply_is_good(name: str, surface: Any,
     ],
 )
 def test_errors_have_googles_status_and_text(fault: Fault, surface: str, status: int, word: str, text: str) -> None:
-    """On both surfaces the body is a list with one object."""
+    """On AI Studio and on Vertex AI, the body is a list with one object."""
     response = send(fault, surface)
     error = error_of(response)
     assert (response.status_code, error["code"], error["status"]) == (status, status, word)
@@ -156,7 +156,7 @@ def test_cut_stream_has_no_ending() -> None:
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_dropped_connection_breaks_in_process(surface: Any, stream: bool) -> None:
-    """After some bytes, the client raises its own error."""
+    """The client receives some bytes, and then raises the usual exception of the HTTP library."""
     fake = FakeGemini([Fault.dropped_connection("Once ")], surface=surface)
     url = f"{fake.connection()['base_url']}/chat/completions"
     got: list[bytes] = []

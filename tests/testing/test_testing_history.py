@@ -39,7 +39,7 @@ def test_order_of_turns_and_results_of_calls_are_checked(rules: list[str], words
 
 
 def test_parallel_calls_come_before_all_results() -> None:
-    """A call after a result starts a new step, so this call would need a signature."""
+    """A call after a result starts a new step. The fake refuses it: the first call of a step needs a signature."""
     messages = two_steps()
     one, two = ({"role": "assistant", "tool_calls": [call]} for call in messages[1]["tool_calls"])
     rules, _ = refusals("ai_studio", body_for("ai_studio", [USER, one, messages[2], two, messages[3]]))
@@ -74,7 +74,7 @@ def test_an_empty_tool_result_is_refused() -> None:
 
 
 def test_a_result_names_its_function() -> None:
-    """AI Studio requires the name. On both surfaces it is the name of the function and not the id."""
+    """AI Studio requires the name. On AI Studio and Vertex AI, it must be the name of the function and not the id."""
     for surface, missing in (("ai_studio", ["result-name"]), ("vertex", [])):
         messages = history(surface)
         messages[2]["name"] = messages[2]["tool_call_id"]
@@ -120,7 +120,7 @@ def test_calls_of_the_history_have_an_id_and_a_name() -> None:
     ],
 )
 def test_two_models_take_no_text_beside_calls_on_vertex(surface: str, model: str, refused: bool) -> None:
-    """Google's error text gives no reason, so the hint gives it."""
+    """Google's error text gives no reason. The hint of the fake adds the reason."""
     messages = history(surface, model=model)
     messages[1]["content"] = "Let me look."
     rules, message = refusals(surface, body_for(surface, messages, model=model))
@@ -129,7 +129,7 @@ def test_two_models_take_no_text_beside_calls_on_vertex(surface: str, model: str
 
 
 def test_gs_urls_are_for_vertex() -> None:
-    """Vertex AI takes both forms of `image_url`. AI Studio cannot read the bucket."""
+    """Vertex AI accepts `image_url` as an object or as a string. AI Studio cannot read the bucket."""
     plain = {"type": "image_url", "image_url": "gs://bucket/cat.jpg"}
     for part in (image("gs://bucket/cat.jpg"), plain):
         messages = [{"role": "user", "content": [part]}]
@@ -170,7 +170,7 @@ NOT_READ = [
     ],
 )
 def test_file_of_an_unlisted_type_is_refused(surface: str, mime_type: str, refusing: set[str]) -> None:
-    """In each part that can carry a type. A model other than Gemini, and an image by URL, are not checked."""
+    """Every part with a MIME type is checked. An image URL has no type. Models other than Gemini are not checked."""
     parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,AA=="}}]
     if surface == "vertex":
         url = "https://example.com/a"

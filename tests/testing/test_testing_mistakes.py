@@ -14,7 +14,7 @@ SURFACES = ("ai_studio", "vertex", "openai_compatible")
 
 
 async def test_request_after_the_end_of_the_script_fails_the_test() -> None:
-    """The error is not retried, with each method of the model."""
+    """No method of the model retries after the error."""
     fake = FakeGemini(["one"])
     model = fake.chat_model(max_retries=2)
     model.invoke("Hi")

@@ -91,7 +91,7 @@ def test_thoughts_need_thinking(surface: str) -> None:
     ],
 )
 def test_penalties_are_refused_by_model(model: str, taken: bool, key: str) -> None:
-    """On AI Studio the keys are unknown."""
+    """Vertex AI accepts penalties for some models. AI Studio refuses the keys for every model, as unknown fields."""
     text = "Penalty is not enabled for this model"
     assert asked("vertex", model, **{key: 0.5}) == (([], "") if taken else (["penalty"], text))
     assert asked("ai_studio", model, **{key: 0.5})[0][0] == "unknown-field"
@@ -204,7 +204,7 @@ def test_vertex_says_how_a_model_s_name_must_look() -> None:
     ],
 )
 def test_vertex_does_not_find_a_model_in_other_locations(model: str, places: set[str]) -> None:
-    """A model whose locations no source has is found everywhere."""
+    """If no source lists the locations of a model, the fake finds the model in every location."""
     fake = FakeGemini(surface="vertex")
     for place in ("global", "us", "eu", "us-central1"):
         url = f"https://gemini.invalid/v1/projects/p/locations/{place}/endpoints/openapi/chat/completions"
@@ -224,7 +224,7 @@ def test_package_raises_the_error_of_a_location_with_a_remedy() -> None:
 
 
 def test_vertex_reads_google_s_fields_at_the_root_too() -> None:
-    """A live test of October 2026 switched thinking off in this way."""
+    """In a live test of October 2026, `google.thinking_config` at the root of the body switched thinking off."""
     config = {"thinking_config": {"thinking_level": "minimal"}}
     assert asked("vertex", "gemini-3.8-flash", google=config)[0] == ["thinking-level"]
     assert asked("vertex", "gemini-3.6-flash", google=config) == ([], "")

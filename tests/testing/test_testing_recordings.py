@@ -37,7 +37,7 @@ def test_streamed_arguments_are_shaped_as_vertex_sends_them() -> None:
 
 
 def test_thoughts_are_shaped_as_ai_studio_sends_them() -> None:
-    """The opening tag is in the first flagged frame, the closing tag before the first text of the answer."""
+    """The opening tag is in the first frame of the thoughts. The closing tag is before the first text of the answer."""
     real = frames_of(recorded("ais-10-2.5flash-include_thoughts-stream"))
     reply = Reply("Hello!", "one two three four five six seven eight nine")
     ours = stream("ai_studio", reply, model="gemini-2.5-flash", **THOUGHTS)

@@ -166,7 +166,7 @@ def test_whole_message_has_signature_and_thought_flag_together() -> None:
 
 
 def test_signature_in_another_namespace_is_accepted() -> None:
-    """A gateway's key `vertex` comes back as it was sent."""
+    """A gateway may use the key `vertex` instead of `google`. The fake accepts a signature under this key."""
     messages = history("vertex", style=Style(signature="other_namespace"))
     assert "vertex" in messages[1]["tool_calls"][0]["extra_content"]
     assert refusals("vertex", body_for("vertex", messages)) == ([], "")

@@ -146,7 +146,7 @@ def test_names() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_args(surface: str, args: Any, expected: list[str]) -> None:
-    """Arguments are whole, in pieces, after `{}`, with unescaped line breaks, or those of all calls in one."""
+    """Arguments are whole, in pieces, after `{}`, with unescaped line breaks, or all together in one entry."""
     found = entries(surface, Style(args=args, cut_every=6), Call("f", {"a": "x\ny"}), Call("g", {"b": 1}))
     assert [entry["function"]["arguments"] for entry in found] == expected
 
@@ -202,7 +202,7 @@ def test_given_finish_reason_is_used() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_signature(surface: str, signature: Any, where: list[str]) -> None:
-    """The signature is on the first call, in an entry or frame without function, under another name, or missing."""
+    """The signature is on the first call, in an entry without a function, on the delta, under `vertex`, or missing."""
 
     def place(delta: dict[str, Any]) -> str:
         entry = delta.get("tool_calls", [{}])[0]

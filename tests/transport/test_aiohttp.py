@@ -116,7 +116,7 @@ async def test_silent_tls_handshake_exceeds_a_limit(limit):
 
 
 async def test_first_byte_limit_does_not_limit_the_silence_between_chunks():
-    """The read timeout of aiohttp would, since it cannot be changed after the request is sent."""
+    """The read timeout of aiohttp cannot be changed after the request is sent, so it would also limit the silence."""
 
     def answer(connection):
         connection.sendall(STREAM + chunk())
@@ -184,7 +184,7 @@ async def test_cancellation_by_the_caller_is_not_swallowed(answer, cancelled_at)
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Tasks count their cancellations since Python 3.11")
 async def test_expired_limit_leaves_the_task_as_it_was():
-    """The task can use `asyncio.timeout`, and a limit of the caller ends a call as before."""
+    """After an expired limit, the task is not marked as cancelled, and `asyncio.timeout` still ends a call."""
     with raw_server.start(stop_in_mid_stream) as (place, _):
         async with openai.DefaultAioHttpClient() as client:
             with pytest.raises(errors.RequestTimeoutError):
@@ -313,7 +313,7 @@ REPLY = json.dumps(completion("Hello.")).encode()
 
 
 def default(place, **options):
-    """Return a model with clients of the package."""
+    """Return a model with the clients that the package builds."""
     return ChatGeminiCompat(model="m", base_url=f"http://{place}/v1", api_key=SECRET, max_retries=0, **options)
 
 
@@ -437,7 +437,7 @@ else:
 @over_aiohttp
 @pytest.mark.parametrize("end", ["run", "close", "leave open"])
 async def test_end_of_a_program_is_silent(end):
-    """Otherwise, aiohttp logs "Unclosed client session". And openai is not imported before an error."""
+    """The library aiohttp does not log "Unclosed client session". Calls without an error do not import openai."""
 
     def serve(connection):
         with connection.makefile("rb") as file:

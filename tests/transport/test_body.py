@@ -150,7 +150,10 @@ async def test_reply_is_read_compressed_or_already_read_by_a_hook(run, coding, i
 
 
 def test_object_that_is_known_to_be_plain_is_not_searched_and_copies_are_dicts():
-    """Compiled schemas are searched once. A copy, which `preview()` returns, can be changed and is searched."""
+    """A `PlainObject` is not searched for values that JSON does not have. Compiled schemas are such objects.
+
+    `preview()` returns copies of them. These copies are dicts that can be changed, so they are searched.
+    """
     known = PlainObject(when={"date": date(2026, 1, 1)})
     assert is_plain({"tools": [known, 1]})
     assert encode_body({"tools": [PlainObject(a=[1, 2.5, None])]}) == b'{"tools":[{"a":[1,2.5,null]}]}'
@@ -163,7 +166,7 @@ def test_object_that_is_known_to_be_plain_is_not_searched_and_copies_are_dicts()
 
 
 def test_compiled_schemas_are_known_to_be_plain():
-    """Unless they hold a number that the two encoders write differently, such as 1e-07."""
+    """The exception is a schema with a number that the two encoders write differently, such as 1e-07."""
     found = [compile_parameters({"properties": {"a": {"minimum": low}}, "type": "object"})[0] for low in (0.5, 1e-7)]
     assert [type(parameters) is PlainObject for parameters in found] == [True, False]
     for parameters in found:

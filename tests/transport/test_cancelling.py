@@ -36,14 +36,14 @@ def build(server, **kwargs):
 
 
 def delay_of(server, left_at):
-    """Return the seconds from leaving to the end of the newest request's connection."""
+    """Return the seconds from `left_at` until the client closed the connection of the newest request."""
     ended_at = server.requests.get(timeout=SECONDS_FOR_A_REQUEST).hung_up_at(PATIENCE)
     assert server.requests.empty()
     return PATIENCE if ended_at is None else ended_at - left_at
 
 
 def check(measure):
-    """Assert that the best of a few medians is below the limit."""
+    """Measure a few medians, and assert that the smallest one is below `LIMIT`."""
     medians = []
     while len(medians) < ROUNDS and min(medians, default=PATIENCE) >= LIMIT:
         medians.append(statistics.median(measure() for _ in range(MEASUREMENTS)))
@@ -199,7 +199,7 @@ async def test_wait_for_around_a_call_closes_its_connection():
 
 @both_transports
 async def test_cancelled_wait_between_tries_ends_at_once_without_another_request():
-    """The connection is already back in the pool."""
+    """During the wait, the connection is back in the pool. So the cancellation does not close it."""
     with start("busy") as server:
         chat = build(server, max_retries=2)
 

@@ -53,7 +53,7 @@ def send_1xx(connection):
 
 
 def read_slowly(connection):
-    """Send nothing."""
+    """Neither read nor send anything, like a server that is slow to read the request."""
     time.sleep(100)
 
 

@@ -67,7 +67,7 @@ def test_compressed_reply_is_read(encoding, pack):
 
 
 def test_several_gzip_members_are_one_reply():
-    """RFC 1952 allows several members, and log-structured gateways send them."""
+    """RFC 1952 allows several members, and some gateways send them."""
     body = gzip.compress(WHOLE[:50]) + gzip.compress(b"") + gzip.compress(WHOLE[50:])
     assert build(lazily(body, "gzip")).invoke("hi").text == "Hello."
 

@@ -64,7 +64,7 @@ class Row:
 
     @property
     def body(self):
-        """Return the body in its shape."""
+        """Return the body that the server sends: plain text, or JSON in the shape of the row."""
         if self.shape in ("html", "text", "empty"):
             return self.message
         error = {"code": self.code or self.http, "message": self.message, "status": self.status or WORDS[self.http]}

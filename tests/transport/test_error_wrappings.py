@@ -442,7 +442,7 @@ NAMES = ("error", "Error", "exception", "response.failed", "upstream_error", "se
 
 
 class Pieces(http.SyncByteStream):
-    """A body in pieces."""
+    """A response body that arrives in the given pieces."""
 
     def __init__(self, pieces):
         self.pieces = pieces
@@ -452,7 +452,7 @@ class Pieces(http.SyncByteStream):
 
 
 def cut_at(data, size):
-    """Return the bytes in pieces."""
+    """Return the bytes in pieces of `size` bytes."""
     return [data[place : place + size] for place in range(0, len(data), size)]
 
 
@@ -605,7 +605,7 @@ def wired(answer):
     ids=str,
 )  # fmt: skip
 def test_error_between_chunks_is_raised(event):
-    """The error has neither `error` nor choices. The streamed text must not look like the whole answer."""
+    """The object has neither `error` nor `choices`. If it were skipped, the text would look like the whole answer."""
     assert is_error_body(event)
     chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
     with pytest.raises(errors.ServerError, match="boom"):

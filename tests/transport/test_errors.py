@@ -117,7 +117,7 @@ IN_STREAM = {
 
 @pytest.mark.parametrize("shape", IN_STREAM)
 async def test_error_inside_a_stream_raises(shape):
-    """The error may have any shape, keeps its own status, and is raised after the text before it was delivered."""
+    """The error may have any shape, and keeps its own status. First, the caller gets the text that came before it."""
     body = "data: " + json.dumps(chunk(content="par")) + "\n\n" + IN_STREAM[shape]
     seen = []
     with pytest.raises(errors.ServerError, match="overloaded") as caught:
@@ -210,7 +210,7 @@ async def test_network_failure_raises_a_connection_error(raised, name):
 
 
 def test_connection_that_breaks_in_the_body_raises():
-    """An error of the HTTP library does not end a stream normally."""
+    """If the HTTP library reports a broken connection, the stream must not look complete."""
 
     class Broken(http.SyncByteStream):
         def __iter__(self):
@@ -254,7 +254,7 @@ def test_call_cut_off_by_max_tokens_is_an_error():
 
 
 async def test_blocked_reply_is_a_message_with_a_refusal_block():
-    """The choice has no `message`. The result has the finish reason, Google's own word, and LangChain's refusal block."""
+    """The choice has no `message`. The result has OpenAI's and Google's finish reasons, and a refusal block."""
     blocked = {"choices": [{"index": 0, "finish_reason": "content_filter: PROHIBITED_CONTENT"}]}
     for message in (model(blocked).invoke("hi"), await model(blocked).ainvoke("hi")):
         assert message.response_metadata["finish_reason"] == "content_filter"

@@ -1,4 +1,7 @@
-"""The first error of a process imports openai: in another thread if an event loop runs, and outside of time limits."""
+"""The first error of a process imports openai.
+
+In async calls, another thread does the import. The time for the import does not count against time limits.
+"""
 
 import asyncio
 import gc
@@ -51,7 +54,7 @@ class UnfinishedImport(pending._Import):
 
 @pytest.fixture
 def unfinished(monkeypatch):
-    """The state of a process before its first error."""
+    """Simulate a process that has not imported openai yet. Return the simulated state of the import."""
     state = UnfinishedImport()
     forget_classes(monkeypatch, state)
     return state
@@ -129,7 +132,7 @@ async def fail_astream(model):
 
 
 async def fail_sync_in_loop(model):
-    """A notebook calls sync methods in the thread of its event loop."""
+    """Call a sync method in the thread of a running event loop, as notebooks do."""
     model.invoke("hi")
 
 
@@ -229,7 +232,7 @@ async def test_error_of_an_api_key_function_keeps_its_class(unfinished):
 
 @pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop])
 def test_error_about_the_request_does_not_import_openai(work, unfinished):
-    """No request is sent, so neither retries nor the rate gate need the classes."""
+    """No request is sent. So neither retries nor the rate gate need the error classes, which need openai."""
     model = build().bind(extra_body={"x": object()})
     error = catch(work, model, errors.UnsupportedParameterError)
     assert (error.tries, unfinished.threads) == (1, [])
@@ -243,7 +246,7 @@ def test_first_error_keeps_the_partial_text_and_the_cause(unfinished):
 
 
 def find_placeholders(error):
-    """Return the placeholders among an error and all its causes and contexts."""
+    """Return each `PendingError` among an error and all its causes and contexts."""
     seen, found = [error], []
     while seen:
         one = seen.pop()
@@ -256,7 +259,7 @@ def find_placeholders(error):
 @pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop, fail_stream_in_loop])
 @pytest.mark.parametrize("name", ["400", "no answer in time"])
 def test_placeholder_is_not_the_context_of_its_error(work, name, unfinished):
-    """The placeholder keeps the request, and tools that report errors show the contexts of an error."""
+    """A placeholder is a `PendingError`. It keeps the request, and tools that report errors show their contexts."""
     answer, expected = WHOLE[name]
     error = catch(work, build(answer), expected)
     assert unfinished.threads
@@ -472,7 +475,7 @@ def test_token_thread_does_not_import_openai(options, text, fail, unfinished):
 @pytest.mark.parametrize("is_imported", [False, True], ids=["first error", "later error"])
 @pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop])
 def test_retryable_error_of_an_api_key_function_is_retried(work, is_imported, unfinished):
-    """Such an error has no class of openai, so retries of it do not wait for the import."""
+    """A plain `GeminiCompatError` has no base class of openai, so its retries do not wait for the import."""
     calls = []
 
     def read_key():
@@ -487,7 +490,7 @@ def test_retryable_error_of_an_api_key_function_is_retried(work, is_imported, un
 
 
 def test_retry_follows_the_first_error(unfinished):
-    """The classes decide about retries, so they are imported before that."""
+    """The class of the error decides about the retry. So the import of openai comes first."""
     wire = Wire(reply({"error": {"code": 503, "message": "No.", "status": "UNAVAILABLE"}}, 503), completion("Hello."))
     model = build(max_retries=1, **wire.clients)
     assert asyncio.run(model.ainvoke("hi")).text == "Hello."
@@ -532,7 +535,7 @@ def test_import_does_not_count_against_the_time_of_embeddings(unfinished):
 
 
 def test_expired_limit_is_decided_before_the_import(monkeypatch):
-    """The limit `total` expires while openai is imported, and still the error names the limit that expired before."""
+    """The limit `first_byte` expires first, and `total` expires during the import. The error names `first_byte`."""
 
     class Slow(UnfinishedImport):
         def run(self):
@@ -583,7 +586,7 @@ def test_import_without_a_free_thread_happens_at_once(unfinished, monkeypatch):
 
 
 def test_error_in_a_finally_block_of_a_closed_stream_is_complete(unfinished):
-    """Closing a generator may await the import."""
+    """A `finally` block may await the import of openai while its generator is closed."""
 
     async def stream(model):
         try:

@@ -48,7 +48,7 @@ BREAKS = [
 
 @pytest.mark.parametrize(("way", "timeout", "kind"), BREAKS)
 def test_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
-    """Other streams of the same connection go on, from threads. Field case E8."""
+    """Other threads read other streams of the same connection. These streams go on. Field case E8."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(4) as pool:
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
@@ -62,7 +62,7 @@ def test_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout
 
 @pytest.mark.parametrize(("way", "timeout", "kind"), BREAKS)
 async def test_async_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
-    """Other streams of the same connection go on, on one event loop. Field case E8."""
+    """Other streams of the same connection and the same event loop go on. Field case E8."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     async with http.AsyncClient(http2=True, verify=place[1]) as client:
         assert (await build(place, "answer", http_async_client=client).ainvoke("hi")).text == "Hello."

@@ -1,4 +1,4 @@
-"""The HTTP library and the clients' defaults are those of the installed openai SDK, which is not imported for them."""
+"""The HTTP library and the clients' defaults match the installed openai SDK, without an import of openai."""
 
 import subprocess
 import sys

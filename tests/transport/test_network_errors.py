@@ -146,7 +146,10 @@ def test_refused_upload_is_not_retried(fail):
 
 @over_aiohttp
 async def test_refused_upload_over_aiohttp_is_an_error(async_transport):
-    """Aiohttp does not report the progress of an upload. It reads the 413, or the closed connection is retried."""
+    """The library aiohttp does not report the progress of an upload. It reads the 413, or sees only a closed connection.
+
+    A closed connection is retried.
+    """
     with server(answer_of("413 Content Too Large")) as (place, seen):
         model = ChatGeminiCompat(model="m", base_url=f"http://{place}/v1", api_key="secret-key-1", max_retries=1)
         with pytest.raises((errors.InvalidRequestError, errors.APIConnectionError)) as caught:
@@ -157,7 +160,7 @@ async def test_refused_upload_over_aiohttp_is_an_error(async_transport):
 
 @whole_modes
 def test_connection_closed_without_an_answer_is_retried(fail):
-    """A server closes connections when it restarts. The message has a reason, or says that there is no reason."""
+    """A server closes its connections when it restarts. The error message says that the connection was closed."""
     with server(b"") as (place, seen):
         assert "closed the connection" in str(fail(f"http://{place}/v1", tries=2))
         assert len(seen) == 2

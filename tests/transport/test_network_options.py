@@ -46,7 +46,7 @@ def foreign_timeout(*args, **kwargs):
     ],
 )
 async def test_time_limits_in_every_usual_form_are_accepted(make, limits):
-    """The forms are those of requests, httpx, openai and the standard library. A call checks each. Field case D8."""
+    """The forms are those of requests, httpx, openai and the standard library. A call uses each form. Field case D8."""
     timeout = make()
     assert resolve_timeouts(timeout) == limits
     wire = Wire(*[completion()] * 2)
@@ -110,7 +110,10 @@ def test_client_of_another_kind_is_refused(make, way):
 
 
 def use(model, name, value):
-    """Return a copy with the value, or the model after an assignment. Pydantic validates neither."""
+    """Open the transport of a copy with the value, and, if this fails, of the model after an assignment.
+
+    Pydantic validates neither copies nor assignments.
+    """
     copy = model.model_copy(update={name: value})
     setattr(model, name, value)
     try:

@@ -92,7 +92,7 @@ async def test_last_error_has_the_tokens_of_all_tries(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_empty_reply_after_tool_results_names_a_possible_cause(mode):
-    """Google's page "What's new in Gemini 3.5" says that results that do not match their calls can end so."""
+    """Google's page "What's new in Gemini 3.5" says that the reply can be empty if results do not match their calls."""
     fake = FakeGemini(lambda request: Fault.empty_reply() if request.results else "Hello.")
     call = {"id": "1", "name": "f", "args": {}}
     history = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage("b", tool_call_id="1")]
@@ -381,7 +381,7 @@ def test_gate_opens_after_a_server_error():
 
 
 async def test_error_from_the_gate_is_complete():
-    """The second caller's error has request, response, body and status of the 429, and nothing else. Field case E19."""
+    """If the gate blocks a call, the error has the request, response, body and status of the 429. Field case E19."""
     fake = FakeGemini(lambda request: Fault.rate_limit("500s"))
     model = fake.chat_model(max_retries=1, timeout={"retry_wait": 1})
     caught = [await fail(model, mode) for mode in ["invoke", *MODES]]

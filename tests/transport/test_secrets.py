@@ -50,7 +50,7 @@ TIMEOUT = {"retry_wait": 0.7}
 
 @dataclass
 class Evidence:
-    """Collected texts, each with its place."""
+    """Collected texts. The place of a text says where it was found, such as in a log."""
 
     texts: list[tuple[str, str]] = field(default_factory=list)
     assertions: set[str] = field(default_factory=set)
@@ -201,7 +201,7 @@ def call_all(chat, evidence, kind, prompts):
 
 @pytest.fixture(scope="module")
 def seen():
-    """Make all calls once; return the texts, the outcomes by kind of credential, and both servers."""
+    """Make all calls once. Return the texts, the outcomes by kind of credential, the fake and the token server."""
     evidence, outcomes = Evidence(), {}
     fake = FakeGemini(lambda request: FAULTS[request.prompt]() if request.prompt in FAULTS else "Hello!")
     with (
@@ -520,7 +520,7 @@ SENT = {
     "x-odd": "  canary-odd with space\t",
 }
 QUERY = {"key": "canary-query-0123&456", "code": "canary-code-0123456789"}
-#: The parts of the secrets above that a server may repeat.
+#: The parts of the values in `SENT` and `QUERY` that a server may repeat.
 PARTS = (
     "canary-header/0123+456789=",
     "canary-cookie-0123456789",

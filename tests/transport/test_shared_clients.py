@@ -49,7 +49,7 @@ def build(server, **options):
 
 
 def close_unused(seconds=0.0):
-    """Run the check of the deadline thread, as if `seconds` had passed."""
+    """Close unused clients, as the deadline thread would do after `seconds`."""
     shared_clients._clients.close_unused(time.monotonic() + seconds)
 
 
@@ -273,7 +273,7 @@ async def test_closed_models_leave_streams_and_other_models_alone(server, way):
 
 
 def test_stream_keeps_its_client_open_alone(server):
-    """No other model holds the client."""
+    """The client has no other user than the stream."""
     stream = build(server).stream("hi")
     first = next(stream)
     let_idle_time_pass()
@@ -325,7 +325,7 @@ async def test_async_client_is_closed_after_the_last_user_and_an_idle_time(serve
 
 
 async def test_timer_of_an_earlier_use_leaves_the_client_open(server):
-    """The timer of a loop runs on when a client is used again."""
+    """If a client is used again, the timer of its idle time still runs. The client stays open when the timer ends."""
     with build(server) as model:
         await model.ainvoke("hi")
         pool = loop_pool()
@@ -378,8 +378,8 @@ async def test_failed_first_call_keeps_neither_model_nor_prompt(server, monkeypa
 
     for number in range(5):
         await fail(number)
-    # A client could not be built in a thread. Until its next task, this thread refers to the exception, and so to the
-    # frames of the call.
+    # Building the client in another thread failed. This thread refers to the exception until its next task, and the
+    # exception refers to the frames of the call.
     for _ in range(100):
         gc.collect()
         if not any(model() for model in models):
@@ -528,7 +528,7 @@ async def test_unused_clients_are_bounded(server, monkeypatch, way):
 
 @WAYS
 async def test_unused_clients_are_bounded_after_models_that_end_together(server, monkeypatch, way):
-    """No later model asks for a new client."""
+    """The limit holds even if no later model needs a new client."""
     monkeypatch.setattr(shared_clients, "MOST_UNUSED", 3)
     models = [build(server, api_key=f"tenant-{number}") for number in range(8)]
     for model in models:
@@ -690,7 +690,7 @@ if pid:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_forked_child_has_one_client_and_leaves_the_parents_open(server):
-    """The child ends by itself, so that it runs what is run at exit."""
+    """The child process ends normally, so its exit handlers run."""
     command = [sys.executable, "-W", "error", "-W", "ignore:This process:DeprecationWarning", "-c", FORK, server.url]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert (run.stdout, run.stderr) == ("Hello. Hello.\n" * 3, "")

@@ -177,7 +177,7 @@ WHOLE = json.dumps(
 
 @contextmanager
 def abrupt_server(body, wait):
-    """Yield a server whose streams end without the last blank line, or are not streams. It delays later replies."""
+    """Yield the URL of a server that answers two requests with `body`. It waits before the second answer."""
 
     def answer(listener):
         connection, _ = listener.accept()
@@ -304,7 +304,7 @@ def test_slow_whole_reply_exceeds_the_first_byte_limit(mode):
 
 
 def test_socket_is_shut_down_without_a_free_file_descriptor(monkeypatch):
-    """A copy of the socket needs one."""
+    """A deadline shuts down a copy of the socket. Without a descriptor for the copy, the socket itself is shut down."""
     ours, theirs = socket.socketpair()
 
     def refuse(*args):

@@ -116,7 +116,7 @@ def test_openai_variables_of_the_environment_are_not_sent(monkeypatch):
 
 
 def test_own_headers_and_query_are_sent():
-    """Gateways need such headers and query parameters."""
+    """Some gateways need additional headers and query parameters."""
     wire = Wire(completion())
     model(wire, api_key="k", default_headers={"X-Team": "blue"}, default_query={"trace": "1"}).invoke("hi")
     assert wire.requests[0].headers["x-team"] == "blue"
@@ -191,7 +191,7 @@ def test_each_event_loop_has_its_own_client():
 
 
 def test_sockets_end_with_their_event_loop():
-    """Ten loops leave no socket open. A loop that is closed without a shutdown causes one warning of Python's."""
+    """Ten loops leave no socket open. If a loop is closed without a shutdown, Python issues a warning."""
     fake = FakeGemini("hi")
     with fake.serve() as url:
         chat = ChatGeminiCompat(model="gemini-3.8-flash", max_retries=0, **fake.connection(url))

@@ -27,31 +27,31 @@ class City(BaseModel):
 
 
 class ThinkingConfig(BaseModel):
-    """In the form of `google.genai.types.ThinkingConfig`."""
+    """Has the same form as `google.genai.types.ThinkingConfig`."""
 
     thinking_budget: int | None = None
 
 
 class HarmCategory(str, Enum):
-    """In the form of `google.genai.types.HarmCategory`."""
+    """Has the same form as `google.genai.types.HarmCategory`."""
 
     HARM_CATEGORY_DANGEROUS_CONTENT = "HARM_CATEGORY_DANGEROUS_CONTENT"
 
 
 class HarmBlockThreshold(str, Enum):
-    """In the form of `google.genai.types.HarmBlockThreshold`."""
+    """Has the same form as `google.genai.types.HarmBlockThreshold`."""
 
     BLOCK_NONE = "BLOCK_NONE"
 
 
 class MediaResolution(str, Enum):
-    """In the form of `google.genai.types.MediaResolution`."""
+    """Has the same form as `google.genai.types.MediaResolution`."""
 
     MEDIA_RESOLUTION_LOW = "MEDIA_RESOLUTION_LOW"
 
 
 class Modality(str, Enum):
-    """In the form of `langchain_google_genai.Modality`."""
+    """Has the same form as `langchain_google_genai.Modality`."""
 
     TEXT = "TEXT"
     IMAGE = "IMAGE"

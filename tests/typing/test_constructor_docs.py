@@ -10,7 +10,7 @@ from langchain_gemini_compat._settings import aliases
 
 @pytest.mark.parametrize("model", MODELS)
 def test_typed_constructor_has_every_name_of_every_parameter(model):
-    """LangChain's own parameters depend on its version. Those that the constructor lists exist."""
+    """LangChain's own parameters depend on its version. The test checks that those in `LANGCHAIN` exist."""
     names = read_arguments(model)
     assert len(names) == len(set(names))
     assert set(names) - LANGCHAIN.keys() == _argument_names(model) - _langchain_names(model)
@@ -32,6 +32,6 @@ def test_docstring_of_the_typed_constructor_has_the_descriptions(model):
 
 
 def test_composite_arguments_are_documented():
-    """An argument that sets several parameters has no field with a description."""
+    """An argument that sets several parameters has no field, so `COMPOSITES` contains its description."""
     assert COMPOSITES.keys() == aliases.COMPOSITES.keys()
     assert aliases.OPTION_COMPOSITES.isdisjoint(read_arguments(GeminiCompatEmbeddings))

@@ -39,12 +39,12 @@ def expect(lab: Lab, body: JsonObject, *words: str, accepted: bool) -> Observati
 
 
 def google_of(holder: JsonObject) -> JsonObject:
-    """Return `extra_content.google` of a message, a part or a call."""
+    """Return `extra_content.google` of a message, a content part or a tool call; `{}` if there is none."""
     return object_at(object_at(holder, "extra_content"), "google")
 
 
 def signature_of(holder: JsonObject) -> str:
-    """Return the thought signature of a message, a part or a call."""
+    """Return the thought signature of a message, a content part or a tool call; empty if there is none."""
     return text_at(google_of(holder), "thought_signature")
 
 

@@ -37,7 +37,7 @@ WORD = "Reply with the single word: ok"
 #: An invented key. It begins like a key of AI Studio, and the fake endpoint recognises its last four characters.
 WRONG_KEY = "AIzaSyWrongKeyOfVerify0000"
 _SECONDS = 120.0
-#: Seconds to wait before the first and the second retry. An overloaded server often answers the next request.
+#: Seconds to wait before the first and the second retry, for example if the server is overloaded.
 WAITS = (2.0, 8.0)
 _CHAT = "/chat/completions"
 #: Statuses that are caused by credentials, permissions, time limits or quotas, and not by the content of a request.
@@ -73,7 +73,7 @@ class RawReply:
 
     @property
     def choice(self) -> JsonObject:
-        """The first choice of a reply that is not a stream."""
+        """The first choice of a reply that is not a stream; `{}` if there is none."""
         choices = list_at(self.body, "choices") if isinstance(self.body, dict) else []
         return choices[0] if choices and isinstance(choices[0], dict) else {}
 
@@ -89,7 +89,7 @@ class RawReply:
 
     @property
     def usage(self) -> JsonObject:
-        """The token counts of the reply. If a stream has token counts in several events, those of the last event."""
+        """The token counts of the reply. For a stream, these are the counts of the last event that has counts."""
         if isinstance(self.body, dict):
             return object_at(self.body, "usage")
         found = [usage for event in self.events if (usage := object_at(event, "usage"))]
@@ -116,7 +116,7 @@ class RawReply:
 
     @property
     def error(self) -> str:
-        """The message of an error."""
+        """The error message in the body; empty if the body has none."""
         body = self.body[0] if isinstance(self.body, list) and self.body else self.body
         return text_at(object_at(body, "error"), "message") if isinstance(body, dict) else ""
 
@@ -182,7 +182,7 @@ class Lab:
         return {"model": self.model, "messages": [{"role": "user", "content": content}], **keys}
 
     def google(self, **keys: JsonValue) -> JsonObject:
-        """Return a request with Google's own keys in `extra_body.google`. Both surfaces read these keys there."""
+        """Return a request with `keys` in `extra_body.google`, where Vertex AI and AI Studio read Google's own keys."""
         return self.body(extra_body={"google": keys})
 
     def send(self, body: JsonObject, path: str = _CHAT, *, verdicts: Sequence[int] = ()) -> RawReply:
@@ -205,7 +205,7 @@ class Lab:
             self.sleep(wait)
 
     def stream(self, body: JsonObject) -> RawReply:
-        """Send `body` as a request for a stream, with usage at its end."""
+        """Send `body` as a streaming request. The stream contains the token counts at its end."""
         options: JsonObject = {} if self.is_vertex else {"stream_options": {"include_usage": True}}
         return self.send({**body, "stream": True, **options})
 

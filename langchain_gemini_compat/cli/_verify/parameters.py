@@ -1,4 +1,4 @@
-"""Probes of the keys of a request: which keys a surface accepts, ignores or refuses, and where a key has to be."""
+"""Probes of the keys of a request body: which keys a surface accepts, ignores or refuses, and where it reads them."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Spend:
         requests: The number of requests.
         input_tokens: Tokens of a request.
         output_tokens: Tokens of a reply.
-        image_tokens: The part of `output_tokens` that is an image.
+        image_tokens: Tokens of the images in a reply. `output_tokens` includes them.
     """
 
     requests: int = 1

@@ -33,7 +33,10 @@ def record_probe(folder: Path, surface: Surface, probe: Probe) -> Generator[None
 
 
 def _file(path: Path) -> None:
-    """Move the cassette into a folder for its model, under the name `stream.yaml` or `complete.yaml`."""
+    """Move the cassette into a folder with the name of its model.
+
+    The cassette gets the name `stream.yaml` if it contains a streaming request, else `complete.yaml`.
+    """
     bodies = [object_at(object_at(one, "request"), "json") for one in read_cassette(path).interactions]
     models = {bare_model_name(text_at(body, "model")) for body in bodies}
     mode = "stream" if any(body.get("stream") is True for body in bodies) else "complete"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._verify.runner import Result
 
 COLUMNS = ("", "probe", "claim", "expected", "seen")
-#: Maximum number of characters in the column `seen`. The JSON report contains the whole text. If a result differs, the
-#: whole text is also printed below the table.
+#: Maximum number of characters in the column `seen`. The JSON report contains the whole text. If a result is not as
+#: expected, the whole text is also printed below the table.
 _SEEN_WIDTH = 60
 #: Matches names and numbers of Google Cloud projects in Google's error messages.
 _PROJECT = re.compile(
@@ -65,7 +65,10 @@ class Report:
         }
 
     def show(self, screen: Screen) -> None:
-        """Print the table, then each difference with the part of this package that may be wrong, then the counts."""
+        """Print the table, then the results that are not as expected, then the number of results of each status.
+
+        Each result that is not as expected is printed with the code of this package that may be wrong.
+        """
         screen.table(COLUMNS, ([result.status, *_row(result)] for result in self.results))
         wrong = [result for result in self.results if result.status == "differs"]
         if wrong:

@@ -75,7 +75,10 @@ def _expand(names: Iterable[str]) -> set[str]:
 def run_probes(
     lab: Lab, probes: Sequence[Probe], around: Callable[[Probe], AbstractContextManager[object]] = nullcontext
 ) -> Iterator[Result]:
-    """Run `probes` in order, and yield the result of each. Each probe runs inside the context manager from `around`."""
+    """Run `probes` in order, and yield the result of each probe.
+
+    `around` is called with each probe, and returns the context manager in which this probe runs.
+    """
     passed: set[str] = set()
     selected = {probe.id for probe in probes}
     for probe in probes:

@@ -17,5 +17,8 @@ UNTRIED = Source("untried", "our conclusion")
 
 
 def observed(place: str) -> Source:
-    """Return the source for a public report or capture."""
+    """Return the source of a claim that others observed and published.
+
+    `place` is the URL of their report, or a description.
+    """
     return Source("observed", place)

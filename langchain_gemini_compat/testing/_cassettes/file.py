@@ -166,7 +166,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: IO[bytes]) -> None:
-        # Windows locks a range of bytes. The range may lie behind the end of the file, as here.
+        # Windows locks a range of bytes, which may lie behind the end of the file. This code locks one byte there.
         file.seek(2**30)
         msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
 else:

@@ -66,7 +66,7 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
     text = _decode(whole)
     is_stream = "event-stream" in content_type
     if text is None:
-        # A body that is not text contains no escaped spelling of a secret, so its bytes are searched as they are.
+        # The body is not text. So it contains no secret in an escaped spelling, and a search in its bytes is enough.
         cleaned = _clean_bytes(whole, scrubber, is_stream=is_stream)
         return _cut({"base64": b64encode(cleaned).decode()}, max_body)
     if not is_stream:

@@ -156,7 +156,10 @@ class Replay:
         return "\n".join(lines), difference
 
     def _rank(self, number: int, asked: JsonObject) -> tuple[bool, int]:
-        """Return how similar a recorded request is: whether its path is equal, and how many first bytes are equal."""
+        """Return how similar a recorded request is: whether it has the same path, and how many bytes are equal.
+
+        The bytes of the two bodies are counted from the start to the first difference.
+        """
         recorded = as_object(self._exchanges[number].get("request"))
         is_same_path = _path_of(recorded) == _path_of(asked)
         difference = find_difference(as_object(recorded.get("json")), as_object(asked.get("json")))
@@ -184,9 +187,10 @@ class _ReplayTokens:
         return self.token(deadline)
 
     def note_response(self, request: httpx2.Request, response: JsonObject) -> None:
-        """Remember the request's token if the response is a 401 whose body was not read.
+        """Store the request's token if the response is a 401 whose body was not read.
 
-        In this case, the recorded program fetched a new token and did not read the body.
+        In the recorded program, this 401 caused another request with a new token. In the replay, `reject` returns true
+        for a stored token, so that the model sends this other request, too.
         """
         if read_path(response, "status", "code") == _UNAUTHENTICATED and "stopped" in response:
             with self._lock:
@@ -215,8 +219,8 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     """Answer the requests of all models of this process from a cassette until the `with` block ends.
 
     No network, key or credentials are needed. Retries do not wait. Streams have the recorded events. Errors of servers
-    and of the network come in the recorded order. In the block, the environment selects the surfaces of the cassette
-    for models without arguments.
+    and of the network come in the recorded order. In the `with` block, environment variables are set so that a model
+    without connection arguments uses the surface of the cassette.
 
     A recorded exchange answers the first request with the same path and body. Projects and hosts may differ, and so may
     ids of calls that the package generates. An exchange is used once. A cassette does not contain calls that the
@@ -286,7 +290,10 @@ def _environment_of(cassette: Cassette) -> Generator[None]:
 
 
 def _key_of(request: JsonObject, *, ignore_bodies: bool) -> tuple[str, ...]:
-    """Return the parts that are compared: method, path and body, without ids that the package generates."""
+    """Return the parts of a request that a replay compares: method, path and body.
+
+    The ids that the package generated for tool calls are replaced. With `ignore_bodies`, the body is left out.
+    """
     method, path = as_text(request.get("method")), _path_of(request)
     if ignore_bodies:
         return method, path

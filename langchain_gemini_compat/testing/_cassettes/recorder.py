@@ -151,7 +151,8 @@ class _Take:
     def _read_pieces(self) -> tuple[list[bytes], tuple[str, ...]]:
         """Return the decompressed pieces of the body, and the names of additional headers to record.
 
-        If the pieces cannot be decompressed, return the compressed pieces. The additional header is `content-encoding`.
+        Usually there are no additional headers. If the pieces cannot be decompressed, return the compressed pieces and
+        the header name `content-encoding`.
         """
         try:
             decompressor = build_decompressor(self._encoding)

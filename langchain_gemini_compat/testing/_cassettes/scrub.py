@@ -77,7 +77,8 @@ Change: TypeAlias = Callable[[str], str]
 class Scrubber:
     """Removes the secrets of one request from texts and JSON.
 
-    Build the scrubber before the request is sent, since an error of the HTTP library removes the request's headers.
+    Build the scrubber before the request is sent. If the request fails, the package removes secret headers from the
+    request, and a scrubber that is built later would not find these secrets.
 
     Args:
         request: The request.

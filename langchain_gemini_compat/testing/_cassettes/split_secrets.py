@@ -65,7 +65,10 @@ def _parse(text: str) -> JsonValue:
 
 
 def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
-    """Yield the texts in `value` with their paths."""
+    """Find the texts in the JSON `value`. Yield each text's path and place, which `Path` and `Place` define.
+
+    `path` leads from the event to `value`.
+    """
     if isinstance(value, list):
         yield from _find_in_list(value, path)
     elif isinstance(value, dict):
@@ -78,9 +81,10 @@ def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
 
 
 def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Place]]:
-    """Yield the texts in `items` with their paths.
+    """Find the texts in the JSON list `items`. Yield each text's path and place, which `Path` and `Place` define.
 
-    A choice or a call continues the choice or call with the same `index` in an earlier event.
+    The path contains the `index` of a choice or tool call and not its position in the list. So its texts in several
+    events have the same path.
     """
     for position, item in enumerate(items):
         index = as_object(item).get("index")
@@ -92,10 +96,10 @@ def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Pl
 
 
 def _hide_in_pieces(places: Sequence[Place], clean: Change) -> bool:
-    """Hide a secret that is split among several texts, and return whether there was one.
+    """Hide a secret that is split among the texts at `places`, and return whether there was such a secret.
 
-    The texts that contain a part of the secret are joined and cleaned. The place of the first text gets the result, and
-    the places of the other texts become empty.
+    The texts that contain a part of the secret are joined and cleaned. The result replaces the first of these texts in
+    its event. The other texts become empty.
     """
     pieces = [_read(place) for place in places]
     cleaned = [clean(piece) for piece in pieces]

@@ -22,8 +22,8 @@ class BatchPlan:
         error_form: The form of a failed request in the output: that of Google's native batches (`"status"`, the
             default) or that of OpenAI (`"response"`). Google does not document the form for compatible batches.
         has_error_file: Whether failed requests are in a separate file, as at OpenAI. Default: `False`.
-        camel_case: Which keys of an answer are in camel case. Default: `"usage"`, the keys of the token counts,
-            as two programs received them.
+        camel_case: Which keys of an answer are in camel case. Default: `"usage"`, the keys of the token counts. Users
+            of Google's service received answers in this form.
 
     Examples:
         >>> BatchPlan(ends="failed", message="The input file is broken.").ends

@@ -166,7 +166,7 @@ class Fault:
     def expired_token(cls) -> Fault:
         """Return a 401: the token has expired or is unknown.
 
-        The text is Google's general text for this error, and was not captured from these endpoints.
+        The text is Google's general text for this error. It was not captured from an OpenAI-compatible endpoint.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -194,7 +194,7 @@ class Fault:
     def missing_credential(cls) -> Fault:
         """Return a 401: the request has no `Authorization` header.
 
-        The text is Google's general text for this error, and was not captured from these endpoints.
+        The text is Google's general text for this error. It was not captured from an OpenAI-compatible endpoint.
 
         Returns:
             A fault for the replies of `FakeGemini`.
@@ -208,7 +208,8 @@ class Fault:
     def permission_denied(cls) -> Fault:
         """Return a 403: the credentials are valid but lack permission in the project.
 
-        The text for Vertex AI is Google's general text for this error, and was not captured from these endpoints.
+        The text for Vertex AI is Google's general text for this error. It was not captured from an OpenAI-compatible
+        endpoint.
 
         Returns:
             A fault for the replies of `FakeGemini`.

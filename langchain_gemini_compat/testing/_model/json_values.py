@@ -1,6 +1,7 @@
-"""Types of JSON values, and functions that read JSON and never raise if a part is missing.
+"""Types of JSON values, and functions that read JSON and never raise if a key is missing or a value has a wrong type.
 
-The functions repeat a part of `_wire`, because the rules of the fake must not import the code that they check.
+The package `_wire` has similar functions. The fake does not use them, because it must share no code with the package
+that it checks.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
     JsonObject: TypeAlias = dict[str, JsonValue]
 else:
-    # `typing.get_type_hints` fails for these recursive aliases in a module that imports only one of them.
+    # At runtime, these aliases are not recursive. If they were, `typing.get_type_hints` would fail in a module that
+    # imports only one of the two aliases.
     JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
     JsonObject = dict[str, object]
 

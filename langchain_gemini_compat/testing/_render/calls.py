@@ -26,7 +26,7 @@ class CallWriter:
     context: RenderContext
 
     def whole(self) -> list[JsonObject]:
-        """Return the entries of a whole message. Only the first call has a signature."""
+        """Return the entries for a reply that is not streamed. Only the entry of the first call has a signature."""
         entries: list[JsonObject] = []
         for place, call in enumerate(self.reply.calls):
             function: JsonObject = {"arguments": arguments_text(call), "name": call.name}
@@ -50,7 +50,10 @@ class CallWriter:
         return frames
 
     def signature_extra(self) -> JsonObject:
-        """Return `extra_content` with the signature of the first call, or nothing if the reply is not signed."""
+        """Return a dict with the key `extra_content`, which contains the signature of the first call.
+
+        If the reply has no signature, the dict is empty.
+        """
         reply, style = self.reply, self.style
         if not (reply.signed and self.context.signs and reply.calls) or style.signature == "absent":
             return {}

@@ -39,7 +39,7 @@ def cut_text(text: str, chunks: int | Sequence[str] | None) -> list[str]:
 
 
 def tag_whole(reply: Reply, style: Style, tag: str | None) -> str:
-    """Return the content of a whole reply: the tagged thoughts, and the text."""
+    """Return the content of a reply that is not streamed: the tagged thoughts if they are visible, and the text."""
     return "".join(piece.text for piece in tag_pieces(reply, style, tag))
 
 

@@ -1,8 +1,8 @@
 """Turn token counts into the `usage` object of a surface.
 
 Surfaces count thoughts differently (Google's examples page, captures of AI Studio). AI Studio adds thoughts only to the
-total. Vertex AI also itemises thoughts, outside of `completion_tokens`. OpenAI includes thoughts in
-`completion_tokens`.
+total. Vertex AI does the same, and also sends the number of thought tokens in a separate field. OpenAI includes
+thoughts in `completion_tokens`.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Line:
 
 
 def check_creation(body: JsonObject) -> Iterator[Violation]:
-    """Yield a violation for each part of the request that creates a batch."""
+    """Yield a violation for each wrong key or value in `body`, the body of a request that creates a batch."""
     for key in sorted(body.keys() - _KEYS):
         yield unknown_field(key, "", "Google documents `input_file_id`, `endpoint` and `completion_window` only.")
     if not as_text(body.get("input_file_id")).startswith("files/"):

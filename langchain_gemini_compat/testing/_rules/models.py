@@ -1,6 +1,7 @@
 """Rules of the server for requests, by model.
 
-The table repeats facts of the package on purpose, so that tests detect a fact that is wrong in one of the two places.
+The tables of this module repeat facts of the package's catalog on purpose. So a test detects a fact that is wrong here
+or in the catalog.
 Sources, read on 2026-11-29 unless a date is given:
 
 - Signatures: https://ai.google.dev/gemini-api/docs/thought-signatures

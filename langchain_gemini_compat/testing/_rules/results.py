@@ -26,7 +26,10 @@ _SCHEMES = ("gs://", "https://", "http://")
 
 
 def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator[Violation]:
-    """Yield a violation for each tool result that Gemini 3 refuses. Earlier models do not resolve references."""
+    """Yield a violation for each tool result that Gemini 3 refuses.
+
+    There are no violations for earlier models, because they do not resolve references (`$ref`).
+    """
     if not rules.demands_signatures:
         return
     for index, message in enumerate(messages):

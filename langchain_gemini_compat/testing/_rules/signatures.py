@@ -111,7 +111,10 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Check the signature of the message, because `call` has none. Yield a violation if it is missing or invalid."""
+    """Yield a violation if neither `call` nor its message has a valid signature.
+
+    The function is called for a call without a signature. In this case, the signature may be on the message.
+    """
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:

@@ -211,7 +211,7 @@ class FakeBatches(list[FakeBatch]):
         return _answer_json(self._describe_native(batch))
 
     def _list(self, request: FakeRequest) -> Answer:
-        """Return a page of the native list, with the newest batch first."""
+        """Return one page of the list of batches, in the format of Google's native API. The newest batch is first."""
         size, start = int(request.query.get("pageSize", "50")), int(request.query.get("pageToken", "0"))
         newest = [self._describe_native(batch) for batch in reversed(self)]
         page: JsonObject = {"operations": [*newest[start : start + size]]}

@@ -83,6 +83,9 @@ def _entries(value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
 
 
 def _excerpt(body: bytes, position: int) -> str:
-    """Return the text around `position`, with a mark. Characters that are cut at either end are left out."""
+    """Return the text around `position`, with a mark at `position`.
+
+    A character at the start, at the end or at the mark is left out if only some of its bytes are in the excerpt.
+    """
     before = body[max(0, position - _BEFORE) : position].decode(errors="ignore")
     return f"…{before}▶{body[position : position + _AFTER].decode(errors='ignore')}"

@@ -1,4 +1,8 @@
-"""The cases of the benchmark. Each case has a verb of a peer, its arguments, and the units of work in one run."""
+"""The cases of the benchmark.
+
+A *peer* is a measured package, and a *verb* is a method of its class in `peers`. Each case has a verb, its arguments,
+and the units of work in one run.
+"""
 
 import base64
 import random
@@ -20,7 +24,7 @@ _MS = 1e-3
 
 @dataclass(frozen=True)
 class Case:
-    """Calls `verb` of a peer that gets the reply named `reply`."""
+    """One case: the method `verb` of a peer is measured, and the server sends the reply named `reply`."""
 
     group: str
     name: str
@@ -42,7 +46,7 @@ class Case:
 
 
 def build_cases(*, quick):
-    """Return all cases, or only those that take a few minutes. Cases with targets come first."""
+    """Return all cases. With `quick`, return fewer and smaller cases. Cases with targets come first."""
     sizes = (200, 2_000) if quick else (200, 2_000, 20_000)
     deltas = [(calls, count) for calls in (1, 2, 8) for count in ((100,) if quick else (10, 100, 1_000))]
     added = [(2, 100)] if quick else [(calls, count) for calls, count in deltas if count == 100]

@@ -1,7 +1,8 @@
 """One measurement in a process of its own: `cold <peer> <url>` or `memory <peer> <url> <chunks>`.
 
-Both print a number of bytes and the number of loaded modules. `run <peer> <url> <reply> <verb> <times>` only runs, for
-`instructions.py`.
+Both commands print a number of bytes and the number of loaded modules. A third command is
+`run <peer> <url> <reply> <verb> <times>`. It prints nothing, because `instructions.py` counts the instructions of its
+process.
 """
 
 import gc
@@ -14,7 +15,10 @@ from peers import PEERS
 
 
 def cold(peer, url):
-    """Import, construct and call once, without the extra `aiohttp`. The parent measures the process."""
+    """Import the peer without the extra `aiohttp`, construct a model and call it once.
+
+    Print the resident memory and the number of modules. The parent process measures the CPU time.
+    """
     sys.modules["httpx_aiohttp"] = None
     peer(url, "plain").call("hi")()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
@@ -32,9 +36,9 @@ def memory(peer, url, chunks):
 
 
 def run(peer, url, reply, verb, times):
-    """Run a case some times."""
+    """Run a case `times` times, after two runs that prepare the process."""
     once = getattr(peer(url, reply), verb)("hi")
-    # The first run loads modules and opens connections. The second run shows that nothing new is opened.
+    # The first run loads modules and opens connections. The second run already uses them, as all later runs do.
     once()
     once()
     gc.collect()

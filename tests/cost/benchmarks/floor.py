@@ -55,7 +55,10 @@ class FloorChat(BaseChatModel):
 
 
 class BoundChat(BaseChatModel):
-    """Reads a reply with httpx2 and jiter, and fills the chunks. It knows no errors, retries, deadlines or tools."""
+    """Reads a reply with httpx2 and jiter, and sets the attributes of the chunks without LangChain's constructors.
+
+    It has no errors, retries, deadlines or tools.
+    """
 
     url: str
     client: Any = None
@@ -121,7 +124,10 @@ def _result(response):
 
 
 def _fill(event):
-    """Return the chunk of an event, with the same state as from the constructors."""
+    """Return the chunk of an event. It is equal to the chunk that LangChain's constructors would build.
+
+    The function sets the attributes directly, because this is faster than the constructors.
+    """
     text = jiter.from_json(event[6:])["choices"][0]["delta"].get("content") or ""
     state = _MESSAGE_STATE.copy()
     state["content"] = text

@@ -1,8 +1,11 @@
 """Instruction counts, which do not depend on other work of the machine: `python tests/cost/benchmarks/instructions.py`.
 
 Each count is the difference of two runs of a child process under `valgrind --tool=cachegrind` (Debian: `apt-get install
-valgrind`), one with more calls or with longer streams than the other. So start and import cancel out, and for a chunk
-the cost of a call, too. Only the client is counted. A child takes about a minute. `--write` puts the report into `tests/cost/README.md`.
+valgrind`). One run has more calls or longer streams than the other. The difference does not contain the start and the
+imports, because they are the same in both runs. If the two runs differ only in the length of the streams, it does not
+contain the cost of a call either.
+
+Only the client is counted. A child takes about a minute. `--write` puts the report into `tests/cost/README.md`.
 """
 
 import argparse
@@ -119,7 +122,7 @@ def _count_all(row, names, url, tool):
 
 
 def _count(row, name, url, size, tool):
-    """Return the instructions of a child that runs the case in one size."""
+    """Return the number of instructions of a child process. `size` is `shorter` or `longer` of a row."""
     reply, times = size
     command = [sys.executable, str(_CHILD), "run", name, url, reply, row.verb, str(times)]
     # With a constant hash seed, dictionaries and sets have equal collisions in all runs, so the counts are comparable.

@@ -1,7 +1,10 @@
 """Measures the CPU time of this process or of a child, alternating between peers, and keeps medians.
 
-Other work on the machine changes a ratio less than a time, so ratios are taken per round. Before each sample,
-`gc.freeze` hides all living objects from the garbage collector. Otherwise each peer would pay for the others' objects.
+In each round, all peers are measured one after another, and the ratio of their times is computed. Other work on the
+machine changes this ratio less than the times.
+
+Before each sample, `gc.freeze` hides all living objects from the garbage collector. Otherwise the measured time of a
+peer would include garbage collection of the other peers' objects.
 """
 
 import asyncio
@@ -70,13 +73,13 @@ class Run:
         self.repeats = max(1, min(_MOST_REPEATS, round(_SAMPLE / max(time.monotonic() - begin, 1e-6))))
 
     def once(self):
-        """Run once. Return the seconds of CPU, or what the case measures by itself."""
+        """Run the case once. Return the seconds of CPU, or the number that the case itself returns."""
         begin = time.process_time()
         own = self._loop.run_until_complete(self._function()) if self._loop else self._function()
         return own if isinstance(own, (int, float)) else time.process_time() - begin
 
     def sample(self):
-        """Return the mean of some runs."""
+        """Return the mean of `repeats` runs."""
         if self.repeats > 1:
             # This run is not measured: after some idle seconds, a client opens its connections again.
             self.once()
@@ -154,9 +157,10 @@ def measure_memory(peers, url, *, chunks, end):
 
 
 def _run_children(peers, rounds, build_arguments, end):
-    """Run a child of each peer in each round. The first of several rounds fills the caches of bytecode and files.
+    """Run a child process for each peer in each round. Return what the processes measured.
 
-    After the time `end`, no round begins except the first that counts.
+    If `rounds` is not 0, an additional first round fills the caches of bytecode and files. Its figures are not kept.
+    After the time `end`, no further round begins, but figures of at least one round are returned.
     """
     samples = Samples()
     for number in range(rounds + 1):
@@ -180,7 +184,10 @@ def _read(found, read):
 
 
 def _run_child(*arguments):
-    """Run a child. Return its seconds of CPU, and the bytes in megabytes and the number that it prints."""
+    """Run a child process, which prints a number of bytes and a number of modules.
+
+    Return its seconds of CPU, the bytes in megabytes, and the number of modules.
+    """
     # Bytecode caches are on, as at the second start of a user's program.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with subprocess.Popen(

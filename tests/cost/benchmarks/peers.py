@@ -335,7 +335,7 @@ class OpenAIChat(LangChainPeer):
 
 
 class GoogleChat(LangChainPeer):
-    """`ChatGoogleGenerativeAI` over Google's own protocol, which has no pieces of arguments."""
+    """`ChatGoogleGenerativeAI` with Google's own protocol. It never sends the arguments of a tool call in pieces."""
 
     name = "ChatGoogleGenerativeAI"
     package = "langchain-google-genai"

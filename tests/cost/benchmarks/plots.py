@@ -11,8 +11,8 @@ _COLOURS = {
     "ChatGoogleGenerativeAI": "#c58af9",
     "ChatLiteLLM": "#f2a365",
 }
-#: Maps a file name to a plot: its title, and pairs of a group and the first words of cases. Each such case has a bar
-#: for each peer.
+#: Maps a file name to a plot: its title, and pairs of a group and the first words of a case's name. All cases of the
+#: group whose names begin with these words are in the plot, with a bar for each peer.
 PLOTS = {
     "agents": ("Agents and tools: CPU in ms", [(AGENTS, ""), (TOOLS, "500"), (STRUCTURED, "")]),
     "streams": ("Streams: CPU in µs per chunk", [(LIVE, ""), (TEXT, "sync, 2,000"), (TEXT, "async, 2,000")]),

@@ -22,7 +22,7 @@ _PACKAGES = ("langchain-core", "openai", "pydantic", "httpx2", "httpx", "aiohttp
 
 
 class Report:
-    """Collects rows."""
+    """Collects the results as rows of tables, and writes them."""
 
     def __init__(self, peers):
         self._peers = peers
@@ -33,7 +33,7 @@ class Report:
         self.medians = {}
 
     def add(self, group, name, samples, unit):
-        """Add one row. `unit` is the table's unit in units of the samples."""
+        """Add one row. The samples are divided by `unit`: if they are in seconds, 0.001 gives milliseconds."""
         names = [peer.name for peer in self._peers]
         values = {one: samples.median(one) / unit for one in names if samples.get(one)}
         self._rows.setdefault(group, []).append((name, values))
@@ -84,7 +84,7 @@ class Report:
         Path(path).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
 
     def compare(self, path):
-        """Return the targets beside those of a file from `--json`."""
+        """Return a table of the targets with the values of this run and of an earlier run, saved with `--json`."""
         before = json.loads(Path(path).read_text(encoding="utf-8"))["targets"]
         old = {(one["group"], one["case"], one["peer"], one["ours"]): one["measured"] for one in before}
         rows = [
@@ -109,7 +109,7 @@ def write_between(path, mark, text):
 
 
 def _check(target, name, samples, unit):
-    """Return a target with what was measured, or `None` if a peer is missing."""
+    """Return a target with its measured value, or `None` if a peer was not measured."""
     if target.peer:
         found = samples.ratios(target.ours, target.peer)
     else:

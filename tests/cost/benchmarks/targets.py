@@ -25,7 +25,11 @@ PROCESS, MODULES, MEMORY = "A process, s of CPU", "Import, modules", "Memory, MB
 
 @dataclass(frozen=True)
 class Target:
-    """At most `most`, as a ratio of `ours` to `peer`, or as a value in the table's unit if there is no peer."""
+    """The highest allowed value of some cases.
+
+    `ours` is a variant of this package. With a `peer`, the ratio of `ours` to `peer` must not exceed `most`. Without a
+    peer, the value of `ours` must not exceed `most`, in the unit of the table.
+    """
 
     group: str
     #: The first words of the names of the cases to which the target applies.

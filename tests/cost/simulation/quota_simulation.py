@@ -1,9 +1,10 @@
-"""Simulates workers that share Google's quotas of a minute: without coordination, with the rate gate, with a limiter.
+"""Simulates workers that share Google's quotas per minute: without coordination, with the rate gate, with a limiter.
 
     uv run python tests/cost/simulation/quota_report.py
 
 It is a discrete-event simulation with a fixed seed, so each run has the same result. Retries, rate gate and limiter are
-the code of the package (`Tries`, `Gate`, `RedisRateLimiter`), with a simulated clock. Server and network are models.
+the code of the package (`Tries`, `Gate`, `RedisRateLimiter`), with a simulated clock. The server and the
+network are simulated.
 """
 
 import heapq
@@ -38,8 +39,8 @@ FAULTS = 0.0101
 WAY, REFUSAL = (0.03, 0.25), 0.15
 #: Assumption: sigma of the log-normal distribution of the prompts' lengths.
 PROMPT_SIGMA = 0.5
-#: Seconds before the measurement begins. With the limiter, it begins later by the time in which each worker makes its
-#: first call.
+#: Seconds before the measurement begins. With the limiter, the measurement begins later: after all workers have made
+#: their first call.
 WARM_UP = 60.0
 STRATEGIES = ("none", "gate", "limiter")
 
@@ -102,13 +103,16 @@ class Clock:
 
 
 class Server:
-    """Accepts requests while the last 60 seconds have room for them, as the fake endpoint does."""
+    """Refuses a request if it and the requests of the last 60 seconds would exceed the quota.
+
+    The fake endpoint follows the same rule.
+    """
 
     def __init__(self, clock):
         self.clock, self.accepted, self.tokens = clock, deque(), 0
 
     def take(self, tokens):
-        """Count a request. Return `None`, or the seconds after which there would be room."""
+        """Accept a request and return `None`, or return the seconds after which the quota would allow the request."""
         now, accepted = self.clock.now, self.accepted
         while accepted and accepted[0][0] <= now - 60:
             self.tokens -= accepted.popleft()[1]
@@ -214,7 +218,10 @@ class World:
 
 
 def simulate(scenario, strategy, workers):
-    """Return the figures of a run. Runs with few workers are longer."""
+    """Return the figures of a run.
+
+    Runs with few workers simulate more minutes, because these workers make fewer calls per minute.
+    """
     return World(scenario, strategy, workers, minutes=max(1, min(30, 600 // workers))).run()
 
 

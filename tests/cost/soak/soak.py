@@ -48,7 +48,8 @@ def held():
     gc.collect()
     for seconds in (0, shared_clients.IDLE_SECONDS + 1):
         shared_clients._clients.close_unused(time.monotonic() + seconds)
-    # The servers of this process have a thread for each connection. It ends some time after the client closes it.
+    # The servers of this process have a thread for each connection. A thread ends some time after its client
+    # closes the connection.
     threads = None
     while threads != threading.active_count():
         threads = threading.active_count()
@@ -153,10 +154,10 @@ async def storm(url, count):
 
 
 def soak_cancelling(count):
-    """Streams that are cancelled, half of them after their first chunk.
+    """Cancel streams, half of them after their first chunk. Return whether one storm had no growth.
 
-    The allocator's heap grows by 4 to 12 MB in one of the first storms and then no more. A leak grows in each of them, so
-    one of `STORMS` storms without growth is enough.
+    A *storm* is `count` streams that are cancelled together. In one of the first storms, the allocator's heap grows by
+    4 to 12 MB, which is not a leak. A leak grows in each of the `STORMS` storms.
     """
 
     async def run():
@@ -177,7 +178,7 @@ def soak_cancelling(count):
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Reads the request and refuses it as its path says."""
+    """Reads a request and refuses it. The path says how: with a status, with cut JSON, or by silence."""
 
     protocol_version = "HTTP/1.1"
 
@@ -212,7 +213,7 @@ def refusing_server():
 
 
 def refuse(port, ways, count, first):
-    """Call with as many keys as calls, each with a picture of 4 MB."""
+    """Make `count` calls that the server refuses. Each call has another API key and a picture of 4 MB."""
     picture = base64.b64encode(bytes(4_000_000)).decode()
     part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}}
     for number in range(first, first + count):
@@ -228,7 +229,7 @@ def refuse(port, ways, count, first):
 
 
 def soak_refusals(count):
-    """Refuse calls with different keys and a picture of 4 MB each, in several ways."""
+    """Make calls that the server refuses in several ways. Return whether nothing grew."""
     is_flat = True
     with refusing_server() as port:
         refuse(port, [*REFUSALS], 12, 0)

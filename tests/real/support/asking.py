@@ -1,4 +1,4 @@
-"""What the workers of `test_workers` ask, and which sockets they open for it."""
+"""Functions for the workers of `test_workers`: they call the model and list the sockets of their process."""
 
 import asyncio
 import os
@@ -44,14 +44,14 @@ async def ask_async(model, text):
 
 
 def ask(model, mode, text):
-    """Invoke and stream. Return both texts, and the sockets at the end."""
+    """Call `invoke` and `stream`, or their async versions. Return both texts and the ports of the open sockets."""
     if mode == "async":
         return asyncio.run(ask_async(model, text))
     return [model.invoke(text).text, "".join(chunk.text for chunk in model.stream(text))], list_sockets()
 
 
 def report(model, mode, text):
-    """Ask. Return the texts, the process, and the sockets that are new since then."""
+    """Call the model. Return the texts, the id of the process, and the sockets that these calls opened."""
     inherited = list_sockets()
     texts, sockets = ask(model, mode, text)
     return texts, os.getpid(), sorted(sockets - inherited)

@@ -16,7 +16,7 @@ MODEL = build()
 
 
 def work(model, text):
-    """Use the model that comes with the work, or that of the module."""
+    """Call `model`, which was pickled for this process, or `MODEL` if `model` is `None`."""
     return report(model or MODEL, MODE, text)
 
 
