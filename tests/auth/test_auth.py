@@ -145,7 +145,7 @@ def message(tokens):
 
 
 def wait_for(condition):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -262,6 +262,38 @@ def test_short_lived_token_is_not_refreshed_at_every_call():
     assert credentials.refreshes == 1
     clock.pass_time(minutes=1)
     tokens.token()
+    wait_for(lambda: credentials.refreshes == 2)
+
+
+@pytest.mark.parametrize(
+    ("deadlines", "expected"),
+    [((50.0,), 50.0), ((50.0, 70.0, 60.0), 70.0), ((50.0, None), float("inf")), ((None,), float("inf"))],
+)
+async def test_refresh_may_last_until_the_deadline_of_the_last_waiting_caller(deadlines, expected):
+    """A caller without a deadline waits without a limit."""
+    credentials = Counting(Clock())
+    credentials.may_go_on.clear()
+    tokens = source(credentials)
+    begin = time.monotonic()
+    waiting = [tokens.atoken(None if one is None else begin + one) for one in deadlines]
+    tasks = [asyncio.create_task(one) for one in waiting]
+    await asyncio.sleep(0)
+    assert tokens._state.latest_deadline == begin + expected
+    credentials.may_go_on.set()
+    assert await asyncio.gather(*tasks) == ["token-1"] * len(tasks)
+
+
+def test_early_refresh_has_no_deadline():
+    """The caller gets the old token at once, so its deadline does not end the refresh of the next token."""
+    clock = Clock()
+    credentials = Counting(clock)
+    tokens = source(credentials, clock)
+    tokens.token()
+    clock.pass_time(minutes=58)
+    credentials.may_go_on.clear()
+    assert tokens.token(time.monotonic() + 5) == "token-1"
+    assert tokens._state.latest_deadline == float("inf")
+    credentials.may_go_on.set()
     wait_for(lambda: credentials.refreshes == 2)
 
 

@@ -290,6 +290,16 @@ def test_changed_request_is_sent_at_once_within_the_limits_of_the_call(clock):
     assert not late.try_at_once()
 
 
+def test_waits_double_up_to_eight_seconds(monkeypatch):
+    """Each wait is a random part of its length, from half of it on, so that callers do not retry together."""
+    drawn = []
+    monkeypatch.setattr(_retry._random, "uniform", lambda least, most: drawn.append((least, most)) or most)
+    tries = build_tries(Gate(), retries=7)
+    waits = [tries.record_failure(status_error(errors.ServerError, 503)) for _ in range(7)]
+    assert waits == [0.5, 1, 2, 4, 8, 8, 8]
+    assert drawn == [(0.5, 1.0)] * 7
+
+
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_wait_for_the_rate_limiter_before_a_retry_does_not_count(clock, way):
     class Limiter(InMemoryRateLimiter):
