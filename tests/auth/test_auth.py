@@ -461,13 +461,15 @@ def test_missing_thread_for_a_refresh_is_an_error(monkeypatch):
 
 
 def test_refresh_without_token_is_an_error():
-    """The refresh returns no token. The call fails, and does not send its request without a token."""
+    """The refresh returns no token. The call fails, and neither sends its request without a token nor tries again."""
 
     class Empty(Counting):
         def refresh(self, request):
             self.token = None
 
-    assert "returned no token" in message(source(Empty(Clock())))
+    said, is_retryable = failure_of(source(Empty(Clock())))
+    assert "returned no token" in said
+    assert not is_retryable
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
