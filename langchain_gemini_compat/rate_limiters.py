@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisRateLimiter"]
 
-#: Milliseconds that the limiter counts as a minute. The additional second is a reserve. Requests take different times
-#: to reach the server, so requests that are sent within 60 seconds may arrive within 59 seconds.
+#: Milliseconds that the limiter counts as a minute. The additional second is a reserve: requests take different
+#: times to reach the server, so requests that are sent over 60 seconds can arrive in only 59 seconds.
 _MINUTE_MS = 61_000
 #: Maximum seconds for connecting to Redis, and for each response of Redis. A failed command is tried once more.
 _REDIS_SECONDS = 5.0

@@ -199,8 +199,8 @@ def _read_tool_schema(tool: BaseTool) -> JsonObject | None:
     try:
         return _schema_of(arguments)
     except PydanticInvalidForJsonSchema:
-        # Pydantic cannot describe the arguments as a JSON schema. With the result `None`, LangChain declares the tool,
-        # and raises an error that explains the problem to the caller.
+        # Pydantic cannot describe the arguments as a JSON schema. The caller then passes the tool to LangChain's own
+        # conversion, whose error explains the problem.
         return None
 
 

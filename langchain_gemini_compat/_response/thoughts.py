@@ -45,7 +45,8 @@ class ThoughtSplitter:
         self._state = self._start
         self._held = ""
         self._flagged = False
-        #: Number of characters at the start of `_held` that are a thought, unless they turn out to be part of a tag.
+        #: Number of characters at the start of `_held` that belong to a thought. The next text can still show that they
+        #: are part of a tag.
         self._held_thought = 0
         #: Whether the next unflagged text is passed on unchanged, as part of the answer.
         self.passes_text = False

@@ -128,7 +128,10 @@ class Reader:
         return []
 
     def _read_discriminator(self, source: Source, branch: Source) -> list[Source]:
-        """Return the values that OpenAPI's `discriminator` assigns to a branch, as a list of at most one source."""
+        """Return a source with the values that OpenAPI's `discriminator` assigns to a branch.
+
+        The result is a list with this source, or an empty list if no values are assigned.
+        """
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
         if not name or target is None:

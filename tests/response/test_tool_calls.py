@@ -371,7 +371,7 @@ def test_generated_ids_do_not_depend_on_the_grouping(calls, dialect, seed):
     ],
 )
 def test_an_id_of_the_server_is_kept_unless_it_is_empty_endless_or_unprintable(wire_id, kept):
-    """Field case H2: LangChain takes any text, and templates such as Kimi's need their own ids."""
+    """Field case H2: LangChain accepts any text as an id. The templates of models such as Kimi need the model's ids."""
     _, (call_id,), _, _ = read(entry(wire_id, "f", A))
     assert (call_id == wire_id) is kept
     assert kept or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", call_id)

@@ -32,13 +32,13 @@ class Point(BaseModel):
 
 
 class Cat(BaseModel):
-    """Told apart by `kind`."""
+    """The field `kind` says which animal it is."""
 
     kind: Literal["cat"] = "cat"
 
 
 class Dog(BaseModel):
-    """Told apart by `kind`."""
+    """The field `kind` says which animal it is."""
 
     kind: Literal["dog"] = "dog"
 

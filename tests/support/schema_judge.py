@@ -26,7 +26,7 @@ SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "
 #: Texts of losses that apply to a whole subschema.
 WHOLE = (
     "The schema nests too deep here, so the inner part is not checked.",
-    "No listed value satisfies the keywords beside the list.",
+    "No value of the list satisfies the other keywords of this schema.",
     "No value satisfies `false`.",
     "Only null is valid, but a string is accepted.",
 )

@@ -114,7 +114,7 @@ def test_requests_are_kept_without_the_credential() -> None:
 
 
 def test_results_are_those_of_the_newest_step() -> None:
-    """A function gets the tool results without searching the messages."""
+    """So a function that answers requests does not have to search the messages for the results."""
     messages = [
         {"role": "user", "content": "Hi"},
         {"role": "tool", "content": "old"},

@@ -118,7 +118,7 @@ class Tokens:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_each_token_and_project_has_the_deadline_of_the_call(way):
-    """The first token, the project, and the token after a 401."""
+    """This applies to the first access token, to the project, and to the access token after a 401."""
     wire, tokens = Wire(reply(UNAUTHENTICATED, 401), completion()), Tokens()
     config = TransportConfig("vertex", "https://x.test/{project}", tokens, TimeLimits(total=50.0), **wire.clients)
     transport = Transport(config)

@@ -408,7 +408,10 @@ async def test_invalid_proxy_settings_are_named_without_the_password(monkeypatch
 
 
 def requests_of(error):
-    """Return the requests of an error and of its response. The HTTP library raises an exception if there is none."""
+    """Yield the request of an error, and the request of its response, if they are set.
+
+    The HTTP library raises `RuntimeError` when a request that was not set is read.
+    """
     response = getattr(error, "response", None)
     for holder, name in ((error, "request"), (response, "request")):
         try:
