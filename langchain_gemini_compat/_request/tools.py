@@ -228,7 +228,7 @@ def _schema_of(model: type) -> JsonObject:
     # If a class accepts its fields only by name, the schema must have the names instead of the aliases.
     if model.model_config.get("validate_by_alias", True) is False:
         return model.model_json_schema(by_alias=False)
-    # The call passes no arguments: only then do LangChain's tool classes return the same dict each time.
+    # LangChain's tool classes return the same dict each time only if the method is called without arguments.
     return model.model_json_schema()
 
 

@@ -93,7 +93,7 @@ def build_number(node: Node, name: str) -> JsonObject:
 def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
     """Return the values of the keywords `lowest` and `highest`, such as `minLength` and `maxLength`.
 
-    If sources have different bounds, the narrowest bound counts.
+    If several schemas with different bounds apply to a value, the result has the narrowest bounds.
     """
     found: JsonObject = {}
     for keyword, narrowest in ((lowest, max), (highest, min)):
