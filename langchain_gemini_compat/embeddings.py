@@ -87,8 +87,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         default=None,
         ge=1,
         validation_alias=AliasChoices("dimensions", "output_dimensionality"),
-        description="Length of the vectors, from 1 on. Default: `None`, which means the model's own (3072 for Gemini). "
-        "Surfaces: AI Studio, compatible servers.",
+        description="Length of the vectors, from 1 on. Default: `None`, which means the model's own length (3072 for "
+        "Gemini). Surfaces: AI Studio, compatible servers.",
     )
     batch_size: int = Field(
         default=MOST_TEXTS,
@@ -124,7 +124,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
         if not any((*chosen, self.credentials)) and has_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
-        # A URL of Vertex AI is an error with any credentials. So this check comes before that of the credentials.
+        # A `base_url` of Vertex AI is always an error. Check it before the credentials, so that the user does not first
+        # have to correct the credentials.
         if self.surface is None and self.base_url and leads_to_vertex(self.base_url, has_vertex_arguments=False):
             raise UnsupportedParameterError(_NOT_ON_VERTEX)
         return super()._resolve()

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisRateLimiter"]
 
-#: Milliseconds that the limiter counts as a minute. The additional second is a reserve. Requests take different times
-#: to reach the server, so requests that are sent within 60 seconds may arrive within 59 seconds.
+#: Milliseconds that the limiter counts as a minute. The additional second is a reserve: requests take different
+#: times to reach the server, so requests that are sent over 60 seconds can arrive in only 59 seconds.
 _MINUTE_MS = 61_000
 #: Maximum seconds for connecting to Redis, and for each response of Redis. A failed command is tried once more.
 _REDIS_SECONDS = 5.0
 #: Maximum number of async calls that send a command to Redis at the same time.
 _THREADS = 8
-#: Waiting calls add a random time to their sleep. If `burst` is 1, this number times the time between two turns is the
-#: longest random time. The number is small, because with a `burst` of 1, a turn that is not used at once is lost.
+#: Waiting calls add a random time to their sleep. If `burst` is 1, the random time is at most this fraction of the time
+#: between two turns. The fraction is small, because with a `burst` of 1, a turn that is not used at once is lost.
 _LATE_SHARE = 0.1
 _SCHEMES = frozenset({"redis", "rediss", "unix"})
 #: The message repeats no part of the URL, because any part may belong to the password.
@@ -223,9 +223,9 @@ class _Pauses:
         All waiting calls learn the time of the same next turn from Redis. Each call adds a random time to its sleep, so
         that the calls do not all ask at once.
 
-        Up to `burst` unused turns are kept. So no turn is lost if a call is late by the time in which `burst` - 1 turns
-        become free. The random time is at most half of this time. The other half is a reserve for a slow machine. For a
-        `burst` of 1, see `_LATE_SHARE`.
+        Up to `burst` unused turns are kept. So a call may be late, up to the time in which `burst` - 1 turns become
+        free, and no turn is lost. The random time is at most half of this time. The other half is a reserve for a slow
+        machine. For a `burst` of 1, see `_LATE_SHARE`.
         """
         left = self._end - time.monotonic()
         if left <= 0:

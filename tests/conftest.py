@@ -55,7 +55,7 @@ def pytest_collection_finish():
 def pytest_configure():
     """Make Ctrl-C raise `KeyboardInterrupt`, even if pytest runs as a background job of a shell.
 
-    A shell starts a background job so that the job ignores the signal of Ctrl-C. Child processes inherit this.
+    A shell makes its background jobs ignore the signal of Ctrl-C. Child processes inherit this setting.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

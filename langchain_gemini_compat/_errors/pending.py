@@ -52,7 +52,7 @@ class _Import:
     def __init__(self) -> None:
         #: Whether the module `api` with the exception classes is imported. The module itself sets this.
         self.is_done = False
-        #: Seconds that the import took, or 0.
+        #: Seconds that the import of `api` and openai took; 0 before the import.
         self.seconds = 0.0
         self.lock = threading.RLock()
 

@@ -2,9 +2,9 @@
 
 `Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
 
-Errors are handled after the `except` block, because inside the block, a `PendingError` would become the `__context__`
-of the error that replaces the `PendingError`. The list `caught` passes the error out of the block. `pop` empties the
-list, because the list and the error's traceback would refer to each other.
+An error is handled after the `except` block. Inside the block, Python would set a `PendingError` as the `__context__`
+of the error that replaces it. So the block only appends the error to the list `caught`. Later, `pop` removes the error
+from the list. Otherwise the list and the error's traceback would refer to each other.
 """
 
 from __future__ import annotations

@@ -388,10 +388,10 @@ def _note_misspelled(body: JsonObject, context: _Context) -> None:
 
 
 def _merge_extra_body(body: JsonObject, given: JsonObject) -> JsonObject:
-    """Return `body` merged with the caller's `extra_body`.
+    """Return `body` merged with `given`, the caller's option `extra_body`.
 
-    The key `google` of the caller's `extra_body` goes under the literal `extra_body` key of the body. All other keys go
-    to the root of the body.
+    The request body has a key that is also named `extra_body`. The entry `google` of `given` is sent under this key.
+    All other entries of `given` are sent at the root of the body.
     """
     extra = dict(given)
     google = extra.pop("google", None)

@@ -61,7 +61,8 @@ class Options:
     invalid_tool_calls: object = "raise"
     #: Whether the headers of the reply are added to the metadata of the message.
     include_response_headers: object = False
-    #: Keys that are merged into the body last and unchanged. The key `google` goes under the literal `extra_body` key.
+    #: Keys that are added to the body last and unchanged. Only the key `google` is not added to the body itself, but to
+    #: the object that the body has under its own key `extra_body`.
     extra_body: JsonObject | None = None
     #: All other options. Each is sent as a body key of the same name.
     further: JsonObject = field(default_factory=dict)

@@ -406,7 +406,10 @@ def _find_named(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _list_names(match: re.Match[str], *, is_unknown: bool) -> list[str]:
-    """Return the parameter names in a sentence. An empty string replaces a name that may be a plain English word."""
+    """Return the names of the parameters that the matched sentence mentions.
+
+    If a name may be a plain English word, the list has an empty string in its place.
+    """
     more = re.findall(r"[`'\"]([\w.]+)[`'\"]", match.groupdict().get("more") or "")
     before = match.string[: match.start("name")][-1:]
     is_word = _normalise(match["name"]) in _ENGLISH and before not in ("'", '"', "`") and not is_unknown

@@ -92,7 +92,7 @@ class LeaveOut:
         return self.path
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
-        """Return the payload without the parameter."""
+        """Remove the parameter. Return the new payload and a description; `None` if there is nothing to remove."""
         value = value_at(payload, self.path)
         if value is None or (self.value is not None and _as_word(value) != _as_word(self.value)):
             return None

@@ -199,8 +199,8 @@ def _read_tool_schema(tool: BaseTool) -> JsonObject | None:
     try:
         return _schema_of(arguments)
     except PydanticInvalidForJsonSchema:
-        # Pydantic cannot describe the arguments as a JSON schema. With the result `None`, LangChain declares the tool,
-        # and raises an error that explains the problem to the caller.
+        # Pydantic cannot describe the arguments as a JSON schema. The caller then passes the tool to LangChain's own
+        # conversion, whose error explains the problem.
         return None
 
 
@@ -228,7 +228,7 @@ def _schema_of(model: type) -> JsonObject:
     # If a class accepts its fields only by name, the schema must have the names instead of the aliases.
     if model.model_config.get("validate_by_alias", True) is False:
         return model.model_json_schema(by_alias=False)
-    # The call passes no arguments: only then do LangChain's tool classes return the same dict each time.
+    # LangChain's tool classes return the same dict each time only if the method is called without arguments.
     return model.model_json_schema()
 
 

@@ -285,7 +285,7 @@ class StreamAssembler:
         if not message:
             return delta
         if not self._has_deltas:
-            # No earlier delta had content, and the delta of this chunk has at most a role and empty values.
+            # All deltas up to here are empty or have only a role. So `message` takes the place of the delta.
             return self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}

@@ -170,7 +170,7 @@ class Decision:
     header_call: TrackedCall | None = None
     #: The earlier calls that get an error, because the entry allows more than one interpretation.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
-    #: Whether the new call also gets an error.
+    #: Whether the new call gets an error, because the entry allows more than one interpretation.
     is_new_call_ambiguous: bool = False
     #: The calls whose content depends on the index of the entry. These calls get an error if the index turns out to be
     #: unreliable.

@@ -106,7 +106,7 @@ class Finished:
     invalid: tuple[InvalidCall, ...] = ()
     #: Whether the server announced a tool call but did not send it.
     is_call_missing: bool = False
-    #: Whether the model refused in OpenAI's form.
+    #: Whether the reply has text in OpenAI's field `refusal`.
     is_refusal: bool = False
 
 

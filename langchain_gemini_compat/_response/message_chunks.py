@@ -108,7 +108,10 @@ class Parts:
             self.calls[delta.index] = tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index)
 
     def merge_kwargs(self, kept: JsonObject) -> None:
-        """Merge `kept` into `kwargs`. Dicts are joined, since a chunk may have the extra fields of several calls."""
+        """Merge `kept` into `kwargs`. If both have a dict under one key, the result has the items of both dicts.
+
+        Such dicts contain the extra fields of calls, and a chunk may have several calls.
+        """
         for key, value in kept.items():
             old = self.kwargs.get(key)
             if isinstance(old, dict) and isinstance(value, dict):

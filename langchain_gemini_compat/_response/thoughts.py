@@ -45,7 +45,8 @@ class ThoughtSplitter:
         self._state = self._start
         self._held = ""
         self._flagged = False
-        #: Number of characters at the start of `_held` that are a thought, unless they turn out to be part of a tag.
+        #: Number of characters at the start of `_held` that belong to a thought. The next text can still show that they
+        #: are part of a tag.
         self._held_thought = 0
         #: Whether the next unflagged text is passed on unchanged, as part of the answer.
         self.passes_text = False
@@ -91,8 +92,8 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` also changes `_held`, but need not call this method. Either the reply is over after `finish`, or
-        # `feed` has called `finish`, and `feed` itself calls this method at its end.
+        # `finish` changes `_held`, but does not have to call this method. After the end of a reply, `passes_text` is
+        # not read any more. If `feed` calls `finish`, `feed` calls this method afterwards.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:

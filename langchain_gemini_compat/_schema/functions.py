@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Loss", "compile_all_parameters", "compile_parameters", "compile_response_schema"]
 
-#: Each row has the limits of one attempt: expansions of a recursive definition, depth of places, and number of sources
-#: or places. If the compiled schema is too large, the next attempt uses the next row. Only the first attempt expands
-#: recursive definitions twice: this helps the model, but too little to justify a huge prompt.
+#: Each row has the limits of one attempt: how often a recursive definition is expanded, the maximum depth, and the
+#: maximum number of subschemas that are read or compiled. If the compiled schema is too large, the next attempt uses
+#: the next row. Only the first attempt expands recursive definitions twice. The second expansion helps the model, but
+#: too little to justify a huge prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
 #: Maximum size of a compiled schema, in bytes.
 _MAX_BYTES = 100_000
@@ -142,7 +143,7 @@ def _compile_bounded(
 
 
 def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
-    """Return a loss for each keyword that does not apply to the type of its place, such as `minLength` for a number."""
+    """Return a loss for each keyword that has no effect on the type of its schema, such as `minLength` for a number."""
     listed = {loss.path for loss in losses}
     unread = (path for path, is_read in met.items() if not is_read and path not in listed)
     return [

@@ -134,7 +134,8 @@ class Node:
     null: bool | None = None
     #: JSON pointer of each `oneOf` that consists of null and one other branch.
     null_unions: list[str] = field(default_factory=list[str])
-    #: Whether the other branch of a `oneOf` in `null_unions` forbids null.
+    #: Whether a source forbids null while the union around this source allows null. Null then satisfies only one branch
+    #: of the union.
     null_is_exclusive: bool = False
     #: Whether a source has `nullable: true`. Null is then also valid for a union in the same source.
     flagged_nullable: bool = False
@@ -167,7 +168,7 @@ class Node:
         self.add_sentence(sentence)
 
     def record_place_loss(self, keyword: str, reason: str, sentence: str = "") -> None:
-        """Record a loss for the place itself, and one for each original source of the place."""
+        """Record a loss for this node's `path`, and one for each other JSON pointer in its `paths`."""
         for path in dict.fromkeys([self.path, *self.paths]):
             self.record_loss(path, keyword, reason)
         self.add_sentence(sentence)

@@ -1,7 +1,8 @@
-"""Reads the sources of one place into a `Node`: resolves references, expands `allOf`, and collects unions.
+"""Reads all schemas that describe one value into a `Node`: resolves references, expands `allOf`, and collects unions.
 
-Reading always ends: a definition is expanded a limited number of times inside itself, and each source that is read
-counts against a budget.
+The position of the value is a *place*, and the schemas are its *sources* (see `node`). Reading always ends, for two
+reasons. A definition is expanded inside itself only a limited number of times. And after a maximum number of sources,
+nothing is expanded.
 """
 
 from __future__ import annotations
@@ -36,15 +37,15 @@ _SAME_FORM = "Same form as the levels above."
 
 @dataclass(slots=True)
 class Reader:
-    """Reads the places of one schema."""
+    """Reads each place of one JSON Schema into a `Node`. A place is a position that describes one value."""
 
     root: JsonValue
     #: Maximum number of times that a definition is expanded inside itself, including the first expansion.
     max_nesting: int
-    #: Number of sources after which references, `allOf` and unions are no longer expanded.
+    #: After this number of schemas (see `Source`), references, `allOf` and unions are no longer expanded.
     budget: int
     losses: list[Loss]
-    #: Number of sources read so far.
+    #: Number of schemas read so far (see `Source`).
     visited: int = 0
     #: JSON pointers of the targets of references.
     targets: set[str] = field(default_factory=set[str])
@@ -52,7 +53,7 @@ class Reader:
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
-        """Return everything that `sources` say about the place `path`."""
+        """Return a node with everything that `sources` say about the value at `path`. Each source is a schema."""
         node = Node(path, self.losses, self.checks_read, [source.path for source in sources])
         resolved: set[str] = set()
         queue = deque(sources)
@@ -75,7 +76,10 @@ class Reader:
         return node
 
     def _expand(self, source: Source, schema: JsonObject, node: Node, resolved: set[str]) -> list[Source]:
-        """Return the sources that `schema` adds to its place. Add unions with several branches to `node.unions`."""
+        """Return the schemas that a value must satisfy because of `$ref`, `allOf` and similar keywords of `schema`.
+
+        Unions with several branches are added to `node.unions` instead.
+        """
         added: list[Source] = []
         for keyword in REFERENCES:
             if keyword in schema:
@@ -107,9 +111,9 @@ class Reader:
         return [Source(target, pointer, (*source.enclosing, pointer))]
 
     def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """Return the sources of a union's only branch besides null.
+        """Expand a union. If it has only one branch besides null, return the sources of this branch.
 
-        If there are several branches besides null, add the union to `node.unions`.
+        If the union has several branches besides null, add the union to `node.unions`.
         """
         if not isinstance(branches, list) or not branches:
             node.record_loss(f"{source.path}/{keyword}", keyword, "The value is not a list of schemas.")
@@ -128,7 +132,10 @@ class Reader:
         return []
 
     def _read_discriminator(self, source: Source, branch: Source) -> list[Source]:
-        """Return the values that OpenAPI's `discriminator` assigns to a branch, as a list of at most one source."""
+        """Return a source with the values that OpenAPI's `discriminator` assigns to a branch.
+
+        The result is a list with this source, or an empty list if no values are assigned.
+        """
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
         if not name or target is None:

@@ -93,7 +93,7 @@ def build_number(node: Node, name: str) -> JsonObject:
 def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
     """Return the values of the keywords `lowest` and `highest`, such as `minLength` and `maxLength`.
 
-    If sources have different bounds, the narrowest bound counts.
+    If several schemas with different bounds apply to a value, the result has the narrowest bounds.
     """
     found: JsonObject = {}
     for keyword, narrowest in ((lowest, max), (highest, min)):
@@ -146,7 +146,7 @@ def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str
     """
     if values:
         keyword = node.values_paths[0].rpartition("/")[2]
-        node.record_place_loss(keyword, "No listed value satisfies the keywords beside the list.")
+        node.record_place_loss(keyword, "No value of the list satisfies the other keywords of this schema.")
     if not {"string", "integer", "number"} & set(types):
         return []
     texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]

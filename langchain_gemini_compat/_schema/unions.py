@@ -155,7 +155,10 @@ def add_description(node: Node, body: JsonObject) -> JsonObject:
 
 
 def order_keywords(body: JsonObject, description: str, *, nullable: bool) -> JsonObject:
-    """Return a place with its keys in a fixed order, so that equal schemas are sent as equal bytes."""
+    """Return the schema `body` with `description` and `nullable`, and with its keys in a fixed order.
+
+    Because of the fixed order, equal schemas are sent as equal bytes.
+    """
     whole: JsonObject = {**body, "description": description, "nullable": nullable}
     kept: JsonObject = {key: whole[key] for key in _LEADING if whole.get(key)}
     return {**kept, **{key: value for key, value in body.items() if key not in _LEADING}}

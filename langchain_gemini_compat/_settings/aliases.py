@@ -239,7 +239,7 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
             )
         if close in _DESTINATION:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close}`?")
-        # The cutoff of similarity is this high because `top_k`, a key of many servers, is not a misspelled `top_p`.
+        # With a lower cutoff, `top_k` would count as a misspelled `top_p`. But `top_k` is a key of many servers.
         meant = find_similar(name, names, cutoff=0.81)
         advice[name] = f"Did you mean `{meant}`?" if meant else ""
     return advice

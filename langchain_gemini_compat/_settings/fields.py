@@ -108,7 +108,7 @@ class ConnectionFields(BaseModel):
     model_kwargs: dict[str, Any] = Field(
         default_factory=dict,
         description="Further keys of the request body. `ChatGeminiCompat` leaves out keys that the surface does not "
-        "take, with a warning. `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.",
+        "take, with a warning. `GeminiCompatEmbeddings` sends all keys. Default: `{}`. Surfaces: all.",
     )
     default_headers: dict[str, str] | None = Field(
         default=None,
@@ -158,8 +158,8 @@ class ConnectionFields(BaseModel):
         exclude=True,
         repr=False,
         description="Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with openai 3. "
-        "The package neither closes nor shares the client. Google's token requests do not use this client. Default: "
-        "`None`, which means a client that the package builds. Surfaces: all.",
+        "The package neither closes nor shares the client. Google's requests for access tokens do not use this client. "
+        "Default: `None`, which means a client that the package builds. Surfaces: all.",
     )
     strict: bool = Field(
         default=False,
@@ -343,7 +343,7 @@ class RequestFields(BaseModel):
     stream_function_call_arguments: bool | None = Field(
         default=None,
         description="Whether a stream delivers the arguments of a tool call in several chunks instead of one. The sum "
-        "of the chunks is the same message. Default: `None`, which means in one chunk. Surfaces: Vertex AI, "
+        "of the chunks is the same message. Default: `None`, which means all in one chunk. Surfaces: Vertex AI, "
         "compatible servers.",
     )
     service_tier: str | None = Field(

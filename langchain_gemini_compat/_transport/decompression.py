@@ -109,7 +109,8 @@ class Decompressor:
             self._start = start
             return b""
         self._start = None
-        # A zlib header contains the method 8, and its two bytes are a multiple of 31 (RFC 1950, 2.2).
+        # In a zlib header, the lower half of the first byte is the method 8. The two bytes, read as one number, are a
+        # multiple of 31 (RFC 1950, 2.2).
         if start[0] & 15 != _DEFLATE or int.from_bytes(start[:_WRAPPER], "big") % 31:
             self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         return start

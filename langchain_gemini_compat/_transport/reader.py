@@ -231,7 +231,7 @@ class StreamReader(ReplyReader):
     def _read(self, value: JsonValue) -> WireChunk:
         wire = self._check(value)
         self._has_chunks = True
-        # A server that cannot stream answers with a whole reply.
+        # If a server cannot stream, it sends a whole reply instead.
         return as_chunk(wire) if _is_whole(wire) else wire
 
 

@@ -84,8 +84,9 @@ class Tries:
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Maximum seconds that all tries together wait for tokens. By default, there is no maximum, because a token
-        #: source needs a thread to enforce it. A maximum applies if `first_byte` is below its default.
+        #: Maximum seconds that all tries together wait for bearer tokens. By default, there is no maximum, because a
+        #: token source would need a thread to enforce a maximum. If `first_byte` is below its default,
+        #: `first_byte` is the maximum.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: When the first chunk or the whole reply of the current try is due, by the monotonic clock.
         self.first_by = math.inf
@@ -127,9 +128,9 @@ class Tries:
 
     @contextmanager
     def waiting_for_token(self) -> Generator[float | None]:
-        """Yield the time by which a token must be available, by the monotonic clock; `None` for no limit.
+        """Yield the time at which the wait for a bearer token must end, by the monotonic clock; `None` for no limit.
 
-        The time of a failed wait is subtracted from the time that later tries may wait for a token.
+        If the wait fails, later tries of the call have less time to wait for a token.
         """
         start = time.monotonic()
         imported = import_seconds()

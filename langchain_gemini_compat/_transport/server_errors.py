@@ -116,7 +116,7 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # The likely cause of the missing signature is the gateway: most gateways drop signatures, but most callers send
+        # The gateway probably dropped the missing signature: most gateways drop signatures, and most callers send
         # messages back unchanged.
         remedy = (
             f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting "

@@ -2,9 +2,10 @@
 
 Models with the same server, account and network settings share one client and its connection pool. Each object that
 uses a client refers to the client's `Share`. When the last of these objects is gone, the client stays open for
-`IDLE_SECONDS`. So a program that builds a new model for each request reuses open connections. Then the deadline thread
-closes the client. A finalizer cannot close it, because a finalizer may run in any thread at any time, and must not take
-a lock or start a thread.
+`IDLE_SECONDS`. So a program that builds a new model for each request reuses open connections.
+
+After `IDLE_SECONDS`, the deadline thread closes the client. A finalizer cannot close it, because a finalizer may run in
+any thread at any time, and must not take a lock or start a thread.
 """
 
 from __future__ import annotations

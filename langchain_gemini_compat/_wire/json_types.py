@@ -147,7 +147,7 @@ def is_error_name(name: object) -> bool:
 END_ASSUMED = "end_assumed"
 #: Key that `as_chunk` sets in a choice if the text of the whole reply contains thoughts between tags.
 THOUGHTS_TAGGED = "thoughts_tagged"
-#: Key of a choice that contains a whole reply, so that its lists and texts are complete.
+#: Key of a choice that contains a whole reply. The lists and texts of such a choice are complete.
 IS_WHOLE = "is_whole"
 
 

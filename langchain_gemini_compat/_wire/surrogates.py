@@ -144,7 +144,7 @@ class SurrogateJoiner:
     """
 
     def __init__(self) -> None:
-        #: Whether `parse` was called, so that values have to be passed through `join`.
+        #: Whether `parse` was called. From then on, each value has to be passed through `join`.
         self.began = False
         self._pairs = _PairJoiner()
 
@@ -198,7 +198,10 @@ class _PairJoiner:
         self._ended: list[JsonObject] = []
 
     def read(self, value: JsonValue, field: _TextField | None, depth: int = 0) -> JsonValue:
-        """Return a copy of `value` with joined characters. `field` is `None` if the texts of `value` are complete."""
+        """Return a copy of `value` in which each pair of surrogates is joined to one character.
+
+        `field` is the text field that contains `value`. If it is `None`, no text in `value` continues in a later event.
+        """
         if depth > _MAX_DEPTH:
             raise ValueError("recursion limit exceeded")
         if isinstance(value, str):
@@ -230,8 +233,8 @@ class _PairJoiner:
             if other.is_continued_in(field):
                 text = self._waiting.pop(other) + text
             elif other.is_thought != field.is_thought or other.shares_index(field):
-                # `text` begins another thought, answer or call. So the field of the waiting surrogate gets no more
-                # text.
+                # `text` begins another thought, answer or call. So the field `other` gets no more text, and the
+                # surrogate that waits there gets no pair.
                 self._end(other)
         if _HIGH_SURROGATE.search(text):
             # Keep back the surrogate at the end of `text` until the next fragment. If `text` is a name, keep back the

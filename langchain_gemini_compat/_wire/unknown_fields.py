@@ -33,7 +33,8 @@ MAX_KEPT = 4 * 2**20
 #: Maximum number of keys that are kept for one message or call.
 MAX_KEYS = 64
 
-#: Maps the key of a list whose entries arrive in fragments to the keys of an entry whose text fragments are joined.
+#: The keys of lists whose entries arrive in fragments. Each key is mapped to the names of the strings that are joined,
+#: such as `text`.
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),

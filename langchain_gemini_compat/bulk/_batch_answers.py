@@ -99,7 +99,10 @@ class LineReader:
         return replace(outcome, price=price, error_scope="row")
 
     def can_read(self, row: Row) -> bool:
-        """Return whether this model, with its schema and its options, would send the request of `row`."""
+        """Return whether this model would send the same request for `row` as the model that sent the row.
+
+        The schema and the options are parts of the request.
+        """
         return row.key.partition(":")[0] == digest_request(self._model, describe_row(row))
 
     def _respond(self, _: httpx2.Request) -> httpx2.Response:

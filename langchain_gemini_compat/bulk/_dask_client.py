@@ -21,7 +21,10 @@ _WORKER_SECONDS = 300
 
 
 class _ModelOnWorker(WorkerPlugin):
-    """Carries the model to the workers. Dask sends the plugin once to each worker process, including later ones."""
+    """A Dask plugin that carries the model to the workers.
+
+    Dask sends the plugin once to each worker process, also to processes that start later.
+    """
 
     def __init__(self, name: str, model: BulkModel) -> None:
         self.name = name

@@ -89,8 +89,9 @@ class Database:
 class Transaction:
     """A transaction as a context manager.
 
-    This is no generator: if Ctrl-C comes before the first statement of the block, a generator would live on in the
-    traceback, and roll back a later transaction when it is deleted.
+    `contextlib.contextmanager` is not used, because it needs a generator. If Ctrl-C came before the first statement of
+    the block, the traceback would keep the generator. When Python deleted the generator later, it would roll back
+    another transaction.
     """
 
     def __init__(self, database: Database) -> None:

@@ -54,5 +54,8 @@ class StopRule:
             self.reason = self.reason or f"{rows} not answered. The last error is {self._last_of_account}"
 
     def list_rows_of_outage(self) -> list[str]:
-        """Return the keys of the rows whose general errors stopped the run."""
+        """Return the keys of the rows with consecutive general errors, if these errors stopped the run.
+
+        Otherwise, return an empty list.
+        """
         return self._in_a_row if len(self._in_a_row) >= self._most else []

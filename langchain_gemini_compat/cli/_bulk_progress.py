@@ -46,7 +46,7 @@ class ProgressLine:
             self._screen.line(text)
 
     def end(self) -> None:
-        """Remove the bar."""
+        """Remove the progress bar from the terminal."""
         if self._screen.live:
             self._screen.status("")
 

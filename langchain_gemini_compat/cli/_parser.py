@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
         return self._actions
 
     def format_usage(self) -> str:
-        """Return the usage. In a narrow terminal, the usage begins on a line of its own."""
+        """Return the command's usage text. In a narrow terminal, the text begins on a line of its own."""
         return _break_usage(super().format_usage())
 
     def format_help(self) -> str:

@@ -105,8 +105,8 @@ class WireLog:
         reply = next(waiting, None)
         for exchange in self.exchanges:
             if reply is None or not exchange.succeeded or discarded < _count_retries(reply):
-                # `_count_retries` returns the number of retries of the message. This number includes failed requests,
-                # but not a request that got a 401.
+                # `discarded` is compared with the message's number of retries. That number does not include a request
+                # that got a 401, so `discarded` does not include it either.
                 discarded += exchange.status != _UNAUTHENTICATED
                 yield None
                 continue
@@ -146,8 +146,8 @@ def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
 def _describe_outcome(exchange: Exchange, *, used: bool, last: bool) -> str:
     """Return the HTTP status, or `no answer`, and what happened to the request.
 
-    `verified` means that the server accepted the signatures in the request. `retried` means that the request was sent
-    again, and `refused` means that it was not.
+    `verified` means that the server accepted the signatures in the request. After a failure, `retried` means that the
+    request was sent again, and `refused` means that it was not sent again.
     """
     if exchange.succeeded and (used or last):
         return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"

@@ -84,7 +84,8 @@ def _wait_for(process: subprocess.Popen[bytes]) -> int:
         try:
             code = process.wait()
         except KeyboardInterrupt:
-            # The terminal also sends Ctrl-C to the recorded command, and this command decides whether to end.
+            # The terminal sends Ctrl-C to the recorded command too. If the recorded command does not end, neither does
+            # `record`.
             continue
         return code if code >= 0 else _SIGNAL - code
 

@@ -349,7 +349,7 @@ def test_token_request_has_its_own_time_limit():
 
 
 def test_metadata_server_that_hangs_is_bounded(resolve):
-    """google-auth alone would send five requests. Field case E18."""
+    """The call ends at its deadline, although google-auth alone would send five requests. Field case E18."""
     with serve_tokens("t") as server:
         server.stall = "headers"
         resolve["metadata.google.internal"] = server
@@ -363,7 +363,7 @@ def test_metadata_server_that_hangs_is_bounded(resolve):
 
 
 def test_endless_answer_is_cut():
-    """An answer with a token has only a few thousand bytes, so a larger answer is refused."""
+    """A token server's answer has only a few thousand bytes, so an answer of megabytes raises an error."""
     with serve_tokens("t") as server:
         server.page = (200, "x" * 3_000_000)
         with pytest.raises(TransportError, match="more than"):

@@ -144,7 +144,7 @@ def test_tokens_are_not_shared_between_clients(server, login):
 
 
 def test_different_credentials_share_nothing(server):
-    """This also applies to credentials that are equal or not hashable. Field case E10."""
+    """Credentials objects have separate tokens, even if they compare as equal or are not hashable. Field case E10."""
 
     class Equal(UserCredentials):
         def __eq__(self, other):
@@ -297,7 +297,7 @@ def test_credentials_are_not_modified(server):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forked_process_uses_the_token_and_refreshes_alone(server):
-    """The child process keeps the token, and has its own lock and refreshes. Field case E10."""
+    """The child process keeps the parent's token. If it refreshes, the parent's token stays valid. Field case E10."""
     credentials = user(server)
     tokens = source(credentials)
     token = tokens.token()

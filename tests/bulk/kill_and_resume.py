@@ -24,7 +24,7 @@ from langchain_gemini_compat.errors import GeminiCompatError
 from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault
 
 CONCURRENCY = 16
-#: In the input, one of this many rows causes a fault.
+#: One row in every `ONE_IN` rows of the input causes a fault.
 ONE_IN = 20
 #: These faults cause long waits or stop the run, so only one row gets each of them, and only once.
 ONCE = {
@@ -113,8 +113,8 @@ def measure(engine, rows, folder):
                 printed = child.communicate()[0]
             if len(samples) > len(memory):
                 memory = samples
-            # After a run that an exhausted quota stopped, another run sends the missing rows. Rows with another error
-            # of the account, such as a wrong key, also have no answer. But another run would get the same error.
+            # If an exhausted quota stopped this run, another run sends the missing rows. After other errors of the
+            # account, such as a wrong key, rows are missing too, but another run would get the same error.
             if child.returncode == 0 and "a quota is exhausted" not in (
                 json.loads(printed.splitlines()[-1])["stopped"] or ""
             ):

@@ -81,7 +81,10 @@ def killed_at(monkeypatch, method):
 
 @contextmanager
 def breaking(fake, request, times, *, after, first=0, error=http.ReadError):
-    """Break the connection of some requests from number `first` on, before or after the fake has handled them."""
+    """Break the connections of `times` requests. `first` is the index of the first of them.
+
+    With `after`, the fake handles each of these requests before its connection breaks.
+    """
     plain, numbers = fake.batches.answer, count()
 
     def respond(seen, url, content):
@@ -405,8 +408,8 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
         notes.append(text)
         if len(notes) == 2:
             signal.pthread_kill(main_thread().ident, signal.SIGINT)
-        # Set the clock to a time at which the batch is done. Without the interruption, the next check would end the
-        # run.
+        # Set the clock to a time at which the batch is done. Without the Ctrl-C, the next check of the batch would end
+        # the run.
         fake.batches.clock = lambda: 4_000_000_000.0 if len(notes) > 1 else time.time()
 
     async def run_cell():
@@ -594,7 +597,7 @@ def test_an_unknown_creation_of_rows_that_left_the_input_does_not_block_a_run(fa
         return described
 
     fake.batches._describe_native = describe
-    # A run that waits for the old batch would never end. This `wait` raises an error after 200 waits.
+    # A run that waits for the old batch would never end. So this `wait` raises an error after 200 calls.
     monkeypatch.setattr(OpenRows, "wait", lambda rows, _: next(waits) < 0 or rows.is_stopped)
     assert run(model, number(4), path, max_requests=2).answered == 4
     assert sorted(asked(fake)) == ["old 1", "old 2", *number(4)]
@@ -628,7 +631,10 @@ def test_answers_of_rows_that_left_the_input_are_kept(fake, model, path):
 
 
 def test_rows_of_another_schema_are_left_to_a_run_with_it(fake, model, path):
-    """A run without the schema does not collect the answers of a run with a schema. They would have no `parsed`."""
+    """A run without a schema does not collect the answers to an earlier run with a schema.
+
+    If it did, the output would have no `parsed` for these answers.
+    """
     fake.answer_with(lambda _: '{"word": "moon"}')
     fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
     with pytest.raises(errors.ServerError):
@@ -756,7 +762,7 @@ print(run_bulk(model, rows, path, engine=engine).answered)
 
 
 def test_a_killed_run_pays_each_row_once(path):
-    """The run is killed when it waits for the answer to a creation, and again after the output has arrived."""
+    """The run is killed twice: while it creates a batch, and while it downloads the output of the batch."""
     fake = FakeGemini(lambda request: f"About {request.prompt}")
     plain, running = fake.batches.answer, []
     kills = [CREATION, "download"]

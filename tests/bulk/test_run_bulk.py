@@ -35,7 +35,7 @@ def read(path):
 
 
 def prompts_of(fake, after=0):
-    """Return the prompts of the requests. Calls in flight may arrive in any order."""
+    """Return the sorted prompts of the requests. They are sorted because concurrent calls arrive in any order."""
     return sorted(request.prompt for request in fake.requests[after:])
 
 

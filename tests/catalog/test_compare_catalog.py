@@ -1,4 +1,4 @@
-"""The script that compares the catalog with other packages, on small packages that the tests write."""
+"""Tests the script that compares the catalog with other packages. The tests write small packages for it."""
 
 import datetime as dt
 import json
@@ -102,7 +102,10 @@ def test_packages_that_agree_give_exit_code_0(packages, run):
     ],
 )
 def test_new_model_gives_exit_code_1(packages, run, published, says):
-    """A model that only the model map of a gateway lists counts, too. The gateway may be the first to list it."""
+    """One package that lists the model is enough, even if the package lists it only for a gateway.
+
+    Gateways may be the first to list a new model.
+    """
     code, report = run(packages(**published))
     assert code == 1
     assert f"Models that the catalog does not have\n  {NEW}: model: ours 'absent', theirs 'listed' ({says})" in report
@@ -157,7 +160,7 @@ def test_difference_gives_exit_code_1(packages, run, published, line):
 
 
 def test_two_packages_that_say_the_same_share_a_line(packages, run):
-    """An exception for one of them leaves the other unexplained."""
+    """If an entry of `exceptions.json` names only one of the packages, the value of the other is still reported."""
     folder = packages(litellm={MODEL: litellm(max_input_tokens=7)}, windows={MODEL: 7})
     assert "theirs 7 (litellm 1.0, genai-prices 1.0)" in run(folder)[1]
     code, report = run(folder, exception())
@@ -171,9 +174,9 @@ def test_two_packages_that_say_the_same_share_a_line(packages, run):
     [{"subjects": ["gemini-3.7-flash"]}, {"fact": "max_output_tokens"}, {"ours": 1}, {"theirs": 8}, {"packages": []}],
 )
 def test_exception_explains_one_value_only(packages, run, change):
-    """An exception contains the value of the catalog and the value of a package.
+    """An entry of `exceptions.json` contains the value of the catalog and the value of a package.
 
-    If one of these values changes, the exception no longer applies, and a person has to judge the difference again.
+    If one of these values changes, the entry no longer applies, and a person has to judge the difference again.
     """
     folder = packages(litellm={MODEL: litellm(max_input_tokens=7)})
     assert run(folder, exception())[0] == 0
@@ -191,7 +194,7 @@ def test_all_lists_explained_differences(packages, run):
 
 
 def test_row_of_a_generation_does_not_describe_a_new_model(packages, run):
-    """A new Gemini 4 gets the facts of the row `gemini-4`, and still needs a family of its own."""
+    """The family `gemini-4` also matches an unknown Gemini 4 model. The script still reports the model as new."""
     assert not has_model("gemini-4-xenon")
     assert has_model("gemini-4-argon")
     assert "gemini-4-xenon: model: ours 'absent'" in run(packages(litellm={"gemini/gemini-4-xenon": litellm()}))[1]
@@ -233,7 +236,7 @@ def test_unknown_facts_are_no_differences(packages):
 
 
 def test_bare_name_drops_providers_and_suffixes():
-    """The names of gateways are compared with ours."""
+    """Gateways add providers and suffixes to the names of models. The catalog has the bare names."""
     assert bare_name("openrouter/google/Gemini-3.8-Flash:batch") == MODEL
 
 
@@ -256,7 +259,7 @@ ENTRIES = read_exceptions(EXCEPTIONS)
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry['subjects'][0]} {entry['fact']}")
 def test_exception_is_complete(entry):
-    """An entry names subjects, fact, both values, packages, reason and date."""
+    """Each entry of `exceptions.json` has subjects, a fact, both values, packages, a reason and a date."""
     assert entry.keys() == {"subjects", "fact", "ours", "theirs", "packages", "why", "date"}
     assert set(entry["packages"]) <= {*PACKAGES, "all"}
     assert len(entry["why"]) > 20
@@ -274,9 +277,9 @@ def test_exception_is_complete(entry):
     ],
 )
 def test_exception_has_our_value(subject, entry):
-    """The catalog still has the value that the exception contains.
+    """An entry of `exceptions.json` has the same value as the catalog.
 
-    If a fact in the catalog was corrected, a person has to remove or change its exception.
+    If a fact in the catalog was corrected, a person has to remove or change its entry in the file.
     """
     differences = find_differences([Claim(entry["packages"][0], subject, entry["fact"], entry["theirs"])])
     said = [item for item in differences if item.subject == subject and item.fact != "family"]
@@ -286,7 +289,7 @@ def test_exception_has_our_value(subject, entry):
 
 
 def test_no_exception_is_there_twice():
-    """One difference has one explanation."""
+    """A difference must not match two entries of `exceptions.json`."""
     keys = [
         (subject, entry["fact"], repr((entry["ours"], entry["theirs"])), package)
         for entry in ENTRIES

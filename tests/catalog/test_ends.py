@@ -15,7 +15,10 @@ END = {"date": "2027-05-19", "successor": "gemini-9"}
 
 @pytest.fixture
 def call(monkeypatch, tmp_path):
-    """Return a function that calls a model with this end on a day, and returns the warnings of the calls."""
+    """Return a function that calls a model on the day `today`, and returns the warnings of the calls.
+
+    By default, the service of the model ends on the day in `END`.
+    """
     monkeypatch.setattr(ends, "_seen", set())
     path = tmp_path / "facts.json"
 
@@ -78,5 +81,5 @@ def test_end_without_a_successor_names_a_remedy(call):
 
 
 def test_known_model_is_warned_of(call):
-    """The end is in the catalog of this package."""
+    """The catalog of this package contains the day on which the service of the model ends."""
     assert "AI Studio ends on 2026-12-01" in call("2026-11-30", surface="ai_studio", model="gemini-2.5-pro")[0]

@@ -125,7 +125,7 @@ class Answer(BaseModel):
 
 
 def test_catalog_decides_how_structured_output_is_asked_for(write):
-    """Models before Gemini 3 get the schema as a tool beside other tools."""
+    """If the caller passes tools, models before Gemini 3 get the schema as an additional tool."""
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
     path = write({"gemini-2.5-pro": {"generation": "gemini-3"}})
     for catalog, native in ((None, False), (path, True)):
@@ -187,7 +187,10 @@ def test_toml_without_a_reader_is_an_error_that_says_what_to_install(write, monk
     ],
 )
 def test_mistake_names_the_file_the_key_and_what_is_allowed(write, monkeypatch, families, said):
-    """The error is raised at construction, for the argument and for the variable, and even if `profile` is set."""
+    """The constructor raises the error, even if `profile` is set.
+
+    The argument `catalog` or the environment variable gives the path of the catalog file.
+    """
     path = write(families)
     for options in ({}, {"profile": {"max_input_tokens": 5}}):
         with pytest.raises(ValueError, match=r"facts\.json") as caught:

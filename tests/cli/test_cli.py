@@ -240,7 +240,7 @@ def test_demo_without_live_refuses_another_endpoint(run):
 
 
 def test_log_names_placeholder_and_unknown_signatures():
-    """The log records requests as they are sent."""
+    """Each row of the log describes the signature of a call that was sent."""
     log = WireLog()
     with FakeGemini(["Done."], surface="ai_studio", strict=False).serve() as url, log.open_client() as client:
         for signature in ("skip_thought_signature_validator", "c29tZXRoaW5nIGVsc2U="):
@@ -331,7 +331,7 @@ def test_interrupted_command_prints_no_traceback(run, monkeypatch):
 
 
 def test_closed_pipe_prints_no_error():
-    """As in `langchain-gemini-compat demo | head -1`."""
+    """The reader closes the pipe early, as in `langchain-gemini-compat demo | head -1`."""
     process = subprocess.Popen([*RUN, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.stdout.close()

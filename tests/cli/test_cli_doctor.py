@@ -169,7 +169,7 @@ def test_hanging_metadata_server_has_a_time_limit(diagnose, reachable, monkeypat
 
 
 def test_time_limit_of_the_token_is_below_ten_seconds():
-    """The network is probed at the same time, so only the longer limit counts."""
+    """The host is probed while the token is fetched, so the time limits of the probe and the token do not add up."""
     assert _checks.TOKEN_SECONDS + 2 < 10
 
 
@@ -419,7 +419,10 @@ def test_quota_and_connection_errors_have_fixes():
 
 
 def test_steps_are_in_the_order_to_try():
-    """Credentials come before the project, and the project before location and call. Each command is there once."""
+    """The user needs credentials before a project, and a project before a location and a call.
+
+    A command that fixes two problems is listed once.
+    """
     findings = [
         Finding("call", "failed", "", ("gcloud services enable x",)),
         Finding("location", "failed", "", ("export GOOGLE_CLOUD_LOCATION=global",)),

@@ -133,7 +133,10 @@ def test_each_probe_needs_only_earlier_ones():
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
 def test_probe_names_a_rule_that_exists(probe):
-    """The text of a rule names files or folders in this package, and names in their code. All of these exist."""
+    """The text of a rule mentions files or folders of this package, and names from their code.
+
+    All of these files, folders and names exist.
+    """
     places = re.findall(r"_\w+(?:/\w+)*(?:\.py)?", probe.rule)
     places = [place for place in places if (PACKAGE / place.split("/")[0]).exists()]
     assert places, probe.rule

@@ -322,7 +322,7 @@ def test_summary_starts_at_a_share_of_the_context_window(place):
 
 @pytest.mark.skipif(LANGCHAIN < (1, 4, 7), reason="langchain asks with the same text again")
 async def test_summary_is_retried_with_fewer_messages():
-    """A prompt that is too long raises the error on which LangChain's middleware shortens the prompt."""
+    """If the prompt is too long, the model raises an error. LangChain's middleware then shortens the prompt."""
     lengths = []
 
     def overflow_once(request):

@@ -143,7 +143,7 @@ def test_arguments_edited_in_the_state_keep_the_signature():
 def test_history_of_another_provider_gets_a_placeholder_signature():
     """The placeholder is sent only for the first call of each step in the current turn.
 
-    `response_metadata` counts it.
+    The number of placeholders is in the `response_metadata` of the reply.
     """
     fake = FakeGemini(["Sunny."], surface="vertex")
     calls = [{"name": "get_weather", "args": {"city": city}, "id": city} for city in ("Paris", "Rome")]

@@ -27,7 +27,11 @@ def studio(record):
 
 @pytest.mark.parametrize("mode", ["complete", "stream"])
 async def test_tool_loop(studio, record, mode):
-    """The call, its result with the signature and the answer are replayed, sync and async."""
+    """Two requests are replayed in sync and in async calls.
+
+    The first request gets a tool call. The second one sends the tool's result with the signature of the call, and gets
+    the answer.
+    """
     model = studio().bind_tools([get_weather])
     for asynchronous in (False, True):
         with cassette(f"tool_loop/{MODEL}/{mode}", record=record and not asynchronous):

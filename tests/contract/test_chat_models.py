@@ -262,7 +262,7 @@ def test_known_model_has_a_profile():
 def test_stored_message_has_its_blocks_after_the_import_that_the_docs_name():
     """A process that reads stored messages builds no model, so it imports `chat_models` to get the content blocks.
 
-    The import of the package alone does not load this module, because it must stay fast.
+    The import of the package alone does not load `chat_models`, because this import must stay fast.
     """
     message = AIMessage("", additional_kwargs={"refusal": "No."}, response_metadata={"model_provider": "gemini_compat"})
     code = (
@@ -300,7 +300,7 @@ def test_assigning_another_model_keeps_the_caller_s_profile():
 
 
 def test_token_estimate_counts_tools_and_no_signatures():
-    """The estimate counts tools and not signatures, without a network."""
+    """The estimate includes the tools and ignores the signatures. It sends no request."""
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     plain = [HumanMessage("Why is the sky blue?")]
 

@@ -186,7 +186,7 @@ WEATHER = {
 async def test_streamed_function_call_arguments(play, vertex, stream, record):
     """The stream on the page has wrong indices and one signature. Every delta repeats an id and a name.
 
-    It is read as two calls, and the first call has the signature.
+    The model returns two calls, and the first call has the signature.
     """
     model = vertex("gemini-3.1-pro-preview", location="global", stream_function_call_arguments=True)
     with play("arguments"):

@@ -31,7 +31,7 @@ def failing_and_working(*replies):
 
 
 async def test_fallback_models_take_tools():
-    """`bind_tools` reaches each model in sync and async calls, streamed and not streamed. Field case D1."""
+    """`bind_tools` binds the tools to each model. The test uses sync, async and streaming calls. Field case D1."""
     first, second, fake = failing_and_working(*[Call("weather", {"city": "Paris"})] * 4)
     model = first.with_fallbacks([second]).bind_tools([weather], tool_choice="any")
     assert isinstance(model, RunnableWithFallbacks)

@@ -77,7 +77,7 @@ def test_the_page_has_the_observed_outcomes():
 
 
 def test_expected_outcomes_are_known_for_every_entry_point():
-    """No table expects a wrong call, a wrong text or an empty message."""
+    """No expected outcome is a wrong call, a wrong text or an empty message. Each entry point has an outcome."""
     tables = [table for it in CASES.values() for table in (it.expected, it.again) if table]
     assert {word for table in tables for word in table.values()} <= WORDS
     assert all(set(table) == set(ENTRIES) for table in tables)

@@ -651,7 +651,10 @@ MISSING = (
     "base_url", ["http://gateway.test:8080/v1", "https://generativelanguage.googleapis.com/v1beta/openai"]
 )
 def test_gateway_that_removes_signatures_is_warned_about_once(base_url, surface, streaming):
-    """If the gateway removed the signature, the usual advice to keep the message does not help. Field case G6."""
+    """An error from a gateway does not give the usual advice to keep the message unchanged. Field case G6.
+
+    This advice does not help if the gateway removed the signature.
+    """
     wire = Wire(reply(google_error(400, "INVALID_ARGUMENT", MISSING), 400))
     chat = chat_at(wire, surface, surface=surface, base_url=base_url, model="gemini-3.8-flash")
     with pytest.raises(errors.MissingSignatureError) as raised:
@@ -707,9 +710,9 @@ async def test_agent_works_with_gateways_that_require_signatures(kind, mode, sur
 
 @pytest.mark.parametrize(("max_retries", "gateway_tries", "upstream"), [(2, 3, 9), (2, 1, 3), (0, 3, 3)])
 def test_retries_of_a_gateway_multiply_with_the_model_s(max_retries, gateway_tries, upstream):
-    """The page says how often a request is sent. Field case G7.
+    """The how-to page about gateways explains how often a request is sent. Field case G7.
 
-    It also says how to turn off the retries of the gateway or of the model.
+    The page also says how to turn off the retries of the gateway or of the model.
     """
     sent = []
 

@@ -71,7 +71,7 @@ def model(build):
 
 @pytest.fixture
 def dead_url():
-    """Return the URL of a port that was free a moment ago."""
+    """Return a URL with a port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     return f"http://127.0.0.1:{port}/v1"
@@ -167,13 +167,13 @@ def test_text_ends_before_a_stop_sequence(model):
 
 
 def test_json_schema_gives_a_pydantic_object(model):
-    """The server's grammar enforces the schema. A model of this size would not follow it without one."""
+    """The server's grammar enforces the schema. Without the grammar, the small model would not follow the schema."""
     structured = model.with_structured_output(Weather, method="json_schema", max_tokens=100)
     assert isinstance(structured.invoke("Is it sunny?"), Weather)
 
 
 def test_incomplete_json_raises_an_error(model):
-    """A model of this size starts with white space, so the reply is incomplete JSON or empty."""
+    """The reply ends after eight tokens. The small model starts with white space, so the reply may even be empty."""
     with pytest.raises((core.OutputParserException, errors.EmptyReplyError), match="length"):
         model.with_structured_output(Weather, max_tokens=8).invoke("Is it sunny?")
 
@@ -181,7 +181,7 @@ def test_incomplete_json_raises_an_error(model):
 def test_forced_tool_call_is_read_and_its_result_is_accepted(build):
     """Name and arguments are the same in a stream. The server accepts the history with the result."""
     model = build(max_tokens=60)
-    # Without a tool choice, a model of this size never stops calling tools.
+    # These options end the reply after one call. Without them, the small model would never stop calling tools.
     one = {"parallel_tool_calls": False, "stop": ["</tool_call>"]}
     forced = model.bind_tools([weather], tool_choice="any", **one)
     question = HumanMessage("Is it sunny in Paris?")

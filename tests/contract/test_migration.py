@@ -24,7 +24,7 @@ SUPPORT = Path(__file__).parents[1] / "support"
 
 
 def programs_of(classes):
-    """Return parameters for each page and class."""
+    """Return pytest's parameters: one for each pair of page and class."""
     return [pytest.param(page, name, id=f"{page.stem}-{name}") for page in PAGES for name in classes]
 
 
@@ -53,7 +53,7 @@ def fake(name, program, monkeypatch):
 
 @pytest.mark.parametrize(("page", "name"), programs_of(CLASSES))
 def test_moved_program_prints_the_same(page, name, program, fake, capsys):
-    """Google would accept every request, and the package shows only the warnings of the page."""
+    """The fake applies Google's rules and refuses no request. The only warnings are those that the page lists."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", GeminiCompatWarning)
@@ -77,7 +77,7 @@ def outputs():
 
 @pytest.mark.parametrize(("page", "name"), programs_of(["ChatOpenAI", "ChatGoogleGenerativeAI", "ChatLiteLLM"]))
 def test_program_prints_the_same_with_its_own_class(page, name, program, outputs):
-    """The programs are realistic: they also run with the class that they are written for."""
+    """The original class prints the output that the page states, which shows that the program is realistic."""
     if not find_spec(CLASSES[name][0]):
         pytest.skip(f"{CLASSES[name][0]} is optional, since its import is slow")
     assert outputs[name][page.stem] == program.output
@@ -88,7 +88,7 @@ class FirstCallError(Exception):
 
 
 def stop_program(*args, **kwargs):
-    """Take the place of a method that sends a request."""
+    """Raise `FirstCallError`. The test replaces each method that sends a request with this function."""
     raise FirstCallError
 
 

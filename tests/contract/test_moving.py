@@ -162,7 +162,8 @@ def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritte
 def refused(stand_ins):
     """Return a context manager that expects an error if Google refuses the request.
 
-    Google refuses it if `stand_ins` is not 0 and the version of langchain-google-genai is lower than 4.4.
+    `stand_ins` is the number of placeholder signatures in the request. langchain-google-genai before 4.4 does not send
+    the placeholder unchanged, so Google refuses such a request.
     """
     if stand_ins and native_version() < (4, 4):
         error = import_module("langchain_google_genai.chat_models").GoogleInvalidRequestError
@@ -183,7 +184,7 @@ def thoughts_of(parts):
 @pytest.mark.parametrize("rewritten", [False, True], ids=["as it is", "rewritten"])
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten):
-    """A text has an optional signature. It is sent only if the history was converted with `to_google_genai`."""
+    """The signature of a text is optional. It is sent only if the history was converted with `to_google_genai`."""
     database = tmp_path / "state.db"
     fake = FakeGemini([Reply(thoughts="Easy.", text="Sunny.")], surface=surface)
     given = step(database, fake.chat_model(include_thoughts=True), QUESTION)[-1]
@@ -199,8 +200,8 @@ def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten)
     assert standard(parts[1]["thoughtSignature"]) == given.content_blocks[1]["extras"]["signature"]
 
 
-#: Maps the time of a failure to: the replies before it, the number of questions, and the types of the messages in the
-#: state.
+#: Maps the step at which a call of the model fails to: the replies before this step, the number of questions, and the
+#: types of the messages in the state.
 FAILED = {
     "at the first question": ([], 1, ["human"]),
     "at a later question": (["Sunny."], 2, ["human", "ai", "human"]),
@@ -228,7 +229,7 @@ def test_thread_after_a_failure_is_rewritten_and_answered(tmp_path, place):
 
 
 def test_page_has_the_rewrite_of_the_tests():
-    """The page shows the code with which `step` converts a history. Only the name of the config differs."""
+    """The how-to guide has the code with which `step` calls `to_google_genai`, with `config` in place of `CONFIG`."""
     lines = [line.strip() for line in getsource(step).splitlines() if "stands_after" in line]
     page = (HOW_TO / "move-from-chatgooglegenerativeai.md").read_text(encoding="utf-8")
     assert len(lines) == 2
@@ -236,7 +237,7 @@ def test_page_has_the_rewrite_of_the_tests():
 
 
 def change_surfaces(rewritten):
-    """Return a turn of this package on AI Studio, and Google's native Vertex AI to continue it."""
+    """Return a fake of the native Vertex AI, and a history with a tool call of a model on AI Studio."""
     fake = FakeGemini([SECOND], surface="ai_studio")
     reply = fake.chat_model().invoke("Time in Rome?")
     history = [("user", "Time in Rome?"), reply, {"role": "tool", "content": "noon", "tool_call_id": call_id(reply)}]
@@ -294,7 +295,7 @@ def read_table(page, name):
 
 
 def import_other(module):
-    """Return the imported module. Skip the test if it is one of the two optional modules and is not installed."""
+    """Return the imported module. Skip the test if an optional module is not installed."""
     if module in {"langchain_google_vertexai", "langchain_litellm"}:
         return pytest.importorskip(module)
     return import_module(module)
@@ -310,7 +311,10 @@ def is_as_seen(page, module):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_arguments_of_the_page_exist_in_this_package(name):
-    """`same` means the same name. Any other name at the start of a cell is an argument or a method of this package."""
+    """In the tables of the page, `same` means that this package has an argument with the same name.
+
+    Any other name at the start of a cell is an argument or a method of this package.
+    """
     page, _, tables = CLASSES[name]
     ours = _argument_names(ChatGeminiCompat)
     for theirs, here in (row for table in tables for row in read_table(page, table)):
@@ -326,7 +330,7 @@ def test_arguments_of_the_page_exist_in_this_package(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_page_has_all_arguments_of_the_other_class(name, monkeypatch):
-    """The page lists all arguments by every name, and no other arguments."""
+    """The page lists every argument of the other class. It does not list arguments that the class does not have."""
     page, module, tables = CLASSES[name]
     # Without this variable, the import of LiteLLM downloads a list of prices.
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -341,7 +345,7 @@ def test_page_has_all_arguments_of_the_other_class(name, monkeypatch):
 
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatGoogleGenerativeAI", "ChatLiteLLM"])
 def test_code_before_the_move_works(name, monkeypatch):
-    """The code before the move creates a model of the other package."""
+    """Each how-to guide shows the code before the move. This code creates a model of the other package."""
     page, module, _ = CLASSES[name]
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import_other(module)
@@ -362,7 +366,7 @@ def test_code_before_the_move_works(name, monkeypatch):
     ],
 )
 def test_page_on_chatlitellm_says_what_raises(given, advice):
-    """The error gives the advice that the page gives."""
+    """The error message gives the same advice as the how-to guide."""
     with pytest.raises(ValueError, match=advice):
         ChatGeminiCompat(**{"model": "gemini-3.8-flash", "api_key": "k", **given})
 

@@ -32,7 +32,7 @@ LONG = re.compile(r"[A-Za-z0-9+/_-]{100,}")
 
 @pytest.fixture(scope="module")
 def page():
-    """Return the names that the page's blocks define."""
+    """Run the Python blocks of the page. Return a dict of the variables and functions that they define."""
     found = read_page("python")
     logging.getLogger("langchain_gemini_compat").setLevel(logging.NOTSET)
     return found
@@ -303,7 +303,7 @@ def metadata_in_code():
 
 @pytest.mark.filterwarnings("ignore:The name of tool")
 def test_the_table_of_metadata_is_complete():
-    """The page lists every metadata key that the code sets. Except for one key, a reply can have all of them."""
+    """The page lists each metadata key that the code sets. The reply below has all keys except `invalid_tool_calls`."""
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     answer = completion() | {"model": "gemini-3.8-flash-002", "system_fingerprint": "fp", "service_tier": "flex"}
     answer["provider"] = "Google"
@@ -318,7 +318,7 @@ def test_the_table_of_metadata_is_complete():
     metadata = chat.bind_tools([tool]).invoke(history, include_response_headers=True).response_metadata
     table = PAGE.partition("`response_metadata` can have these keys")[2].partition("```")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == metadata_in_code()
-    # A reply has either valid calls or, with `invalid_tool_calls="keep"`, invalid ones.
+    # Only a reply with invalid calls has the key `invalid_tool_calls`.
     assert metadata_in_code() - {"invalid_tool_calls"} == set(metadata)
     assert metadata["model_name"] == "gemini-3.8-flash-002"
     assert (metadata["id"], metadata["retries"], metadata["signature_stand_ins"]) == ("reply-1", 1, 1)

@@ -134,7 +134,7 @@ def test_d5_preview_shows_what_is_bound_through_any_two_wrappers(start, fake, mo
 
 
 def test_tools_are_bound_to_each_model_with_the_options_before(fake, model):
-    """`bind_tools` keeps the options that were bound to a model with fallbacks before."""
+    """Options were bound to a model and its fallback. `bind_tools` keeps these options for each of the two models."""
     down = FakeGemini(Fault.internal()).chat_model(max_retries=0)
     bound = down.with_fallbacks([model]).bind(temperature=0.5).bind_tools([get_weather])
     bound.invoke("hi")

@@ -100,9 +100,9 @@ async def test_wait_longer_than_the_timeout_raises_an_error():
 
 
 def test_pauses_of_waiting_calls_differ_and_keep_the_credit():
-    """All waiting calls wait for the same turn, so each call asks again after another pause.
+    """All waiting calls wait for the same turn. Their pauses differ, so that they do not all ask at the same time.
 
-    No pause is so long that an unused turn would be lost.
+    No pause is so long that a turn would stay unused.
     """
     limiter = build_limiter(300)
     pauses = rate_limiters._Pauses(limiter._settings)
@@ -306,7 +306,7 @@ async def ask(model, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_each_request_takes_a_turn(mode, monkeypatch):
-    """LangChain asks the limiter before the first request of a call, and the model before each further one."""
+    """LangChain takes the turn for the first request of a call. This package takes a turn for each further request."""
     monkeypatch.setattr(_retry, "_FIRST_WAIT", 0.005)
     fake = FakeGemini([Fault.overloaded(), Fault.empty_reply(), "Hello!"])
     limiter = CountingLimiter()

@@ -391,7 +391,10 @@ def each(table):
 
 @cache
 def capture(name):
-    """Return the file of `name`, and in it the body with the number after `#`."""
+    """Return a capture file and one of its response bodies.
+
+    `name` is the name of the file. `NAME#2` selects the second body of the file. A name without `#` selects the first.
+    """
     stem, _, number = name.partition("#")
     file = read_capture(stem)
     body = bodies(file["response"])[int(number or 1) - 1]
@@ -401,9 +404,10 @@ def capture(name):
 
 
 def bodies(response):
-    """Return the bodies in the response of a file.
+    """Return the response bodies of a capture file.
 
-    The response has one body, or several bodies, or streams and a message. The message becomes a body.
+    `response` has the key `body`, or `bodies`, or `streams` and `nonstream_message`. The message is not a whole body,
+    so a body is built around the message.
     """
     if "streams" in response:
         whole = {"choices": [{"finish_reason": "stop", "index": 0, "message": response["nonstream_message"]}]}
@@ -474,7 +478,7 @@ def signature(holder):
 
 
 def numbers(usage):
-    """Return the usage in the form of the table."""
+    """Return the token counts in the order of `Meaning.usage`."""
     if usage is None:
         return None
     totals = (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"])
@@ -483,7 +487,10 @@ def numbers(usage):
 
 
 def check_text(seen, in_file, expected):
-    """Assert that the text is that of the file and of the table."""
+    """Assert that the text `seen` equals the text in the capture, and matches `expected`.
+
+    `expected` is the whole text, or the start of the text and its length.
+    """
     assert seen == in_file
     assert seen == expected if isinstance(expected, str) else (seen[: len(expected[0])], len(seen)) == expected
 
@@ -524,7 +531,7 @@ async def test_a_captured_reply_means_the_same_at_every_entry_point(name, mode):
 
 @pytest.mark.parametrize(("name", "mode"), each(FAILURES))
 async def test_a_captured_failure_raises_its_class_at_every_entry_point(name, mode):
-    """Errors, empty and malformed replies and cut streams raise their class.
+    """Each failed, empty, malformed or cut reply raises the exception that the table lists for it.
 
     The exception has the part of the reply that arrived.
     """
@@ -563,7 +570,7 @@ async def test_captured_image_is_an_image_block(mode):
     "name", ["ais-01-pydanticai-2.5pro-tool-nonstream-turn1", "ais-16-2.5proexp-tool-chunk-2025-05"]
 )
 async def test_call_without_id_gets_the_same_id_everywhere(name):
-    """The id is derived and not random, so a replayed reply fits a history with the earlier one."""
+    """The id is derived and not random. So a replayed reply has the same id, and earlier tool results still fit."""
     modes = STREAMED if EXPECTED[name].streamed else WHOLE
     ids = {(await ask(mode, server(name))).tool_calls[0]["id"] for mode in modes}
     assert len(ids) == 1
@@ -598,7 +605,7 @@ def test_every_capture_is_in_the_table():
 
 
 def quoted(start):
-    """Return the first line of the Markdown file that starts with `start`, or the fenced block that contains it."""
+    """Return the part of `quoted.md` that begins with `start` and ends before the next code fence."""
     text = (FOLDERS[0] / "quoted.md").read_text()
     return text[text.index(start) :].partition("\n```")[0]
 
@@ -613,7 +620,10 @@ async def test_quoted_call_of_3_8_flash_without_an_end_is_incomplete(mode):
 
 @pytest.mark.parametrize("mode", STREAMED)
 async def test_quoted_call_of_3_8_flash_with_an_end_is_read(mode):
-    """The chunk is followed by AI Studio's last chunks. It has no index, a short id, and the signature on the call."""
+    """The quoted chunk has a call with a signature and a short id, but without an index.
+
+    In this test, the last chunks that AI Studio sends follow the quoted chunk.
+    """
     chunk = quoted('{"choices":[{"delta":{"role":"assistant","tool_calls":[{"extra_content"')
     end = '{"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}'
     message = await ask(mode, replaying(f"data: {chunk}\n\ndata: {end}\n\ndata: [DONE]\n\n"))

@@ -502,7 +502,7 @@ def test_new_fake_has_not_refused_anything():
 
 
 def test_recorded_repair_is_replayed(tmp_path):
-    """A recording begins without known refusals, as a replay does."""
+    """A recording and its replay both begin without knowledge of earlier refusals, so they send the same requests."""
     text, options, *_ = REFUSALS["seed"]
     path = tmp_path / "bug.yaml"
     _, model = build([refuse(text), "Before.", refuse(text), "One.", "Two."], **options)

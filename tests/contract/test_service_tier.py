@@ -15,7 +15,7 @@ HI = [HumanMessage("Hi.")]
 
 
 def tiers(fake):
-    """Return the header and the body key of each request."""
+    """Return two values for each request: the service tier in the header, and the service tier in the body."""
     return [(request.headers.get(HEADER), request.body.get("service_tier")) for request in fake.requests]
 
 
@@ -56,7 +56,7 @@ async def test_priority_is_a_header_on_vertex_in_each_kind_of_call():
 
 
 def test_the_header_belongs_to_one_call():
-    """Models share an HTTP client, and a call may set the tier itself. A retry keeps the header."""
+    """Models share an HTTP client, but the header is sent only with the requests of one call and with their retries."""
     fake = FakeGemini([Fault.rate_limit("0.01s"), "1", "2", "3"], surface="vertex")
     model = fake.chat_model(timeout={"retry_wait": 5})
     model.invoke("Hi.", service_tier="priority")
@@ -96,8 +96,8 @@ def test_preview_shows_the_header():
     ]
 
 
-#: Texts of refusals of `priority`. No source has a text of Vertex AI for `priority`, so the first text is its text for
-#: `flex` with another name.
+#: Error texts with which a server refuses `priority`. No public report shows Vertex AI's text for `priority`. So the
+#: first text is Vertex AI's text for `flex`, with the word `Priority` instead of `Flex`.
 REFUSED = [
     "Priority API is not supported for model: gemini-3.8-flash.",
     "Invalid value for header X-Vertex-AI-LLM-Shared-Request-Type: priority.",

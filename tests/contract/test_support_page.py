@@ -1,7 +1,7 @@
-"""Each row of the page of supported features, replayed from cassettes on each surface that has the feature.
+"""Replays cassettes for each row of the page of supported features, on each surface that has the feature.
 
-A cassette pins the request, since replaying requires the same body, and the test says what the reply means. The README
-of the cassettes has the table of rows and cassettes.
+A replay fails if the body of the request differs from the recorded body. The tests also check how the reply is read.
+The README of the cassettes has the table of rows and cassettes.
 """
 
 import os
@@ -264,9 +264,9 @@ async def test_parameters_of_openai(chat, play, kind, surface, model, sent):
 
 
 async def test_priority_tier_vertex(chat, play, ask):
-    """The tier is a header, and cassettes contain no headers.
+    """The tier is sent as a header. Cassettes contain no headers, so the test cannot check the header.
 
-    The reply contains the type of traffic that was counted.
+    Instead, it checks the traffic type in the reply.
     """
     with play("priority tier, vertex"):
         answer = await ask(chat("vertex", service_tier="priority"), "Hi.")
@@ -298,7 +298,10 @@ async def test_gemini_4_through_a_gateway(chat, play, ask):
 
 @pytest.mark.parametrize("gateway", ["litellm", "openrouter"])
 async def test_signature_of_a_gateway(chat, play, ask, gateway):
-    """LiteLLM appends the signature to the id of the call. OpenRouter has `reasoning_details`. Both get it back."""
+    """LiteLLM appends the signature to the id of the call. OpenRouter sends the signature in `reasoning_details`.
+
+    Each gateway gets the signature back in its own form.
+    """
     place = {"litellm": (MODEL, LITELLM), "openrouter": (f"google/{MODEL}", OPENROUTER)}
     model, base_url = place[gateway]
     bound = chat("gateway", model, base_url=base_url).bind_tools([get_weather])
@@ -311,7 +314,7 @@ async def test_signature_of_a_gateway(chat, play, ask, gateway):
 
 
 async def test_blocked_prompt(chat, play, ask):
-    """A choice without a message is an answer without text, whose finish reason says why."""
+    """A blocked prompt gives a choice without a message. The answer has no text, and its finish reason says why."""
     with play("blocked prompt, ai_studio"):
         answer = await ask(chat("ai_studio"), "Hi.")
     assert answer.text == ""

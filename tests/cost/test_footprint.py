@@ -83,7 +83,7 @@ def test_import_loads_only_langchain_and_a_json_parser(loaded):
 
 
 def test_import_builds_only_the_validators_of_the_chat_model():
-    """The validators of its three base classes would take a tenth of the import of this package."""
+    """The validators of the three base classes would take a tenth of the time of the import."""
     code = (
         "from langchain_gemini_compat import ChatGeminiCompat\n"
         "from pydantic import BaseModel\n"
@@ -106,7 +106,7 @@ def test_first_call_with_a_key_does_not_load_google_auth(loaded):
     modules = loaded["calls"]
     assert "langchain_gemini_compat._transport.client" in modules
     assert {name.partition(".")[0] for name in foreign(modules)}.isdisjoint(HEAVY)
-    # The other foreign modules are those that the HTTP library and LangChain load at the first call.
+    # The HTTP library and LangChain load many modules of their own at the first call.
     assert len(foreign(modules)) <= 120
     assert len(modules - foreign(modules)) <= 60
 
@@ -117,10 +117,10 @@ def test_installation_adds_four_packages_and_their_dependencies():
     direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
     four = {"google-auth", "langchain-core", "openai", "pydantic"}
     brought = {name for one in four for name in dependencies(one, set())}
-    # The package declares more dependencies because it imports them. The four packages install them anyway.
+    # This package imports a few more packages, so it declares them. The four packages depend on them anyway.
     assert direct - four <= brought
     assert four <= direct
-    # Four packages, and jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
+    # The package also declares jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
     assert len(direct) <= 8
     found = dependencies("langchain-gemini-compat", set())
     assert len(found) <= 50
@@ -191,7 +191,7 @@ def drain(iterator):
 
 @cache
 def warm():
-    """Run once, so that work per process is not counted."""
+    """Make the first calls, so that later counts do not include work that is done once per process."""
     drain(model_of(lambda: text_events(3)).stream("hi"))
     drain(model_of(lambda: tool_events(1, 3)).stream("hi"))
     model_of(completion).invoke("hi")
@@ -314,7 +314,10 @@ def test_image_is_copied_few_times(kind, copies):
 
 
 def test_long_stream_keeps_only_its_text():
-    """Errors need the partial text. LangChain's own `stream` keeps every chunk."""
+    """The package keeps the text of a stream for its errors, but does not keep the chunks.
+
+    The test calls `_stream`, because LangChain's `stream` itself keeps every chunk.
+    """
 
     def cost(size):
         model = model_of(lambda: text_events(size))

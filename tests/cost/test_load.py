@@ -234,9 +234,9 @@ async def test_async_faults_under_load_end_in_an_answer_or_a_typed_error():
 @needs_proc
 @pytest.mark.timeout(600)
 def test_failed_and_cancelled_calls_leave_nothing_behind():
-    """Sockets, threads, tasks and memory return to their level. `tests/cost/soak/soak.py` has the full figures.
+    """Sockets, threads, tasks and memory return to the level before the calls.
 
-    Field case E7.
+    The test runs `tests/cost/soak/soak.py` with fewer calls than its default. Field case E7.
     """
     program = str(Path(__file__).parent / "soak" / "soak.py")
     command = [sys.executable, program, "--calls", "600", "--storm", "500", "--refused", "30"]

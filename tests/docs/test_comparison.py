@@ -27,14 +27,14 @@ def read_rows(page, heading):
 
 
 def test_every_row_has_a_source():
-    """The rows of the front page and of the list of sources are the same."""
+    """The table on the front page and the table of its sources have the same rows."""
     rows = read_rows("docs/index.md", "Choose a class")
     assert len(rows) == 9
     assert read_rows("docs/explanation/why-not-chatopenai.md", "Sources of the comparison") == rows
 
 
 def test_chat_google_generative_ai_uses_the_native_api():
-    """It sends `contents`, which only the native API takes."""
+    """`ChatGoogleGenerativeAI` sends the key `contents`, which only the native API accepts."""
     google = NativeGoogle("ai_studio", [{"text": "Hi."}])
     assert google.chat_model().invoke("Hi").text == "Hi."
     assert google.contents == [[{"role": "user", "parts": [{"text": "Hi"}]}]]
@@ -57,9 +57,9 @@ def test_chat_openai_wants_a_key(monkeypatch):
 
 
 def test_chat_openai_does_not_wait_as_long_as_google_says(monkeypatch):
-    """AI Studio says in the body of the error how long to wait: here 26 seconds. `ChatOpenAI` ignores it.
+    """AI Studio says in the body of the error how long to wait.
 
-    It waits for less than 10 seconds.
+    Here, AI Studio says 26 seconds, but `ChatOpenAI` waits for less than 10 seconds.
     """
     waits = []
     monkeypatch.setattr("openai._base_client.time.sleep", waits.append)

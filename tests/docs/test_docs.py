@@ -53,7 +53,8 @@ BRINGS = {
 }
 #: Submodules that are not installed by the same distribution as the package around them.
 APART = {module for modules in BRINGS.values() for module in modules if "." in module}
-#: Maps a name on the pages to a module of another distribution. Code that uses the name imports this module.
+#: Some functions and classes import a module that another distribution installs. Maps the name of the function or
+#: class to this module.
 INSIDE = {"serve": "uvicorn", "InMemoryVectorStore": "numpy"}
 INSTALLED = re.compile(r"pip install ([^`\n&#]+)")
 CLONE = re.compile(r"(?:\.|/path/to/the/clone)(\[\w+\])?")
@@ -98,13 +99,16 @@ class Places:
 
 
 def is_served(url):
-    """Return whether `url` may be a server of the page: one on a free port of this machine."""
+    """Return whether the page itself may have started the server at `url`.
+
+    Such a server is on this machine, at a port from 30000 on.
+    """
     return re.match(r"http://127\.0\.0\.1:[3-6]\d{4}/", url) is not None
 
 
 @pytest.fixture
 def places(request, monkeypatch, tmp_path):
-    """Connect every model of a page, for the tab of `request`. The environment has no key."""
+    """Connect the models of a page to fakes, for the tab `request.param`. The fakes must not refuse a request."""
     monkeypatch.chdir(tmp_path)
     places = Places(request.param)
     monkeypatch.setattr(_connection, "open_transport", places.open_transport)
@@ -122,7 +126,7 @@ def read_fake(page, namespace):
 
 
 def run_block(code, page, namespace):
-    """Run a block. Skip the test if the block needs a Python that deepagents supports."""
+    """Run a block. Skip the test if the block needs deepagents and this Python is too old for deepagents."""
     try:
         exec(compile(code, str(page), "exec"), namespace)
     except ModuleNotFoundError as missing:
@@ -238,14 +242,17 @@ def test_relative_links_have_targets(page):
 
 
 def read_installed(text):
-    """Return the words of the page's `pip install` lines, or of the README's if the page does not install the clone."""
+    """Return what a reader of the page installs with `pip install`.
+
+    If the page does not install this package, the result also contains what the README installs.
+    """
     words = [word.strip("\"'") for line in INSTALLED.findall(text) for word in line.split()]
     named = {f"clone{match[1] or ''}" if (match := CLONE.fullmatch(word)) else word for word in words}
     return named | ({"clone"} if any(word.startswith("clone") for word in named) else {"clone", "clone[cli]"})
 
 
 def read_imports(code):
-    """Return the modules that a block imports, directly or by using a name of `INSIDE`."""
+    """Return the modules that the code imports, and the modules of `INSIDE` whose function or class the code uses."""
     nodes = [*ast.walk(ast.parse(code))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}

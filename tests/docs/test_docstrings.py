@@ -29,7 +29,7 @@ model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
 
 
 def find_examples():
-    """Return the docstrings with examples, by the name of their object."""
+    """Return a dict of the docstrings that contain examples. A key is a name such as `ChatGeminiCompat.close`."""
     found = {}
     for model in (ChatGeminiCompat, GeminiCompatEmbeddings):
         found[model.__name__] = model.__doc__
@@ -71,7 +71,7 @@ def test_examples_of_a_docstring_print_what_they_say(name, offline, capsys):
     exec(START, namespace)
     printed = None
     for language, code, _ in read_blocks(EXAMPLES[name]):
-        # `read_blocks` has removed the indent of docstring sections.
+        # `read_blocks` has already removed the indent that the code has in the docstring.
         if language == "python":
             exec(compile(code, f"the docstring of {name}", "exec"), namespace)
             printed = capsys.readouterr().out

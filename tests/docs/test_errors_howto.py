@@ -76,7 +76,7 @@ def without_project(monkeypatch):
 
 
 class Expired(Credentials):
-    """Credentials whose login a company has ended."""
+    """Credentials whose login has ended, because a company limits how long a login is valid."""
 
     def refresh(self, request):
         """Raise Google's error for an ended login."""
@@ -112,7 +112,7 @@ def stream_cut(_):
 ORPHAN = [HumanMessage("hi"), ToolMessage("4", tool_call_id="call_1"), AIMessage("Four."), HumanMessage("And?")]
 THOUGHT_OUT = Reply(finish_reason="length", usage=Usage(9, 0, thoughts=100))
 
-#: Maps the message and the class of an entry on the page to a function that raises this error.
+#: Maps an error on the page, given as its message and its class, to a function that raises the error.
 CASES = {
     ("API key not valid. Please pass a valid API key.", "AuthenticationError"): refuse(
         400, "API key not valid. Please pass a valid API key."

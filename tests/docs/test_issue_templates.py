@@ -1,4 +1,4 @@
-"""The forms for issues on GitHub ask for what the command writes."""
+"""Tests the issue forms for GitHub. The bug report asks for the output of the commands `record` and `doctor`."""
 
 from pathlib import Path
 

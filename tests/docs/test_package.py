@@ -42,7 +42,7 @@ def test_exports_are_sorted_and_exist():
 def test_public_names_are_listed_before_they_are_imported():
     """The package and its `testing` package import a public name only when it is used.
 
-    `dir` lists all public names before, so that Python's prompt can complete them.
+    `dir` also lists the names that are not imported yet, so that Python's prompt can complete them.
     """
     code = (
         "import sys, langchain_gemini_compat as p, langchain_gemini_compat.testing as t\n"

@@ -80,7 +80,10 @@ def test_api_pages_link_to_python_and_langchain(site):
 
 @needs_mkdocs
 def test_pages_load_nothing_from_elsewhere(site):
-    """Scripts, styles, fonts and images are part of the site. Only a diagram makes the theme's script load Mermaid."""
+    """Scripts, styles, fonts and images are part of the site.
+
+    There is one exception: on a page with a diagram, the theme's script loads Mermaid from another host.
+    """
     for page in site.rglob("*.html"):
         loaded = re.findall(
             r"<(?:script|img|link rel=\"(?:stylesheet|preconnect)\")[^>]*?(?:src|href)=\"(https?:[^\"]+)",

@@ -23,12 +23,12 @@ def run_page(folder, *options, **changes):
 
 
 def test_tests_of_the_page_pass(tmp_path):
-    """All tests of the page pass, including one for each fault."""
+    """All tests on the tutorial page pass. They include one test for each fault of the fake."""
     assert re.search(r"^(2\d|[3-9]\d) passed in", run_page(tmp_path), re.MULTILINE)
 
 
 def test_tests_of_the_page_can_fail(tmp_path):
-    """The page's tests fail after the change that the page proposes, and if the tool loses its docstring."""
+    """Two tests of the tutorial fail: after the change that the tutorial proposes, and with another tool docstring."""
     (quoted,) = (block for language, block in FENCE.findall(PAGE.read_text(encoding="utf-8")) if language == "console")
     order = ('"A1": "shipped"', '"A1": "lost"')
     docstring = ('"""The state of an order."""', '"""An order."""')

@@ -1,4 +1,7 @@
-"""Tests with real software. `tests/real/run.py` installs it, and says with `REAL_SOFTWARE` where it is."""
+"""Marks the tests with real software, and skips them if the software is not installed.
+
+`tests/real/run.py` installs the software, and sets the environment variable `REAL_SOFTWARE` to its folder.
+"""
 
 from pathlib import Path
 

@@ -10,7 +10,7 @@ class Part:
     name: str
     #: A description of the tests, for the report.
     about: str
-    #: PyPI packages for the process of the tests, beside the group `test`.
+    #: PyPI packages that the process of the tests needs in addition to the dependency group `test`.
     packages: tuple[str, ...] = ()
     #: For each separate environment, its name and the PyPI packages of the programs that run in it.
     tools: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -30,13 +30,13 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         "serving",
-        "the page's FastAPI service under uvicorn, 40 clients of which ten disconnect",
+        "the FastAPI service of the page on web services, under uvicorn, with 40 clients; ten of them disconnect",
         packages=("fastapi>=0.135", "uvicorn", "psutil"),
         in_ci=True,
     ),
     Part(
         "servers_stop",
-        "the scaffold itself: a server of Python starts on a free port and stops",
+        "the helpers of these tests: a Python server starts on a free port and stops",
         in_ci=True,
     ),
     Part(
@@ -47,7 +47,8 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         "portkey",
-        "Portkey's gateway in front of the fake, provider `google`, strict compliance off and on: the same",
+        "Portkey's gateway in front of the fake, provider `google`, strict compliance off and on: agents, thoughts, "
+        "errors, embeddings",
         npm=("@portkey-ai/gateway@1.15.2",),
     ),
     Part(
@@ -90,7 +91,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         "databases",
-        "an agent on PostgreSQL that is killed between call and result; calls in Redis (langchain-community, LangGraph)",
+        "an agent on PostgreSQL, killed between call and result; Redis caches (langchain-community, LangGraph)",
         packages=("langgraph", "langgraph-checkpoint-postgres", "psycopg[binary]", "langchain-community", "redis"),
         debian={"postgres": "postgresql-15", "redis-server": "redis-server"},
     ),

@@ -1,4 +1,7 @@
-"""PostgreSQL keeps an agent whose process is killed, and Redis the answers of a model: signatures survive both."""
+"""Tests that signatures survive in PostgreSQL and in Redis.
+
+PostgreSQL keeps the state of an agent whose process is killed. Redis caches the replies of a model.
+"""
 
 import os
 import shutil
@@ -103,7 +106,10 @@ def test_agent_killed_twice_goes_on_in_new_processes(mode, surface, database):
 
 @pytest.mark.parametrize(("kind", "surface"), [("model", "ai_studio"), ("async model", "vertex"), ("node", "vertex")])
 def test_cached_call_goes_on_with_its_signature(kind, surface, redis):
-    """One process asks for the call. Another finds it in Redis, runs the tool and asks for the next step."""
+    """One process calls the model, and the reply with the tool call is cached in Redis.
+
+    Another process gets the reply from Redis, runs the tool and asks the model for the next step.
+    """
     fake = FakeGemini(list(SCRIPT), surface=surface)
     with fake.serve() as url:
         assert run("cached_agent.py", kind, "ask", redis, surface, url)[0] == "human ai"

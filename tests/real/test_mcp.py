@@ -58,7 +58,7 @@ async def test_everything_tools(surface, model):
 
 
 async def test_filesystem_tools(surface, model, folder):
-    """Files of eight types are read as media. The adapter does not take the audio file."""
+    """Files of eight types are read as media. For the audio file, LangChain's MCP adapter returns an error."""
     path = str(folder / "a.txt")
     directories = ["create_directory", "list_directory", "list_directory_with_sizes", "directory_tree", "search_files"]
     media = [{"path": str(file)} for file in sorted(folder.iterdir())]

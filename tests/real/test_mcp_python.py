@@ -21,7 +21,7 @@ pytestmark = [
 
 
 async def test_time_tools(surface, model):
-    """A time zone that does not exist gives an error, and the thread goes on."""
+    """A time zone that does not exist gives an error as the tool's result. The conversation then continues."""
     server = {"command": tool("mcp-time", "mcp-server-time"), "args": []}
     for results, _ in await call_every_tool(server, TIME, surface, model):
         assert results.keys() == {"get_current_time", "convert_time"}

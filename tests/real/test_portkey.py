@@ -1,4 +1,7 @@
-"""Portkey's gateway between the chat model and the fake, by its provider `google`, with strict compliance off and on."""
+"""Tests with Portkey's gateway between the chat model and the fake, with strict compliance off and on.
+
+The gateway uses its provider `google`, which calls Google's native API.
+"""
 
 from typing import ClassVar
 
@@ -13,7 +16,7 @@ from langchain_gemini_compat.testing import FakeGemini
 
 @pytest.fixture(scope="module")
 def native_google():
-    """Yield a fake behind Google's native API, and its address."""
+    """Yield a fake that answers in the format of Google's native API, and the address of its server."""
     fake = FakeGemini()
     with serve_native(fake) as url:
         yield fake, f"{url}/v1beta"
@@ -65,13 +68,13 @@ class TestStrictOn(TestStrictOff):
     test_file_in_a_tool_result_that_google_cannot_read = None
 
     def test_agent_calls_tools_at_once_and_goes_on_for_three_turns(self, route, streams):
-        """The error names the gateway. Field case G6."""
+        """The agent fails, because the gateway removes signatures. The error names the gateway. Field case G6."""
         route.answer_with(*SCRIPT)
         with pytest.raises(errors.MissingSignatureError, match=r"`127.0.0.1:\d+` does not pass thought signatures on"):
             run_agent(route, QUESTIONS, streams=streams)
 
     def test_thoughts_are_reasoning_and_do_not_break_the_next_turn(self, route, streams):
-        """The answer comes without its thoughts."""
+        """Portkey removes the thoughts, so the message has only text."""
         route.answer_with(SCRIPT[1])
         message = ask(route.chat_model(**self.thinking), "Rome?", streams=streams)
         assert [block["type"] for block in message.content_blocks] == ["text"]

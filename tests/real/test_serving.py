@@ -48,7 +48,7 @@ TEXT = "This is an answer of several words for {}, and it comes in several piece
 def answer(request):
     """Return a slow answer for the client that the prompt names.
 
-    Clients that leave would have to wait ten minutes for it.
+    An answer for a client that disconnects would take at least ten minutes.
     """
     kind, text = request.prompt.partition(": ")[0], TEXT.format(request.prompt)
     if kind == "leave during a stream":

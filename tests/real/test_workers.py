@@ -41,7 +41,10 @@ def run(environment, program, *arguments):
 
 
 def check_workers(reports, expected):
-    """Each call has its answer, and each process its own sockets. `reports` are in the order of the questions."""
+    """Assert that each call got its own answer, and that no two processes used the same socket.
+
+    `reports` and `expected` are in the same order.
+    """
     assert [texts for texts, _, _ in reports] == [[text, text] for text in expected]
     assert len({process for _, process, _ in reports}) > 1
     for _, process, sockets in reports:
@@ -61,7 +64,7 @@ def sockets_by_process(reports):
     ("method", "mode"), [("fork", "sync"), ("fork", "async"), ("spawn", "sync"), ("forkserver", "async")]
 )
 def test_pool_of_processes_uses_the_model_of_its_parent(method, mode, environment):
-    """The parent has an open stream, idle connections, and a rate gate that is closed and has a waiting thread."""
+    """The parent has an open stream and idle connections. A thread waits because the rate gate blocks its call."""
     done = run(environment, "process_pool.py", method, mode)
     stream = "a stream of the parent with many words, which is open all the time"
     before, after = ["parent before"] * 2, ["parent after"] * 2

@@ -39,8 +39,8 @@ DATA_PNG, DATA_PDF, DATA_MP4 = (
 )
 DATA_CSV = f"data:text/csv;base64,{b64encode(b'a,b').decode()}"
 
-#: Maps a case to a block and the part that is sent for it on Vertex AI, on AI Studio and to a compatible server. If
-#: only one part follows, it is sent to all three.
+#: Maps the name of a case to a block and the parts that are sent for the block: on Vertex AI, on AI Studio, and to a
+#: compatible server. If a case has only one part, this part is sent on all three surfaces.
 BLOCKS = {
     "text": (text("hi"), text("hi")),
     "text by the Responses API": ({"type": "input_text", "text": "hi"}, text("hi")),
@@ -215,7 +215,7 @@ def _no_network(monkeypatch):
 
 @pytest.mark.parametrize(("block", "form", "surface"), CASES)
 def test_block_has_one_form_on_a_surface_or_is_refused(block, form, surface):
-    """Compare each block with the golden table. A refusal names the block and lists what the surface accepts."""
+    """Each block is sent in the form that `BLOCKS` lists. A refusal names the block and lists the accepted forms."""
     message = HumanMessage([block])
     if form == NONE:
         with pytest.raises(UnsupportedContentError, match=r"is not accepted by surface .*Accepted: text"):

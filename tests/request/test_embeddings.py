@@ -184,14 +184,14 @@ async def test_reply_with_missing_or_invalid_vectors_raises(body, words):
 
 @pytest.mark.parametrize("numbers", [[1, -2], [0.5, 2], [1e308, 1e308], [-0.0, 5e-324]])
 async def test_finite_numbers_are_returned_as_floats(numbers):
-    """Integers become floats. Numbers whose sum is infinite are finite."""
+    """Integers become floats. Finite numbers are valid, even if their sum is infinite."""
     found = await both(connect(Wire({"data": [{"embedding": numbers}]})), ["a"])
     assert found == [numbers]
     assert {type(number) for number in found[0]} == {float}
 
 
 def test_vector_of_floats_is_not_copied():
-    """A second copy of the numbers would double the cost of a text."""
+    """Decoding would be slower if it copied all numbers of a vector."""
     vector = [0.5, -0.25]
     batch = Batch(model="m", payload={}, first=0, size=1, dimensions=None)
     assert batch.decode({"data": [{"embedding": vector}]})[0] is vector
@@ -245,7 +245,7 @@ async def test_texts_may_be_any_iterable_of_strings(form):
 
 @pytest.mark.parametrize("odd", [None, 7])
 async def test_argument_other_than_a_list_of_texts_raises(odd):
-    """The error class is that of all content errors before a request."""
+    """The error is an `UnsupportedContentError`, as for any invalid content that is found before a request is sent."""
     error = await failure(connect(Echo()), odd, errors.UnsupportedContentError)
     assert str(error) == f"`texts` is a {type(odd).__name__}. Pass a list of strings."
 
@@ -526,7 +526,7 @@ def test_fake_refuses_what_google_refuses(body, rule):
 
 
 def test_fake_refusal_of_a_long_batch_has_googles_text():
-    """The text is that of https://github.com/geldata/gel/issues/9032."""
+    """Google's text is quoted in https://github.com/geldata/gel/issues/9032."""
     with pytest.raises(errors.InvalidRequestError, match="at most 100 requests can be in one batch"):
         FakeGemini().embeddings(batch_size=500).embed_documents(["a"] * 101)
 

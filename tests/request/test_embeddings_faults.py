@@ -41,7 +41,7 @@ RAISES = {
 @pytest.mark.parametrize("surface", ["ai_studio", "openai_compatible"])
 @pytest.mark.parametrize("name", FAULTS)
 async def test_each_fault_hits_embeddings_or_is_refused(name, surface):
-    """Each fault is scripted, sync and async. A fault without a row in the table fails the test."""
+    """The fake sends each fault to a sync and an async call. A fault that is not in `RAISES` fails the test."""
     fake = FakeGemini([FAULTS[name](), FAULTS[name]()], surface=surface)
     embeddings = fake.embeddings(max_retries=0, dimensions=8)
     expected = RAISES[name]

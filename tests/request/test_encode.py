@@ -252,7 +252,7 @@ def test_arguments_without_a_form_in_json_raise():
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("arguments", ["[1]", "{x", '"x"', 7])
 def test_dict_call_with_invalid_arguments_is_left_out(surface, arguments):
-    """The error of langchain-core would not name the message."""
+    """If the call stayed in the dict, langchain-core would raise an error that does not name the message."""
     broken = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
     history = [
         {"role": "user", "content": "a"},
@@ -305,7 +305,7 @@ def test_stored_call_with_empty_arguments_is_sent():
 def test_system_messages_are_joined_at_the_front(surface):
     """Google itself moves system messages to the front.
 
-    If one is at the end, the message before it becomes the last one.
+    If the history ends with a system message, the message before it becomes the last message.
     """
     messages = [SystemMessage("a"), USER, AIMessage("x"), HumanMessage("y"), SystemMessage([{"text": "b"}])]
     request = build(messages, surface)
@@ -383,7 +383,7 @@ def test_roles_have_one_spelling_on_the_wire(surface):
 
 
 def test_message_names_are_sent_to_compatible_servers_only():
-    """Google documents `name` on results only."""
+    """Google documents the field `name` for tool results, but not for other messages."""
     named = HumanMessage("Hi.", name="ann")
     assert "name" not in wire_messages([named])[0]
     request = build([USER, named, named])
@@ -397,7 +397,7 @@ def test_message_names_are_sent_to_compatible_servers_only():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_function_messages_are_converted_and_remove_messages_refused(surface):
-    """OpenAI's old `function_call` has no id, and a message has only one.
+    """OpenAI's old `function_call` has no id, and a message has at most one `function_call`.
 
     A `RemoveMessage` cannot be sent to a model.
     """
@@ -462,7 +462,7 @@ V1_ANSWER = AIMessage(
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_v1_content_becomes_one_text_and_its_calls(surface):
-    """LangChain's v3 event stream leaves messages with v1 content in an agent's state, for any output version."""
+    """If an agent streams v3 events, its state contains messages with v1 content, for any `output_version`."""
     sent = send([USER, V1_ANSWER, result("1")], surface)["messages"]
     assert sent[1] == {
         "role": "assistant",

@@ -24,7 +24,7 @@ def replied(reply, surface="ai_studio", **kwargs):
 
 
 def rewritten(message, **kwargs):
-    """Return `message` in converted form."""
+    """Return `message` as `to_google_genai` converts it."""
     (found,) = to_google_genai([message], **kwargs)
     return found
 
@@ -37,7 +37,10 @@ def with_signature(signature, **more):
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 def test_thoughts_and_text_signature_become_googles_blocks(output_version):
-    """The content may be a string or blocks. langchain-google-genai reads the blocks because of the provider mark."""
+    """The content of the message may be a string or a list of blocks.
+
+    langchain-google-genai reads the blocks because the message's `model_provider` is `google_genai`.
+    """
     given = replied(Reply(thoughts="Easy.", text="Sunny."), output_version=output_version)
     found = rewritten(given)
     signature = given.content_blocks[1]["extras"]["signature"]

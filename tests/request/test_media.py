@@ -96,7 +96,7 @@ def test_mime_types_are_sent_in_googles_spelling(kind, given_type, mime_type):
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("mime_type", ["application/x-own", "application/zip", "image/svg+xml"])
 def test_type_that_gemini_does_not_read_is_sent_and_refused(surface, mime_type):
-    """A later Gemini may read it. The file is never left out, so the server's error is raised, with a remedy."""
+    """The file is sent, because a later Gemini may read its type. The server's error is raised, with a remedy."""
     fake = FakeGemini(surface=surface)
     block = {"type": "file", "base64": "AAAA", "mime_type": mime_type}
     with pytest.raises(InvalidRequestError, match=f"{re.escape(mime_type)}.*PNG, JPEG or WebP"):

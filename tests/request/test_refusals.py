@@ -266,8 +266,9 @@ PROTECTED = (
     "previous_response_id", "provider", "data_collection", "instructions", "agent", "fallbacks", "bad_words", "best_of",
 )  # fmt: skip
 
-#: Errors that are raised unchanged, because the request cannot be repaired. Such an error mentions no field, a field that
-#: the request does not have, or a field that the request needs. Each value is the text of the error with the request.
+#: Errors that are raised unchanged, because the request cannot be repaired. Each error names no field, or names a field
+#: that the request does not have, or names a field that must not be removed. A value consists of the error's text and
+#: additional keys of the request.
 STANDING = {
     "no reason": ("Request contains an invalid argument.", PENALTIES | ONE_KEY),
     "absent": (UNKNOWN.format("store", ""), ONE_KEY),
@@ -355,7 +356,7 @@ def test_other_statuses_stand(status):
 
 
 def test_status_422_is_a_refusal_too():
-    """NVIDIA's servers send it."""
+    """NVIDIA's servers send the status 422 when they refuse a parameter."""
     assert repaired(CASES["NIM"][0], PENALTIES, status=422) == {}
 
 

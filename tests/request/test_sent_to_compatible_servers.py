@@ -1,4 +1,4 @@
-"""Tests of OpenAI's own fields: compatible servers get them, and Gemini's surfaces note them.
+"""Tests of OpenAI's own fields. Compatible servers get them. On Gemini's surfaces, `preview` returns a note instead.
 
 Also tests which of several values of an option takes precedence.
 """
@@ -172,7 +172,7 @@ def test_model_in_model_kwargs_is_overridden_with_a_note(surface):
 
 
 def test_aliases_and_thinking_options_follow_the_precedence():
-    """A thinking option replaces all other thinking options. Field case H5."""
+    """If several thinking options are set, only the one with the highest precedence is sent. Field case H5."""
     model = build_model("ai_studio", max_tokens=50, model_kwargs={"max_output_tokens": 60})
     body, notes = model.preview("hi")
     assert (body["max_tokens"], len([note for note in notes if "model_kwargs" in note.message])) == (50, 1)

@@ -174,7 +174,7 @@ def test_placeholder_signatures_are_counted_in_response_metadata():
 
 
 def test_signed_call_is_moved_first_and_gets_no_placeholder():
-    """Google signs and checks only the first call. So the signed call was first before the calls were reordered."""
+    """Google signs only the first of several calls. So the signed call was the first one in the model's reply."""
     message = replied(call("f", '{"x":1}', "1", **signed()), call("g", '{"x":1}', "2"))
     turned = message.model_copy(update={"tool_calls": message.tool_calls[::-1]})
     request = build([USER, *step(turned)])

@@ -72,7 +72,7 @@ BUDGETS = {
     "gemini-2.5-flash": range(24_577),
     **{model: range(1, 65_537) for model in LEVELS if model.startswith("gemini-3") and "image" not in model},
 }
-#: Models that can stop thinking. `MAY_STOP` holds on each surface, `MAY_STOP_ON_VERTEX` on Vertex AI only.
+#: Models whose thinking can be switched off: `MAY_STOP` on each surface, `MAY_STOP_ON_VERTEX` on Vertex AI only.
 MAY_STOP = {"gemini-2.5-flash", "gemini-2.5-flash-lite"}
 MAY_STOP_ON_VERTEX = {"gemini-3.5-flash", "gemini-3.1-pro-preview"}
 #: The values of `reasoning_effort` that each surface accepts.
@@ -148,7 +148,7 @@ def test_table_has_each_family():
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
 def test_each_value_is_valid_on_the_wire(model, surface):
-    """Each value is sent with thoughts, without thoughts, and by default. Each option adds at most one note."""
+    """Each value is tried with `include_thoughts` on, off and unset. Each option adds at most one note."""
     for setting in SETTINGS:
         for thoughts in THOUGHTS:
             request = build(HI, surface, model, **setting, include_thoughts=thoughts)
@@ -388,7 +388,8 @@ def test_thinking_option_survives_binding(surface):
         assert meaning(body) == "high"
 
 
-#: Model, setting, `max_tokens`, and whether thinking may use up these tokens. The first cases come from public reports.
+#: Each case has a model, a setting, `max_tokens`, and whether thinking may use up these tokens. The first cases come
+#: from public reports.
 TIGHT = [
     ("gemini-2.5-pro", {}, 256, True),
     ("gemini-2.5-flash", {}, 3072, True),

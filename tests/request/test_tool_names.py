@@ -83,7 +83,7 @@ ODD_NAMES = st.text(alphabet=st.sampled_from("a_b-.: 1ü\n\ud800"), max_size=6) 
 
 @given(st.lists(ODD_NAMES), st.lists(ODD_NAMES))
 def test_names_stay_distinct_and_are_restored(bound, later):
-    """This applies to any names of tools and of the history."""
+    """Different tools have different wire names, whatever the names of bound tools and of tools in the history are."""
     found = []
     names = ToolNames(bound, found)
     sent = {name: names.encode(name) for name in [*bound, *later]}
@@ -192,7 +192,7 @@ def test_other_servers_get_original_names():
 
 
 def test_strict_refuses_converted_names():
-    """The name of a bound tool raises the error for parameters. The name of a call raises the error for histories."""
+    """An invalid name raises `UnsupportedParameterError` in a bound tool, and `InvalidHistoryError` in the history."""
     with pytest.raises(UnsupportedParameterError, match="Create Volume"):
         build([HI], tools=[declare(ODD)], strict=True)
     with pytest.raises(InvalidHistoryError, match="Create Volume"):
@@ -211,7 +211,10 @@ def ask(surface, *answers):
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("name", ["Create_Volume", "Create Volume", "list", "Create_Volume_2"])
 def test_calls_of_a_reply_have_the_original_name(name, surface):
-    """Replies are whole and streamed. Arguments are repaired with the tool's schema. Other names are not changed."""
+    """The name is restored in whole and in streamed replies, and the arguments are repaired with the tool's schema.
+
+    A name that is not the wire name of a bound tool stays unchanged.
+    """
     called = call(name, '{"size": "1"}')
     chat, _ = ask(surface, completion("", finish="tool_calls", tool_calls=[called]))
     invoked = chat.invoke("hi")

@@ -235,7 +235,7 @@ def test_mcp_embedded_text_is_text(surface, model):
      ("text/plain", True), ("image/heic", False), ("audio/wav", False), ("video/mp4", False)],
 )  # fmt: skip
 def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside):
-    """Listed are PNG, JPEG, WebP, PDF and plain text. Other media follow in a user message. Field case C2."""
+    """PNG, JPEG, WebP, PDF and plain text go beside the result. Other media follow in a user message. Field case C2."""
     block = {"type": "file", "url": "gs://bucket/a", "mime_type": mime_type}
     request = request_of([block], "vertex")
     sent, *following = request.payload["messages"][2:]
@@ -281,9 +281,9 @@ def test_office_files_go_beside_a_result_of_hydrogen(surface, model, beside, mim
 
 
 def test_a_type_that_no_result_takes_moves_all_media_of_the_result():
-    """A result cannot contain the audio file.
+    """A result cannot contain the audio file, so the audio file moves to a user message.
 
-    The Office file moves with it to the user message, where Hydrogen reads it.
+    The Office file of the same result moves too. Hydrogen reads Office files in user messages as well.
     """
     blocks = [
         {"type": "audio", "base64": WAV, "mime_type": "audio/wav"},
@@ -411,7 +411,7 @@ def test_invalid_base64_is_sent_as_the_whole_block(surface):
 
 
 def test_media_beside_a_result_keep_the_callers_parts():
-    """`extra_content` of the message and media in its content are both sent."""
+    """A message can have its own `extra_content`, and media in its content. Both are sent."""
     part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/own.png"}}
     extra = {"google": {"parts": [part]}}
     sent, _ = sent_of([{"type": "image", "base64": PNG, "mime_type": "image/png"}], "vertex",
@@ -482,12 +482,18 @@ def test_json_block_with_a_reference_is_wrapped(value, surface):
      '{"a": "\\u00e9"}', "", "plain", '"{\\"$ref\\": 1}"', "{", '{"$defs": {}}', '```json\n{"$ref": "x"}\n```'],
 )  # fmt: skip
 def test_results_without_a_reference_are_unchanged(text, surface):
-    """Gemini reads a JSON object as the function's response, so it is wrapped only if necessary. Field case C1."""
+    """Gemini reads a result that is a JSON object as the function's response.
+
+    So a result is wrapped in another object only if it contains a reference. Field case C1.
+    """
     assert sent_of(text, surface)[0]["content"] == (text or "{}")
 
 
 def test_references_to_the_callers_parts_are_kept():
-    """Google's own sample is not wrapped. A reference to a missing part is wrapped, to avoid a 400. Field case C1."""
+    """A result that refers only to parts of its message is sent unchanged, as in Google's sample.
+
+    A result that refers to a missing part would cause a 400, so the result is wrapped. Field case C1.
+    """
     extra = {
         "google": {
             "parts": [{"file_data": {"display_name": "a.png", "file_uri": "gs://b/a", "mime_type": "image/png"}}]
@@ -535,7 +541,10 @@ async def test_agent_continues_after_any_result(surface, strict):
 
 
 def test_unsupported_media_of_a_user_are_refused():
-    """Only media of tools become text, because a user can send another file."""
+    """An unsupported file of a user raises an error, because the user can send another file.
+
+    Unsupported files of tools become text.
+    """
     archive = {"type": "file", "url": "file:///a.zip"}
     chat = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     with pytest.raises(ValueError, match="not accepted by surface"):
@@ -571,7 +580,10 @@ def test_deepagents_sends_images_and_pdfs_to_the_model(surface, model, tmp_path)
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_media_beside_text_in_a_part_of_google_are_sent(surface):
-    """The text alone would lose the image, and its base64 as text would cost tokens."""
+    """If only the text of the part were sent, the image would be lost.
+
+    If the image were sent as base64 in a text, it would cost many tokens.
+    """
     part = {"text": "cap", "inline_data": {"mime_type": "image/png", "data": PNG}}
     call = {"name": "f", "args": {}, "id": "1"}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES[surface])

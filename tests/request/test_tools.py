@@ -119,7 +119,10 @@ CHOICES = {
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("case", CHOICES)
 def test_each_form_of_a_choice_has_one_form_on_the_wire(case, surface):
-    """Google documents only modes, so a choice by name declares only that tool, with `required`."""
+    """Google documents no way to choose a tool by its name.
+
+    So Google's surfaces get only the chosen tool, and the mode `required`.
+    """
     choice, at_google, word, elsewhere, form = CHOICES[case]
     payload = request(surface, tool_choice=choice).payload
     expected = (elsewhere, form) if surface == "openai_compatible" else (at_google, word)
@@ -128,7 +131,7 @@ def test_each_form_of_a_choice_has_one_form_on_the_wire(case, surface):
 
 @pytest.mark.parametrize("case", CHOICES)
 def test_bind_tools_takes_each_form_of_a_choice(case):
-    """`bind_tools` sends the same tools and `tool_choice` as the request builder in the test above."""
+    """A request with `bind_tools` has the tools and the `tool_choice` that the table `CHOICES` lists."""
     choice, at_google, word, *_ = CHOICES[case]
     wire = Wire(completion())
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["vertex"], **wire.clients)

@@ -184,7 +184,7 @@ except PydanticUserError:
 
 
 def without_titles(value, names=False):
-    """Return the schema without titles. Values such as that of `default` are no schemas, so they keep their titles."""
+    """Return the schema without titles. A value such as a default may contain the key `title`, which is kept."""
     if isinstance(value, list):
         return [without_titles(item) for item in value]
     if not isinstance(value, dict):
@@ -244,7 +244,7 @@ def test_schema_that_pydantic_cannot_write_raises_langchains_error():
 
 @pytest.mark.parametrize("kind", ["dict", "pydantic 2", "pydantic 1"])
 def test_change_of_a_bound_tool_does_not_reach_the_tool(kind):
-    """LangChain returns the same schema of a tool each time."""
+    """LangChain returns the same schema object of a tool each time, so `format_tool` must return a copy."""
 
     def change(value):
         if isinstance(value, dict):
@@ -441,7 +441,10 @@ def test_change_of_a_description_does_not_reach_the_cache(fresh):
 
 
 def test_tools_are_encoded_once_and_as_all_other_bodies(fresh):
-    """The bytes of the body are the same for any position of the tools in the body."""
+    """The array of tools is encoded once and inserted into each body.
+
+    The body has the bytes that the standard library would write, wherever `tools` stands in the body.
+    """
     functions = encode_tools(TOOLS, None, endpoint("ai_studio"), []).functions
     assert type(functions) is PlainArray
     for payload in (

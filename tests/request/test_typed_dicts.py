@@ -187,7 +187,7 @@ def test_recursive_class_in_a_function_is_declared():
 
 
 def test_unresolved_annotation_and_invalid_description_raise():
-    """Classes in a function that refer to each other by quoted names cannot be resolved. Field case C4."""
+    """An annotation that names an unknown class, or a description that is not text, is an error. Field case C4."""
     fields = {"kid": "NoSuchClass"}
     lost = te.TypedDict("Lost", fields)
     with pytest.raises(ValueError, match=r"'Lost' cannot be resolved.*top level of a module"):

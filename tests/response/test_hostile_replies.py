@@ -476,7 +476,10 @@ _watching = []
 
 
 def _audit(event, args):
-    """Record every socket, process and file. An audit hook cannot be removed, so it is inactive outside these tests."""
+    """Record each use of a socket, a process, and the file `SECRET`.
+
+    An audit hook cannot be removed, so it records only while one of these tests runs.
+    """
     if _watching and (
         event.startswith(("socket.", "urllib.", "http.", "subprocess.", "os.system", "ftplib."))
         or (event == "open" and str(args[0]).startswith(SECRET))
@@ -489,7 +492,10 @@ sys.addaudithook(_audit)
 
 @pytest.fixture
 def reached():
-    """Return the list of accesses since the test began: host names, sockets, processes, and the named file."""
+    """Return the list of accesses since the test began.
+
+    The list records each use of a host name, a socket, a process, and the file `SECRET`.
+    """
     _seen.clear()
     _watching.append(True)
     yield _seen

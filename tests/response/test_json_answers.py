@@ -74,7 +74,10 @@ def stream_of(text):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("case", GOOD)
 async def test_c9_json_with_one_reading_is_read(case, schema, method):
-    """JSON is read from a whole reply and from a stream. Each part of the stream is the beginning of the object."""
+    """JSON is read from a whole reply and from a stream.
+
+    A stream yields incomplete objects first. Each of them has the beginning of the final object.
+    """
     text, value = GOOD[case]
     expected = Event(**value) if schema is Event else value
     assert build_chain(completion(text), schema, method=method).invoke("hi") == expected
@@ -115,9 +118,9 @@ def test_c9_an_error_says_whether_there_were_two_answers_or_none():
 
 
 def test_c9_the_kind_of_the_schema_decides_between_an_object_and_an_array():
-    """If the schema is an array, a JSON object in the text counts as prose.
+    """If the schema describes an array, a JSON object in the text counts as prose.
 
-    If it is an object, an array counts as prose.
+    If the schema describes an object, a JSON array in the text counts as prose.
     """
     text = 'From {"x": 1}: ["a"]'
     assert read_answers(text, {"type": "array"}) == [["a"]]

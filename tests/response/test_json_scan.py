@@ -37,7 +37,7 @@ def test_json_is_unchanged_and_complete_at_its_last_bracket(text):
 @settings(max_examples=300)
 @given(text=fragments | texts, places=st.lists(st.integers(0, 30), max_size=6))
 def test_pieces_give_the_same_as_the_whole_text(text, places):
-    """This includes a cut between a backslash and the escaped character."""
+    """The text may even be cut between a backslash and the escaped character."""
     ends = [*sorted(places), len(text)]
     pieces = [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     assert scan(pieces) == scan([text])
@@ -87,7 +87,7 @@ def test_scanner_knows_started_and_complete(text, started, complete):
 
 
 def test_scanner_keeps_no_text():
-    """The scanner's state is only numbers and flags, so its time is linear."""
+    """The scanner keeps only numbers and flags, so the time for a piece does not grow with the text before it."""
     scanner = JsonScanner()
     scanner.feed('{"a": ["long text", {"b\\')
     assert {type(getattr(scanner, name)) for name in JsonScanner.__slots__} == {int, bool}

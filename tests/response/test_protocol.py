@@ -58,7 +58,7 @@ def read_bridged(wires):
 
 
 def assemble(events):
-    """Return the message that LangChain builds from events. All thoughts are moved into their first block."""
+    """Return the message that LangChain builds from events. All thoughts are joined in the first thought block."""
     stream = ChatModelStream()
     for event in events:
         stream.dispatch(event)

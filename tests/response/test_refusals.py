@@ -48,7 +48,7 @@ def build_chain(case, method, *, streamed=False, **kwargs):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
 async def test_c12_a_refused_answer_is_a_refusal_error(case, method):
-    """With `include_raw` the refusal error is the parsing error."""
+    """With `include_raw`, the refusal error is not raised. The result has it under `parsing_error`."""
     told = CASES[case][2]
     with pytest.raises(ModelRefusalError) as caught:
         build_chain(case, method).invoke("hi")

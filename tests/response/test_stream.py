@@ -112,7 +112,7 @@ def test_the_finish_reason_is_read_under_both_names(where):
 
 
 def test_done_replaces_a_missing_finish_reason():
-    """A stream with `[DONE]` is complete. A stream without `[DONE]` and finish reason broke off."""
+    """A stream with `[DONE]` is complete. A stream that has neither `[DONE]` nor a finish reason broke off."""
     chunks = [chunk({"tool_calls": [call()]})]
     assert end_of(*chunks).reason is None
     assert end_of(*chunks, DONE).reason == "tool_calls"
@@ -160,7 +160,7 @@ def test_facts_come_from_the_first_chunk_that_has_them():
 
 
 def test_log_probabilities_are_joined():
-    """Without log probabilities the value is `None`."""
+    """If no chunk has log probabilities, `logprobs` is `None`."""
     wires = [
         {"choices": [{"delta": {}, "logprobs": logprobs}]} for logprobs in ({"content": [1]}, None, {"content": [2]}, 3)
     ]
@@ -307,7 +307,10 @@ def test_media_types_are_sniffed_from_base64(data, expected):
     ],
 )
 def test_fields_of_the_message_are_kept(deltas, fields):
-    """Signatures are kept in any place and namespace. The flag for thoughts is not kept."""
+    """A signature is kept on the delta or in `tool_calls`, and under any key of `extra_content`.
+
+    The flag `thought` is not kept.
+    """
     assert end_of(*map(chunk, deltas)).fields == fields
 
 
@@ -328,7 +331,10 @@ def test_fields_of_the_message_are_kept(deltas, fields):
     ],
 )
 def test_whole_reply_is_never_truncated(completion, reason):
-    """A whole reply without a finish reason, message or choices is empty."""
+    """A whole reply is complete even without a finish reason, a message or choices.
+
+    A whole reply without text is an empty reply.
+    """
     reply = assemble(as_chunk(completion))
     assert reply["end"].reason == reason
     assert reply["end"].empty is (reply["text"] == "")
@@ -398,7 +404,7 @@ def test_stream_equals_the_whole_reply(thoughts, text, calls, style, arguments_s
 
 
 def test_ids_come_from_the_reply_or_from_the_seed():
-    """The same bytes give the same ids, and two replies give different ids."""
+    """A missing id of a call is derived from the reply's id. If the reply has no id either, the seed is used."""
     wire = chunk({"tool_calls": [call(id="")]})
     ids = [
         assemble({**wire, "id": reply}, seed=seed)["calls"][0].id
@@ -537,7 +543,7 @@ VERTEX = [
 
 
 def test_streamed_arguments_of_vertex_are_two_calls():
-    """In the stream of Google's examples page, the indices of header and arguments differ."""
+    """In a stream on Google's examples page, the name and the arguments of one call have different indices."""
     deltas = []
     for number, (wire_id, index, args) in enumerate(VERTEX):
         entry = {

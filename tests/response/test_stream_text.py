@@ -74,7 +74,7 @@ def say(*additions, number=0):
 
 
 def check(wires, **options):
-    """Assert that both methods return the same text."""
+    """Assert that the text is the same with `read_text` and without it."""
     uses_read_text = read(StreamAssembler(**options), wires, uses_read_text=True)
     assert uses_read_text == read(StreamAssembler(**options), wires, uses_read_text=False)
 

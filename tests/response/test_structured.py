@@ -296,9 +296,10 @@ def test_tools_and_schema_are_sent_in_the_form_of_the_model(model, beside, metho
 
 
 def test_method_is_kept_without_functions():
-    """Without functions, a model before Gemini 3 gets a JSON schema, even beside Google's own tools.
+    """Before Gemini 3, a request with functions cannot have a `response_format`, so the schema is sent as a function.
 
-    JSON mode has no schema that could become a function, so JSON mode with functions raises.
+    Without functions, the schema stays in `response_format`, even if Google's own tools are sent too. JSON mode sends
+    no schema, so JSON mode with functions raises an error.
     """
     fake = FakeGemini('{"name": "fair"}')
     model = fake.chat_model("gemini-2.5-flash")
@@ -324,7 +325,10 @@ def test_model_option_selects_the_form_of_the_request():
     ["null", '{"name": "fa', '{"name": "a"}{"name": "b"}', "5", "[]", "{}", '{"name": []}', "No.", '```json\n{"na'],
 )
 def test_incomplete_object_raises(text, schema, way):
-    """The finish reason is `stop`. LangChain completes truncated JSON and does not validate dicts."""
+    """The finish reason is `stop`, so it does not show that the object is incomplete.
+
+    LangChain alone would complete truncated JSON, and would not validate dicts.
+    """
     structured = FakeGemini(text).chat_model().with_structured_output(schema)
     with pytest.raises(OutputParserException):
         structured.invoke("hi") if way == "invoke" else list(structured.stream("hi"))
@@ -471,7 +475,6 @@ def test_answer_that_the_class_accepts_is_not_repaired():
         @field_validator("name", mode="before")
         @classmethod
         def read_name(cls, value):
-            """Numbers too."""
             return f"number {value}"
 
     assert chain(completion('{"name": 5}'), Tags)[0].invoke("hi").name == "number 5"
@@ -549,7 +552,7 @@ def test_schema_with_python_values_does_not_fail_after_the_reply(surface, build,
 
 
 def test_python_values_in_a_schema_become_json():
-    """Dates from YAML and bytes become text, and a set becomes a list."""
+    """A schema may contain dates, bytes and sets. Dates and bytes become strings, and sets become lists."""
     structured, wire = chain(completion('{"a": {}}'), schema_of_python_values())
     structured.invoke("hi")
     sent = json.dumps(wire.bodies[0])
@@ -578,6 +581,6 @@ def test_any_validator_error_is_a_parsing_error_with_include_raw():
 
 
 def test_timeout_too_large_for_a_float_raises():
-    """A number of 400 digits is a `ValueError`."""
+    """A timeout with 400 digits raises a `ValueError`."""
     with pytest.raises(ValueError, match="too large for seconds"):
         ChatGeminiCompat(model="m", api_key="k", timeout=10**400).invoke("hi")

@@ -170,7 +170,7 @@ class Impossible:
 
 
 class Strange:
-    """Not known to pydantic."""
+    """A class that pydantic cannot validate."""
 
 
 @dataclass
@@ -181,7 +181,7 @@ class Unknown:
 
 
 def define_locally():
-    """Return a dataclass whose field names another local class in quotes."""
+    """Return a dataclass with a field whose annotation is a string: the name of another local class."""
 
     @dataclass
     class Inner:

@@ -43,7 +43,7 @@ class Inner(BaseModel):
 
 
 class Cat(BaseModel):
-    """Told apart by `kind`."""
+    """A pet whose `kind` is `cat`."""
 
     model_config = ConfigDict(strict=True)
 
@@ -52,7 +52,7 @@ class Cat(BaseModel):
 
 
 class Dog(BaseModel):
-    """Told apart by `kind`."""
+    """A pet whose `kind` is `dog`."""
 
     model_config = ConfigDict(strict=True)
 
@@ -61,7 +61,7 @@ class Dog(BaseModel):
 
 
 class Box(BaseModel, Generic[T]):
-    """A strict generic."""
+    """A strict generic class."""
 
     model_config = ConfigDict(strict=True)
 
@@ -118,7 +118,7 @@ class ByAnnotation(BaseModel):
 
 
 class Days(RootModel[list[dt.date]]):
-    """A strict root."""
+    """A strict root model."""
 
     model_config = ConfigDict(strict=True)
 
@@ -144,7 +144,11 @@ CASES = {
 
 
 def build_chain(schema, value, method, **kwargs):
-    """Return a chain whose model answers with `value`. A function call wraps a list in `answer`."""
+    """Return a chain whose model answers with `value`.
+
+    The arguments of a function call must be an object. So with `method="function_calling"`, a list is put into an
+    object with the key `answer`.
+    """
     wrapped = {"answer": value} if isinstance(value, list) and method == "function_calling" else value
     name = schema.__name__.replace("[", "_").replace("]", "_")
     return structured_chains.build_chain(schema, name, wrapped, method, **kwargs)[0]
@@ -226,7 +230,7 @@ class OnlyPython:
 
 
 def test_class_without_json_validation_gets_python_values():
-    """Pydantic raises `NotImplementedError` for such types in JSON. Field case C3."""
+    """Pydantic cannot validate JSON for this class: it raises `NotImplementedError`. Field case C3."""
 
     class Holder(BaseModel):
         """Has a field of the class `OnlyPython`."""
@@ -253,7 +257,7 @@ def test_validators_and_pydantic_1_classes_get_python_values():
             return value.upper()
 
     class Old(v1.BaseModel):
-        """Of pydantic 1."""
+        """A class of pydantic 1."""
 
         day: dt.date
 
@@ -263,12 +267,12 @@ def test_validators_and_pydantic_1_classes_get_python_values():
 
 
 def test_class_validated_by_name_is_declared_by_name():
-    """The model answers with the names in the declaration. Field case C3."""
+    """A class that accepts no aliases is sent to the model with the names of its fields. Field case C3."""
     if "validate_by_alias" not in ConfigDict.__annotations__:
         pytest.skip("pydantic before 2.11 has no `validate_by_alias`")
 
     class Named(BaseModel):
-        """By name."""
+        """Accepts field names and no aliases."""
 
         model_config = ConfigDict(validate_by_alias=False, validate_by_name=True)
 

@@ -105,7 +105,7 @@ def test_surrogates_of_a_thought_are_joined(entry_point, key, surface):
 
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogate_of_a_thought_is_not_joined_with_the_text(entry_point):
-    """Field case A9: thoughts and text are two fields, and flagged `content` is not the answer."""
+    """Field case A9: thoughts come in a field of their own, or in a `content` that is flagged as a thought."""
     message = read(entry_point, stream({"reasoning_content": "a" + FIRST}, {"content": SECOND + "b"}), tools=())
     thoughts = [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"]
     assert (message.text, "".join(thoughts)) == (f"{LOST}b", f"a{LOST}")
@@ -216,7 +216,7 @@ def test_surrogates_in_bytes_are_read_like_escaped_ones():
 
 @pytest.mark.parametrize("entry_point", [*WHOLE, *STREAMED])
 def test_surrogates_in_a_whole_reply_are_an_error(entry_point):
-    """A lone surrogate shows that the reply is damaged, in texts, arguments and streams."""
+    """A lone surrogate in a text or in arguments shows that the reply is damaged."""
     damaged = completion(None, finish="tool_calls", tool_calls=[call("note", '{"x":"a' + FIRST + '"}')])
     for answer in (completion("a" + FIRST), completion("Hm.", reasoning_content="b" + SECOND), damaged):
         with pytest.raises(errors.InvalidReplyError):
@@ -247,9 +247,9 @@ def test_invalid_json_with_surrogates_raises(body):
 
 
 def test_memory_of_waiting_surrogates_is_bounded():
-    """A server can send first halves of pairs in hundreds of choices or calls.
+    """A server can send the first half of a surrogate pair in each of hundreds of choices or calls.
 
-    At most 64 of them wait for their second half.
+    At most 64 of these halves wait for their second half.
     """
     events = [chunk(content=FIRST) for _ in range(500)]
     for number, event in enumerate(events):

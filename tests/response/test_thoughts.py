@@ -1,4 +1,4 @@
-"""Tests that text is separated into thoughts and answer, wherever it is cut."""
+"""Tests that the text of a reply is separated into thoughts and answer, wherever the text is cut into deltas."""
 
 from itertools import groupby
 
@@ -15,7 +15,7 @@ PLAIN, FLAGGED = False, True
 def split(deltas, tags=DEFAULT_TAGS):
     """Split `deltas` into pairs of a kind and a text, such as `("thought", "Hm.")`.
 
-    A delta is a pair of a text and a flag that marks thoughts. Neighbours of one kind are joined.
+    A delta is a pair of a text and a flag that marks thoughts. Adjacent texts of the same kind are joined.
     """
     splitter = ThoughtSplitter(tags)
     events = [event for text, flagged in deltas for event in splitter.feed(text, flagged=flagged)]
@@ -113,7 +113,7 @@ def test_tag_after_thoughts_in_a_separate_field_is_text():
 
 
 def test_server_that_promises_thoughts_again_does_not_end_the_current_thoughts():
-    """The first promise comes after a text without a tag, and the second promise between the tags."""
+    """The server announces thoughts before the text, and again between the opening tag and the closing tag."""
     splitter = ThoughtSplitter()
     splitter.expect_answer()
     splitter.expect_thoughts()
@@ -142,7 +142,7 @@ words = st.lists(st.sampled_from(["a", " ", "\n", "<", "</", ">", "<b>", "é"]),
 
 @st.composite
 def cuts(draw, runs):
-    """Draw deltas of `runs` (text, flagged), each cut anywhere."""
+    """Draw deltas for `runs`, which are pairs of a text and a flag. Each text is cut at random positions."""
     deltas = []
     for text, flagged in runs:
         ends = [*sorted(draw(st.lists(st.integers(0, len(text)), max_size=5))), len(text)]
@@ -169,7 +169,10 @@ def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answ
 @settings(max_examples=300)
 @given(st.data(), st.sampled_from(["", *DEFAULT_TAGS]), words, texts, st.sampled_from(["flagged", "plain", "none"]))
 def test_flagged_reply_is_split_alike_at_any_cut(data, tag, thoughts, answer, closing):
-    """The closing tag is flagged, unflagged or missing. The answer can contain tags after its start."""
+    """The server flags the thoughts. The closing tag is in the flagged text, in the unflagged text, or missing.
+
+    The answer may contain further tags.
+    """
     opening, end = (f"<{tag}>", f"</{tag}>") if tag else ("", "")
     answer = f"a{answer}"
     runs = [(f"{opening}{thoughts}{end if closing == 'flagged' else ''}", FLAGGED)]

@@ -73,7 +73,7 @@ def test_d7_raw_message_of_structured_output_has_token_usage():
 
 
 def test_only_the_last_chunk_has_token_usage():
-    """LangChain adds the numbers of chunks."""
+    """LangChain adds up the token counts of all chunks, so only one chunk may have them."""
     event = {"usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}}
     events = [{**chunk(content=text), **event} for text in ("a", "b", "c")]
     wire = Wire([*events, chunk(finish="stop", usage=(3, 2, 5)), "[DONE]"])

@@ -255,7 +255,7 @@ seeds = st.integers(0, 2**32)
     seed=0,
 )
 def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
-    """No call is missing, added, swapped or without its arguments, unless a call is invalid.
+    """Either a call is reported as invalid, or the result has exactly the calls that were written.
 
     If two calls have the same id, a call without arguments looks like the header of the other call. The test therefore
     writes its arguments as `{}`. Random indices may happen to describe other calls that are possible. Then the result
@@ -282,7 +282,10 @@ def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
 
 
 def drop_repetitions(calls):
-    """Return `calls` without repetitions: of two calls with one id, equal ones are one call."""
+    """Return `calls` without repetitions.
+
+    The calls come in pairs with the same id. If the two calls of a pair are equal, only the first one is kept.
+    """
     texts = [(call.name, json.dumps(call.meaning[1], sort_keys=True)) for call in calls]
     return [call for position, call in enumerate(calls) if position % 2 == 0 or texts[position] != texts[position - 1]]
 
@@ -312,7 +315,10 @@ def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
     calls=call_lists, ids=st.sampled_from(["absent", "empty"]), index=st.sampled_from(["absent", "zero"]), seed=seeds
 )
 def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls, ids, index, seed):
-    """AI Studio sent empty ids in 2025. `{}` before arguments of the same tool may be a placeholder."""
+    """AI Studio sent empty ids in 2025.
+
+    If a call with `{}` comes before a call of the same tool, `{}` may be a placeholder for the arguments that follow.
+    """
     calls = [Call(call.name, call.args or "{}") for call in calls]
     chance = Random(seed).randrange
     entries = [item for items in write_calls(calls, Dialect(index, ids), chance) for item in items]
@@ -338,7 +344,10 @@ def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls,
     seed=seeds,
 )
 def test_interleaved_calls_are_separated_by_ids_or_right_indices(calls, dialect, seed):
-    """Deltas of several calls can alternate if each has an id or a right index. Headers come in order."""
+    """Deltas of several calls can alternate if each delta has an id or a right index.
+
+    The first deltas of the calls come before all others, in the order of the calls.
+    """
     chance = Random(seed).randrange
     lists = write_calls(calls, dialect, chance)
     woven = [head for head, *_ in lists] + weave([body for _, *body in lists], chance)
@@ -371,7 +380,7 @@ def test_generated_ids_do_not_depend_on_the_grouping(calls, dialect, seed):
     ],
 )
 def test_an_id_of_the_server_is_kept_unless_it_is_empty_endless_or_unprintable(wire_id, kept):
-    """Field case H2: LangChain takes any text, and templates such as Kimi's need their own ids."""
+    """Field case H2: LangChain accepts any text as an id. The templates of models such as Kimi need the model's ids."""
     _, (call_id,), _, _ = read(entry(wire_id, "f", A))
     assert (call_id == wire_id) is kept
     assert kept or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", call_id)

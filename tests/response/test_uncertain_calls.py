@@ -318,7 +318,7 @@ def test_an_uncertain_call_of_a_stream_is_an_error(name, entry_point):
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_uncertain_call_of_a_whole_reply_is_an_error(name):
-    """Field cases A1, A2, A3, A5, A7, A8 and A9: the rules for whole replies are the same."""
+    """Field cases A1, A2, A3, A5, A7, A8 and A9: the rules for whole replies are the same as for streams."""
     events, expected = CASES[name]
     assert made(read("invoke", whole(events))) == expected
 
@@ -348,7 +348,7 @@ def test_repeated_payment_runs_once():
 
 
 def test_structured_output_refuses_an_uncertain_call():
-    """Field cases A1 and A3: the rules for a forced call are the same."""
+    """Field cases A1 and A3: the rules for a forced call are the same as for other calls."""
     for events in (
         [calls(entry("Payment", "c1", "{}")), chunk("length"), DONE],
         [calls(entry("Pay", "c1"), finish="stop"), DONE],
@@ -370,7 +370,7 @@ def test_partial_name_is_not_emitted():
 
 
 def test_names_are_not_joined_without_bound_tools():
-    """Field case A3: without the names of the tools a second name is an error."""
+    """Field case A3: without bound tools, the second piece of a name may be a second call. Both calls are invalid."""
     tracker = ToolCallTracker("seed")
     list(tracker.feed([entry("delete", "c1", ""), entry("_draft", None, "{}")]))
     list(tracker.finish())
@@ -537,7 +537,7 @@ def test_call_with_a_refusal_does_not_run(key, numbers):
 @pytest.mark.parametrize("key", ["message", "delta"])
 @pytest.mark.parametrize("error", ["boom", {"code": 500, "message": "boom"}, {"message": "boom"}])
 def test_an_error_in_a_message_is_an_error(key, error):
-    """Field case G11: a message with an error raises, with a call or with text."""
+    """Field case G11: the key `error` of a message raises an error, even if the reply has a call or a text."""
     for fields in ({"tool_calls": [entry("pay", "c1", '{"amount":1}')]}, {"content": "Hm."}):
         for choices in (
             [((0, "stop"), {**fields, "error": error})],
@@ -558,7 +558,7 @@ def test_an_error_in_a_message_is_an_error(key, error):
 @pytest.mark.parametrize("word", ["stop", "content_filter", "error"])
 @pytest.mark.parametrize("native", ["SAFETY", "PROHIBITED_CONTENT"])
 def test_a_native_reason_for_a_block_is_a_refusal_after_one_request(place, word, native):
-    """Field case G3: the native finish reason counts with any finish reason of OpenAI."""
+    """Field case G3: a native finish reason such as `SAFETY` gives a refusal, whatever the `finish_reason` is."""
     extra = {"native_finish_reason": native}
     extra = extra if place == "choice" else {place: extra}
     reply, event = completion(None, finish=word), chunk(word)
@@ -583,7 +583,7 @@ def test_a_native_reason_for_a_malformed_call_is_its_error(word):
 
 @pytest.mark.parametrize("native", ["STOP", "tool_use", "completed", "bored", None, 5])
 def test_unknown_native_reason_changes_nothing(native):
-    """Field case G3: with `tool_calls`, the words of other models do not invalidate a call."""
+    """Field case G3: with the finish reason `tool_calls`, an unknown native finish reason invalidates no call."""
     event = calls(BEGUN, finish="tool_calls")
     event["choices"][0]["native_finish_reason"] = native
     assert made(read("stream", [event, DONE])) == [PAY]
@@ -592,7 +592,7 @@ def test_unknown_native_reason_changes_nothing(native):
 def with_native(native, finish, place="choice", **fields):
     """Return a last chunk with a `native_finish_reason` in its choice.
 
-    If `place` is not `choice`, the reason is in the object of that name in the choice.
+    `place` is the key of the object in the choice that contains the reason, or `choice` for the choice itself.
     """
     event = chunk(finish, **fields)
     extra = {"native_finish_reason": native}
@@ -641,7 +641,7 @@ def test_unknown_native_reason_invalidates_a_call_without_arguments():
     ],
 )
 def test_finish_reasons_have_their_kind(words, kind):
-    """Field case A5: the words are the finish reasons of all servers for which a source lists them."""
+    """Field case A5: the test covers every finish reason that a public source lists, for any server."""
     assert {classify_ending(word) for word in words.split()} == {kind}
 
 

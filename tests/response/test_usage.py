@@ -115,7 +115,7 @@ def counts(prompt=None, completion=None, total=None, *, cached=None, reasoning=N
     ],
 )
 def test_counts_are_reconciled(usage, expected):
-    """Thoughts are output in every mode, and cached tokens are input."""
+    """Tokens of thoughts count as output, however the server reports them. Cached tokens count as input."""
     assert decode_usage(usage) == expected
 
 
@@ -124,7 +124,10 @@ numbers = st.none() | st.integers(-5, 500) | st.integers(0, 500).map(float)
 
 @given(numbers, numbers, numbers, numbers, numbers)
 def test_detail_counts_never_exceed_their_sum(prompt, completion, total, cached, reasoning):
-    """Input and output add up to the total. A total that is larger than its parts is kept."""
+    """Input and output tokens add up to the total.
+
+    If the server sends a total that is larger than the sum of its other counts, this total is kept.
+    """
     usage = decode_usage(counts(prompt, completion, total, cached=cached, reasoning=reasoning))
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens
     assert 0 <= (usage.cached_tokens or 0) <= usage.input_tokens
@@ -149,7 +152,7 @@ odd = numbers | st.floats() | st.text(max_size=2) | st.booleans() | st.lists(st.
     ),
 )
 def test_any_usage_gives_counts_that_add_up(usage, details):
-    """Counts are not negative, and details do not exceed their sum."""
+    """No count is negative. Cached tokens are part of the input, and reasoning tokens are part of the output."""
     found = decode_usage({**usage, **details})
     assert found.total_tokens == found.input_tokens + found.output_tokens
     assert 0 <= (found.cached_tokens or 0) <= found.input_tokens

@@ -322,7 +322,7 @@ def slips(draw, depth=0):
 
 @given(slips())
 def test_a_misspelled_value_is_repaired_at_any_depth(drawn):
-    """The misspellings are numbers and objects as strings, and null for optional properties."""
+    """Numbers and objects are written as strings, and optional properties have the value null."""
     schema, value, slipped = drawn
     assert same(repair(schema, slipped), value)
 

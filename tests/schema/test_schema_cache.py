@@ -83,7 +83,7 @@ def test_values_that_differ_in_type_or_order_have_different_keys(values):
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_values_of_other_types_have_no_key(value):
-    """A subclass could behave in another way than the value it is equal to."""
+    """An enum member, for example, can equal a string and behave differently. So it gets no cache key."""
     assert build_key({"default": value}) is None
     assert build_key({"default": [{"a": value}]}) is None
 
@@ -271,7 +271,10 @@ def test_the_limit_on_bounds_applies_to_each_request(cache):
 
 
 def test_bounds_that_a_schema_loses_alone_stay_lost_beside_others(cache):
-    """Some schemas lose their bounds even without other schemas. They are not compiled again for the whole request."""
+    """A schema can lose its bounds even if it is the only one in a request.
+
+    If the request has more schemas, such a schema is not compiled a second time.
+    """
     schemas = [bounded(count, most) for count, most in ((1, 1_000), (3, 400), (2, 300), (1, 5), (0, 0))]
     most = functions.find_most_items(compile_parameters(schema)[0] or {} for schema in schemas)
     expected = [compile_parameters(schema, most) for schema in schemas]

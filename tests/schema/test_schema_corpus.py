@@ -54,7 +54,10 @@ def compile_tools() -> list[tuple[str, Any, Any, Any]]:
 
 
 def measure() -> tuple[Counter[str], Counter[str], list[str]]:
-    """Return totals, the number of samples that each lost keyword explains, and the failures that no loss explains."""
+    """Check samples of each compiled schema against the original schema, and return three results.
+
+    The results are the totals, the number of invalid samples for each keyword, and the failures that no loss explains.
+    """
     counts: Counter[str] = Counter()
     explained: Counter[str] = Counter()
     unexplained: list[str] = []
@@ -73,7 +76,7 @@ def measure() -> tuple[Counter[str], Counter[str], list[str]]:
 
 
 def test_every_tool_of_the_corpus_compiles_into_the_subset():
-    """The checker of the corpus passes the result, and compiling it again changes nothing."""
+    """The checker of the corpus finds no error in the compiled schema. Compiling this schema again changes nothing."""
     checker = load_checker()
     assert len(load_tools()) > 2_000
     for name, schema in load_tools():
@@ -118,7 +121,7 @@ def test_a_tool_without_parameters_takes_no_arguments_or_has_a_loss():
 
 
 def test_a_langchain_tool_compiles_like_its_schema():
-    """The test uses a sample of the tools, and all tools with references."""
+    """The test uses every twentieth tool of the corpus, and all tools whose schema has a `$ref`."""
     found = load_tools()
     sample = [*found[::20], *((name, schema) for name, schema in found if "$ref" in json.dumps(schema))]
     for name, schema in sample:

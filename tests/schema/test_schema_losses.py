@@ -106,7 +106,7 @@ def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
 
 
 def test_pattern_properties_are_described():
-    """In a response schema they become `additionalProperties` if there is only one pattern. Field case C5."""
+    """In a response schema, a single pattern becomes `additionalProperties`. Field case C5."""
     schema = {"type": "object", "patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": False}
     built, losses = compile_property(schema)
     assert built == {"type": "object", "description": "Names that match ^x- map to integer."}
@@ -147,7 +147,7 @@ def add_up(schema: Any, factor: int = 1) -> int:
     ids=["high", "just too high", "eight", "fifty", "both bounds", "nested object", "nested array", "union"],
 )
 def test_high_array_bounds_are_described_and_not_sent(arrays):
-    """Each high bound has a loss and a sentence, in tools and in response schemas. Field case C6."""
+    """Each high bound is listed as lost, and a sentence in the description states it. Field case C6."""
     schema = {"type": "object", "properties": arrays}
     for build in (compile_parameters, compile_response_schema):
         compiled, losses = build(schema)
@@ -267,7 +267,7 @@ def test_a_const_overrides_the_mapping_of_a_discriminator():
 
 
 def test_a_property_with_an_empty_name_is_listed_as_lost():
-    """Google refuses such a property. If the property is required, that loss is listed too. Field case C7."""
+    """Google refuses such a property. If it is required, its entry in `required` is lost too. Field case C7."""
     built, losses = compile_property(
         {"type": "object", "properties": {"": {"type": "string"}, "a": {"type": "string"}}, "required": ["", "a"]}
     )
@@ -319,7 +319,7 @@ def test_a_keyword_that_is_not_kept_is_listed(schema, keyword):
 def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: list[tuple[str, str]]) -> bool:
     """Return whether `keyword` is sent, listed as lost, or described.
 
-    A bound beside an enum also counts, because the enum is sent without the values that the bound excludes.
+    Return `True` also for a bound beside an enum. The enum is sent without the values that the bound excludes.
     """
     text = json.dumps(built)
     exact = {

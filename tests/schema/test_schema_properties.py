@@ -17,7 +17,7 @@ SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 @settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=SLOW_TO_DRAW)
 @given(schema=build_any())
 def test_each_difference_from_the_original_has_a_loss(schema):
-    """A validator of JSON Schema checks samples, for arguments and for responses."""
+    """Sample values of the compiled schema are checked against the original schema, for arguments and for responses."""
     before = json.dumps(schema)
     for response, build in ((False, compile_parameters), (True, compile_response_schema)):
         compiled, losses = build(schema)

@@ -193,7 +193,7 @@ def test_response_schema_sets_the_response_format():
 @pytest.mark.parametrize("key", ["api_key", "openai_api_key", "google_api_key"])
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_key_of_a_gateway_is_sent_to_the_gateway_only(name, key, make):
-    """This applies to every name of the address and of the key. Field case D3."""
+    """The test combines each alias of `base_url` with each alias of `api_key`. Field case D3."""
     info = make(model="m", **{name: GATEWAY, key: "gateway-key"}).endpoint_info()
     assert (info["base_url"], info["surface"]) == (GATEWAY, "openai_compatible")
     assert make(model="m", **{name: GATEWAY}).api_key is None
@@ -238,7 +238,7 @@ def test_name_of_the_place_in_other_packages_raises(name, ours, make):
 )
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_place_in_model_kwargs_raises_for_google(name, advice, make):
-    """Users of `ChatLiteLLM` name the project there. A gateway may take the key in the body. Field case D3."""
+    """Users of `ChatLiteLLM` set the project in `model_kwargs`. A gateway may read it in the body. Field case D3."""
     with pytest.raises(ValueError, match=f"`{name}` in `model_kwargs` is not a key of a request. Pass {advice}"):
         make(model="m", api_key="k", model_kwargs={name: "x"})
     assert make(model="m", api_key="k", model_kwargs={name: None}).model == "m"

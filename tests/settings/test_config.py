@@ -242,7 +242,10 @@ def test_invalid_place_in_the_environment_raises(monkeypatch, name, value):
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_place_that_changes_later_is_checked(name):
-    """The value comes by assignment, copy, `model_construct` or configuration. No request is sent. Field case E1."""
+    """A value set by assignment, copy, `model_construct` or configuration is checked before a request is sent.
+
+    Field case E1.
+    """
     bad = "x/../../y"
     assigned = chat(project="p", credentials=AnonymousCredentials())
     setattr(assigned, name, bad)
@@ -365,9 +368,9 @@ FOREIGN = [
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_default_credentials_are_sent_to_google_only(monkeypatch, host):
-    """Construction raises for every way to choose the surface. A copy with another address raises at its first call.
+    """A host that is not Google's raises an error in the constructor, whatever argument selects the surface.
 
-    Field case E14.
+    If a copy of the model gets such a host, the first call of the copy raises the error. Field case E14.
     """
     url = f"{host}/endpoints/openapi"
     for arguments in ({}, {"surface": "vertex"}, {"project": "p"}, {"endpoint_id": "1"}):

@@ -136,7 +136,7 @@ def test_pickle_of_a_model_has_no_clients():
 
 @pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20")
 def test_plain_key_that_is_not_validated_is_not_shown():
-    """`copy` of pydantic 1 and `model_construct` validate nothing."""
+    """Neither pydantic's old method `copy` nor `model_construct` validates the key."""
     model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     copied = model.copy(update={"api_key": "canary-key"})
     assert "canary" not in f"{copied!r} {copied} {copied.model_dump()}"

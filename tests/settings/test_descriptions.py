@@ -23,7 +23,7 @@ OWN_FIELDS = CHAT_FIELDS | {
 
 @pytest.mark.parametrize("name", OWN_FIELDS)
 def test_description_of_a_parameter_has_purpose_default_and_surfaces(name):
-    """Each text stands alone in `model_fields`, in the API page and in the table of parameters."""
+    """`model_fields`, the API page and the parameter table show a description alone, so it must be complete."""
     field = OWN_FIELDS[name]
     parts = DESCRIPTION.fullmatch(field.description or "")
     assert parts, field.description
@@ -64,7 +64,7 @@ def test_docstring_of_the_class_names_every_parameter(model):
 
 @pytest.mark.parametrize("model", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_page_of_parameters_has_every_name(model):
-    """Each parameter has a row that begins with its names, and each further argument has a row."""
+    """Each parameter has a row that begins with all its names. Each argument in `COMPOSITES` also has a row."""
     rows = [line.split(" | ")[0] for line in print_parameters().splitlines() if line.startswith("| `")]
     names = {name: {name} for name in OWN_FIELDS.keys() & model.model_fields.keys()}
     for alias, name in aliases_of(model).items():

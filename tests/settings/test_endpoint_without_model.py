@@ -83,7 +83,7 @@ def test_empty_model_is_a_model_without_a_name(name):
 
 
 async def test_stream_without_a_model_has_the_name_of_the_reply():
-    """Streams and v3 events go through other code."""
+    """Streams and whole replies are decoded by different code, so streams have a test of their own."""
     model, wire = build("endpoint_id", *[[chunk(content="a"), chunk("stop", content="b")]] * 3)
     whole = None
     for part in model.stream("hi"):
@@ -119,7 +119,7 @@ def test_history_goes_back_to_an_endpoint_without_a_model_name():
 
 
 def test_cache_tells_endpoints_apart():
-    """The key has the endpoint, since there is no name of a model."""
+    """The cache key contains the endpoint, because these models have no name."""
     cache = InMemoryCache()
     for endpoint in ("123", "124"):
         wire = Wire(completion(f"from {endpoint}"))

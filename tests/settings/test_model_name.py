@@ -78,7 +78,7 @@ def test_pickle_of_an_older_form_is_restored():
 
 
 def test_values_of_every_parameter_with_several_names_are_listed():
-    """A new alias needs two values here."""
+    """If a parameter gets its first alias, add two values of the parameter to `VALUES`."""
     assert {field for _, _, field in NAMES} == VALUES.keys()
 
 

@@ -18,7 +18,7 @@ ARGUMENTS = ("whole", "cut", "placeholder", "head")
 
 @dataclass(frozen=True)
 class Dialect:
-    """A form of streamed tool calls. `index`, `ids`, `names` and `arguments` have values of the lists above."""
+    """A form of streamed tool calls. `INDICES`, `IDS`, `NAMES` and `ARGUMENTS` list the values of the fields."""
 
     index: str = "absent"
     ids: str = "first"
@@ -113,9 +113,9 @@ def names_of_invalid(tracker):
 
 
 def by_index(entries):
-    """Return the calls if entries with the same index are taken as one call.
+    """Return the calls that result if all entries with the same index belong to one call.
 
-    Return `None` if this gives no valid calls, for example if two entries of an index have different names.
+    Return `None` if these calls are not valid, for example if two entries of an index have different names.
     """
     groups = {}
     for entry in entries:
@@ -177,7 +177,7 @@ def _id_of(position, calls, dialect):
 
 def _index_of(position, number, count, style, chance):
     if style == "lying":
-        # Vertex sends such indices when it streams arguments. The first of two calls has the index 1 in its first
-        # delta, and the index 0 in later deltas.
+        # Vertex sends wrong indices when it streams arguments. For example, the first of two calls has the index 1 in
+        # its first delta, and the index 0 in its later deltas.
         return max(1, count - 1) - position if number == 0 else position
     return {"right": position, "zero": 0, "random": chance(count + 1)}.get(style)

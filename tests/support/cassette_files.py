@@ -117,7 +117,10 @@ def load(name):
 
 
 def _parse(text):
-    """Return the content of a cassette. PyYAML's parser in C, if installed, is ten times as fast as the other one."""
+    """Return the content of a cassette. PyYAML's C parser is used if it is installed.
+
+    The Python parser takes ten times as long.
+    """
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
@@ -127,7 +130,7 @@ def all_names():
 
 
 def source_rows():
-    """Return the lines of the table of sources in the README, from the files."""
+    """Return the lines of the README's table of sources. The sources are read from the cassettes."""
     sources = {name: load(name)["provenance"] for name in all_names()}
     return [f"| `{name}` | {source['kind']} | {source['source']} |" for name, source in sources.items()]
 

@@ -144,7 +144,7 @@ def tool_of(body):
 
 
 def asks_for_calls(count):
-    """Return whether a request without results asks for `count` calls of the tool with cities."""
+    """Return a function that checks whether the last message asks for `count` calls of `get_temperature`."""
 
     def check(body):
         cities = sum(city in str(prompt_of(body)) for city in ("Oslo", "Rome"))
@@ -214,7 +214,7 @@ def keep_first_call(message):
 
 def keep_streamed_call(choice):
     entries = choice["delta"].get("tool_calls", ())
-    # AI Studio sends each call in one entry without an index, so the second call is found by its arguments.
+    # Remove the second call, which is for Rome. Calls of AI Studio have no index, so the city identifies the call.
     choice["delta"]["tool_calls"] = [
         call for call in entries if not call.get("index") and "Rome" not in call["function"]["arguments"]
     ]

@@ -89,7 +89,11 @@ def _plain(value):
 
 
 def has_model(model):
-    """Return whether a family describes `model` itself. Rows for all other models or for a generation do not count."""
+    """Return whether the catalog has a family for `model`.
+
+    A family for a whole generation, such as `gemini-4`, does not count. The default families for unknown models do not
+    count either.
+    """
     family = family_of(model)
     return family.known and not _GENERATION.fullmatch(family.name)
 
@@ -113,10 +117,10 @@ def our_value(model, fact):
 
 
 def _end_of(family, kind, surface):
-    """Return the end date of the family if `kind` is "end", and otherwise the name of the model that replaces it.
+    """Return when the service of the family ends, or, for another `kind` than "end", the model that replaces it.
 
-    An unknown value is "unknown". If the catalog has no end for the family, the replacement is `None`, and no values
-    are compared.
+    The result is "unknown" if the catalog lacks the value. If the catalog has no end for the family at all, the
+    function returns `None` instead of a replacement, and the replacement is not compared.
     """
     end = family.end_on_vertex if surface.endswith("Vertex AI") else family.end_on_ai_studio
     if kind == "end":
@@ -149,7 +153,7 @@ def explains(exception, difference):
 
 
 def split_differences(differences, exceptions):
-    """Return the unexplained differences, the explained ones with their exception, and the unused exceptions."""
+    """Return three lists: differences without an exception, differences with one, and unused exceptions."""
     unexplained, explained, used = [], [], []
     for difference in differences:
         exception = next((item for item in exceptions if explains(item, difference)), None)

@@ -1,6 +1,7 @@
 """Writes the docstrings of the typed constructors from the descriptions of the fields.
 
-`python tests/support/constructor_docs.py` writes them into the package. A test compares them.
+Run `python tests/support/constructor_docs.py` to write the docstrings into the package. A test fails if a docstring
+differs from the descriptions.
 """
 
 import ast
@@ -101,7 +102,7 @@ def print_docstring(model, constructor):
 
 
 def print_module(model):
-    """Return the text of the module of `model`, with the constructor's docstring as it should be."""
+    """Return the source code of the module of `model`, in which the constructor's docstring is up to date."""
     text = path_of(model).read_text(encoding="utf-8")
     constructor = find_constructor(model, text)
     docstring = constructor.body[0]

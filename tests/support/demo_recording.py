@@ -1,7 +1,7 @@
 """Writes `docs/images/demo.svg`: the output of a real run of `langchain-gemini-compat demo`, as an animated SVG.
 
-Run `python tests/support/demo_recording.py` to write it. Each piece of the output appears after the pieces before it.
-Programs without animation, and users who want none, see the whole output.
+Run `python tests/support/demo_recording.py` to write it. The pieces of the output appear one after another. A program
+that does not animate SVG shows the whole output at once, and so does a browser that is set to reduced motion.
 """
 
 import contextlib

@@ -57,7 +57,7 @@ def history(surface: str, *calls: Call, **more: Any) -> list[dict[str, Any]]:
 
 
 def refusals(surface: Any, body: dict[str, Any]) -> tuple[list[str], str]:
-    """Return the rules that `body` breaks, and the text of the answer."""
+    """Return the rules that `body` breaks, and the error message of the fake."""
     fake = FakeGemini(surface=surface)
     response = send(fake, body)
     if response.status_code == 200:

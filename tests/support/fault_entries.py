@@ -72,7 +72,7 @@ class Case:
         options: More parameters of the chat model.
         messages: The messages that are sent.
         tools: The tools. `None`: the tool `add` if the reply has calls.
-        tokens: The expected input, output and total tokens. `()` means no usage, `None` that it is not checked.
+        tokens: The expected input, output and total tokens. `()`: the reply has no usage. `None`: not checked.
         thoughts: The expected thoughts.
     """
 
@@ -182,7 +182,7 @@ def _check_rest(message, case):
 
 
 def _describe_retries(fake, came=None):
-    """Return the number of retries in words. If the message reports another number, add that number.
+    """Return the number of retries in words. If the message reports a different number, append that number too.
 
     A request is a retry if its body equals the body of an earlier request.
     """

@@ -23,7 +23,10 @@ STREAMED = ("stream", "astream", "stream_events", "agent_stream")
 
 
 def every(word, streamed=None, structured=None, **single):
-    """Return the outcomes of all entry points. The outcome is `word`, unless another argument sets it."""
+    """Return a dict that maps each entry point to its outcome.
+
+    The outcome is `word`. `streamed`, `structured` and `single` replace it for some entry points.
+    """
     table = dict.fromkeys(ENTRIES, word) | (dict.fromkeys(STREAMED, streamed) if streamed else {})
     return table | ({"structured": structured} if structured else {}) | single
 
@@ -178,7 +181,7 @@ THOUGHTS = (
 COUNTS = (
     Case("usage in every chunk, growing", "https://github.com/ogx-ai/ogx/issues/5122", lambda said: usage(said, "every_chunk", prompt_tokens=10, completion_tokens=6, total_tokens=16), RIGHT, tokens=(10, 6, 16)),
     Case("a total larger than prompt and completion", "https://github.com/mozilla-ai/any-llm/issues/1290", lambda said: usage(said, prompt_tokens=11, completion_tokens=25, total_tokens=727), RIGHT, tokens=(11, 716, 727)),
-    Case("no completion tokens, 60 of reasoning", SEEN, lambda said: usage(said, prompt_tokens=10, completion_tokens=0, total_tokens=70, completion_tokens_details={"reasoning_tokens": 60}), RIGHT, tokens=(10, 60, 70)),
+    Case("0 completion tokens and 60 reasoning tokens", SEEN, lambda said: usage(said, prompt_tokens=10, completion_tokens=0, total_tokens=70, completion_tokens_details={"reasoning_tokens": 60}), RIGHT, tokens=(10, 60, 70)),
     Case("no usage", SEEN, lambda said: Raw(dict(completion(said.text), usage=None)) if not said.stream else Reply(said.text, style=Style(usage="absent")), RIGHT, tokens=()),
     Case("usage in a separate last chunk", COMPAT, styled(usage="trailer"), RIGHT),
 )  # fmt: skip
@@ -216,8 +219,8 @@ STREAMS = (
     Case("an error beside `choices`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw({**body_of({"role": "assistant", "content": "par"}), "error": BROKE}, lambda said: chunk(content=said.cut), {**delta("error"), "error": BROKE}, DONE), CUT, CUT_AGAIN),
     Case("finish reason `error`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw(body_of({"role": "assistant", "content": "par"}, "error"), lambda said: chunk(content=said.cut), delta("error"), DONE), BROKEN, BROKEN_AGAIN),
     Case("an event `error` without the key `error`", SEEN, raw({"code": 500, "details": "x"}, lambda said: chunk(content=said.cut), 'event: error\ndata: {"code":500,"details":"x"}\n\n', DONE), CUT, CUT_AGAIN),
-    Case("an error in the choice, status 200", OPENROUTER, raw(_failed("message", BROKE), lambda said: chunk(content=said.cut), _failed("delta", BROKE), DONE), CUT, CUT_AGAIN),
-    Case("a spent daily quota in the choice, status 200", OPENROUTER, raw(_failed("message", SPENT), _failed("delta", SPENT), DONE), every("QuotaExhaustedError")),
+    Case("an error in an entry of `choices`, status 200", OPENROUTER, raw(_failed("message", BROKE), lambda said: chunk(content=said.cut), _failed("delta", BROKE), DONE), CUT, CUT_AGAIN),
+    Case("a used-up daily quota in an entry of `choices`, status 200", OPENROUTER, raw(_failed("message", SPENT), _failed("delta", SPENT), DONE), every("QuotaExhaustedError")),
     Case("a stream that ends early", GONE, lambda said: Fault.cut_stream(said.cut), BROKEN, BROKEN_AGAIN),
     Case("a stream that ends before its first text", "https://github.com/google-gemini/gemini-cli/issues/7851", lambda said: Fault.cut_stream(""), every("TruncatedStreamError"), AGAIN),
     Case("a connection that breaks", "https://github.com/google-gemini/gemini-cli/issues/9271", lambda said: Fault.dropped_connection(said.cut), BROKEN, BROKEN_AGAIN),
@@ -230,7 +233,7 @@ VERTEX = {"surface": "vertex"}
 
 
 def fails(word):
-    """Return the outcomes of an error that is not retried."""
+    """Return the outcomes of an error that is not retried: each entry point raises the error class `word`."""
     return every(word)
 
 
@@ -260,7 +263,7 @@ ERRORS = (
     Case("400, the server lacks a start option", "https://docs.vllm.ai/en/latest/features/tool_calling.html", worded(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'), fails(BAD)),
     Case("400, a schema with too many states", "https://github.com/googleapis/python-genai/issues/2170", http(400, "INVALID_ARGUMENT", "The specified schema produces a constraint that has too many states for serving."), fails("SchemaRejectedError")),
     Case("424, the generation failed", SEEN, fault(Raw, {"error": "Request failed during generation", "error_type": "generation"}, 424), fails("ServerError"), AGAIN),
-    Case("429, scaled to zero", SEEN, fault(Raw, "Model is not yet ready for inference. Please wait while model completes scale-up from zero, then try your request again.", 429), fails("ServerError"), AGAIN, **VERTEX),
+    Case("429, a model that is scaled to zero", SEEN, fault(Raw, "Model is not yet ready for inference. Please wait while model completes scale-up from zero, then try your request again.", 429), fails("ServerError"), AGAIN, **VERTEX),
     Case("429, quota per minute", JP, fault(Fault.rate_limit, "0.045837906s"), fails("RateLimitError"), AGAIN),
     Case("429, quota per minute, with a wait longer than `retry_wait`", JP, fault(Fault.rate_limit, "600s"), fails("RateLimitError")),
     Case("429, daily quota", JP, fault(Fault.rate_limit, "39043s", per="day"), fails("QuotaExhaustedError")),
@@ -286,7 +289,7 @@ ERRORS = (
     Case("403, no billing", SEEN, http(403, "PERMISSION_DENIED", "This API method requires billing to be enabled."), fails("PermissionDeniedError"), **VERTEX),
     Case("404, no such model", "https://github.com/MrMirhan/intellyrouter", fault(Fault.model_not_found), fails("ModelNotFoundError")),
     Case("404, no such model on Vertex", "https://github.com/google-gemini/gemini-cli/issues/14262", fault(Fault.model_not_found), fails("ModelNotFoundError"), **VERTEX),
-    Case("404, closed to new users", SEEN, http(404, "NOT_FOUND", "This model models/gemini-2.5-flash is no longer available to new users."), fails("ModelNotFoundError")),
+    Case("404, a model that is closed to new users", SEEN, http(404, "NOT_FOUND", "This model models/gemini-2.5-flash is no longer available to new users."), fails("ModelNotFoundError")),
     Case("404, a web page", "https://github.com/n8n-io/n8n/issues/16807", fault(Fault.html_404), fails("ModelNotFoundError")),
     Case("307, a redirect", "https://www.rfc-editor.org/rfc/rfc9110#name-307-temporary-redirect", fault(Fault.redirect, "https://elsewhere.invalid/"), fails(BAD)),
     Case("400, the input is too long", "https://github.com/BerriAI/litellm/issues/18282", fault(Fault.context_overflow), fails("ContextOverflowError")),
@@ -299,7 +302,7 @@ ERRORS = (
     Case("400 without a reason", "https://github.com/NousResearch/hermes-agent/issues/69231", http(400, "INVALID_ARGUMENT", "Request contains an invalid argument."), fails(BAD), **VERTEX),
     Case("400, arguments that are not an object", SEEN, http(400, "INVALID_ARGUMENT", "Expected a valid JSON object in the request"), fails(BAD), **VERTEX),
     Case("400, an unknown field", "https://github.com/Vali-98/ChatterUI/issues/227", http(400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'), fails(BAD)),
-    Case("400, a schema", "https://github.com/zed-industries/zed/issues/44875", http(400, "INVALID_ARGUMENT", "Invalid JSON payload received. Unknown name \"const\" at 'tools[0].function_declarations[0].parameters': Cannot find field."), fails("SchemaRejectedError")),
+    Case("400, a schema that Gemini refuses", "https://github.com/zed-industries/zed/issues/44875", http(400, "INVALID_ARGUMENT", "Invalid JSON payload received. Unknown name \"const\" at 'tools[0].function_declarations[0].parameters': Cannot find field."), fails("SchemaRejectedError")),
     Case("400, the country is not served", SEEN, http(400, "FAILED_PRECONDITION", "User location is not supported for the API use."), fails(BAD)),
-    Case("400, the model is global only", SEEN, http(400, "FAILED_PRECONDITION", "Publisher model 'x' in region 'us-central1' is only available via global endpoint."), fails(BAD), **VERTEX),
+    Case("400, a model that only the location `global` serves", SEEN, http(400, "FAILED_PRECONDITION", "Publisher model 'x' in region 'us-central1' is only available via global endpoint."), fails(BAD), **VERTEX),
 )  # fmt: skip

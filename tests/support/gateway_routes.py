@@ -66,7 +66,7 @@ class Route:
         return replace(self, settings={**self.settings, **kwargs})
 
     def assert_accepted(self, requests):
-        """Assert that the fake got so many requests, refused none, and got each signature that it issued."""
+        """Assert that the fake got `requests` requests, refused none, and got back each signature that it issued."""
         assert [refusal.message for refusal in self.fake.refusals] == []
         assert (len(self.fake.requests), self.fake.stand_ins) == (requests, 0)
 
@@ -201,7 +201,10 @@ class RouteTests:
         assert [message.text for message in (first, second)] == ["", "Take an umbrella to Rome."]
 
     def test_too_long_prompt(self, route, streams):
-        """The error has its own class and Google's text, unless the gateway removes the text. Field case G4."""
+        """The error has its own class and contains Google's text.
+
+        If the gateway removes Google's text, the error is an `InvalidRequestError`. Field case G4.
+        """
         route.answer_with(Fault.context_overflow())
         kind = errors.InvalidRequestError if self.loses_reasons else errors.ContextOverflowError
         with pytest.raises(kind) as raised:

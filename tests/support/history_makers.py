@@ -216,7 +216,11 @@ def _image(data, *, anthropics=False):
 
 
 def _last_word(message, data):
-    """Return the model's answer to the tool results, or no message. Without the answer, the step is not finished."""
+    """Return a list with the model's answer to the tool results.
+
+    The list is empty if the message has no calls. It can also be empty for a message with calls, so that the history
+    has a step without an answer.
+    """
     if not message.tool_calls or data.draw(st.booleans(), label="answered"):
         return []
     return [AIMessage("Done.", response_metadata=message.response_metadata)]
@@ -345,7 +349,7 @@ def duplicate(data, messages, numbers):
 
 
 def swap(data, messages, numbers):
-    """Swap two neighbours."""
+    """Swap two neighbouring messages."""
     if len(messages) < 2:
         return messages
     place = data.draw(st.integers(0, len(messages) - 2), label="swapped")

@@ -94,7 +94,7 @@ def start(kind):
 
 
 class Canned(asyncio.Protocol):
-    """HTTP/1.1 with keep-alive: one reply for each request. Only the number of the call is read."""
+    """Answers each HTTP/1.1 request and keeps the connection open. The number of the call determines the answer."""
 
     def __init__(self, counts, waiting):
         self.counts, self.waiting = counts, waiting

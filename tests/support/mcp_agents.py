@@ -63,7 +63,10 @@ class Caller:
     more: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def arguments(self, declared):
-        """Return the arguments of each call of a tool. The first call has arguments that come from the schema alone."""
+        """Return the arguments of each call of a tool.
+
+        The arguments of the first call are drawn from the schema and do not use the attribute `words`.
+        """
         name, schema = declared["name"], declared.get("parameters", {"type": "object"})
         own = {key.partition(".")[2]: word for key, word in self.words.items() if key.startswith(f"{name}.")}
         return [draw(schema, "", {}), draw_sensibly(schema, {**self.words, **own}), *self.more.get(name, ())]

@@ -107,7 +107,7 @@ class _HistoryReader:
         self._waiting = []
 
     def read_content(self, content):
-        """Add the messages of one content."""
+        """Convert one content of the native API to messages, and append them to `messages`."""
         parts = content["parts"]
         for result in (part[key] for part in parts for key in _RESULT_KEYS if key in part):
             self._add_result(result)

@@ -57,7 +57,11 @@ def as_text(content):
 
 
 def build_message(reply, number):
-    """Return the reply as a message of the API. The model's reasoning is its only prose."""
+    """Return the reply as a message of the API.
+
+    Needle writes no text except its reasoning. If the reply has no calls, the reasoning becomes the text of the
+    message.
+    """
     calls = [
         {
             "id": f"needle-{number}-{place}",

@@ -51,7 +51,7 @@ def wire_messages(messages, surface="vertex", model="gemini-3.8-flash", **option
 def broken_rules(payload, surface):
     """Return the rules that `payload` breaks.
 
-    Signatures are not checked, because those of these tests are not genuine.
+    Signatures are not checked, because the tests use invented signatures.
     """
     found = judge_request(payload, surface).violations
     return [violation for violation in found if violation.rule != "signature-invalid"]

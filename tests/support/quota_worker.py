@@ -9,7 +9,7 @@ THREADS = 8
 
 
 def work(model, start, seconds, results):
-    """Wait at the barrier `start`, then call `model` in threads for so many seconds.
+    """Wait at the barrier `start`, then call `model` in threads for this number of `seconds`.
 
     One call comes before the barrier, because the first call of a process imports libraries. Put the numbers of answers
     and of failures into the queue `results`.

@@ -24,9 +24,9 @@ def start(answer, *, tls=None, read=True):
     """Yield the address of the server, and the sockets of its connections.
 
     Args:
-        answer: Called with each connection after the first bytes of a request. Its return ends the connection.
+        answer: A function that is called with each connection. When it returns, the server closes the connection.
         tls: The SSL context of the server.
-        read: Whether the server reads a request first.
+        read: Whether the server reads the first bytes of a request before it calls `answer`.
     """
     seen = []
 

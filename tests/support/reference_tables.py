@@ -33,8 +33,8 @@ NUMBERS = {
         1,
     )
 }
-#: The source for "no JSON beside tools before Gemini 3". The rule applies to generations, so it is not in the sources
-#: of a family.
+#: The source of this rule: models before Gemini 3 do not accept JSON output and tools in one request. The rule applies
+#: to generations of models, so the sources of the model families do not contain it.
 BESIDE_TOOLS = "<sup>[issue 706](https://github.com/googleapis/python-genai/issues/706)</sup>"
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh")
 BUDGETS = (-1, 0, 100, 1024, 10_000, 50_000)
@@ -71,14 +71,14 @@ A family contains all models whose names begin with the name of the family:
 | `gemma-4-31b-it` | `gemma-4`: see [models other than Gemini](#models-other-than-gemini) |
 | any other name | no family; your parameters are sent unchanged |
 
-A number after a value links to its source. [Sources](#sources) lists all sources, with the date on which somebody read
-them. A word after the number says how certain the fact is:
+A number after a value links to its source. [Sources](#sources) lists all sources, each with the date on which we last
+read it. A word after the number says how certain the fact is:
 
 | mark | meaning |
 |---|---|
 | number without a word | a page of Google's documents the fact |
-| *observed* | somebody published a reply of the service that shows it |
-| *reported* | another source states it, such as another library |
+| *observed* | somebody published a reply of the service that shows the fact |
+| *reported* | a source other than Google's pages states the fact, such as another library |
 | *{UNKNOWN}* | no source states the fact; the package changes the request as little as possible |
 
 To correct a fact without a new release, see [correct the facts about a model](../how-to/correct-the-catalog.md).
@@ -93,7 +93,7 @@ To correct a fact without a new release, see [correct the facts about a model](.
 | Vertex AI | the locations that serve the model; *regions* are single regions such as `us-central1`; AI Studio has no locations |
 | input, *shared* | the limit holds for input, thoughts and output together |
 | output | the highest number of tokens that one call can generate |
-| Google's endpoint | whether a source shows that Google serves the model on its own Chat Completions endpoint; gateways may serve more |
+| Google's endpoint | whether a source shows that Google serves the model on its own Chat Completions endpoint; gateways may also serve other models |
 | shutdown | the date on which the service of the model ends, and its successor; *deprecated* means that the date is not known |
 
 """
@@ -101,7 +101,8 @@ _THINKING = f"""
 ## Thinking
 
 - *dynamic* means that the model chooses a budget itself, up to 8,192 tokens.
-- Gemini 3 accepts budgets "for compatibility", and Google states no range. The package sends at most the output limit.
+- Gemini 3 accepts budgets "for compatibility", and Google states no range. The largest budget that the
+  package sends is the model's output limit.
 - Google's pages disagree on whether 2.5 Flash-Lite thinks by default.
 - *on Vertex AI* means that thinking can be switched off only on Vertex AI. For these models, AI Studio answers 400 to a
   budget of 0.
@@ -132,12 +133,12 @@ _RULES = """
 | column | meaning |
 |---|---|
 | signatures | *required* means that the server answers 400 to a tool call of the current turn without its signature |
-| text beside calls | *left out* means that the package leaves out the text of an assistant message with tool calls, because Vertex AI answers 400 to both in one message |
+| text beside calls | *left out* means that the package leaves out the text of an assistant message with tool calls, because Vertex AI answers 400 to a message with text and tool calls |
 | JSON | whether the model has structured output |
 | JSON beside tools | whether a request can have structured output and tools; models [before Gemini 3](https://github.com/googleapis/python-genai/issues/706) refuse such a request |
-| sampling | whether `temperature` and `top_p` have an effect; *sent*, unless a source says that the model ignores them |
-| penalties | whether `presence_penalty` and `frequency_penalty` are sent; *sent*, unless a source says that the server refuses them |
-| explicit cache | whether `cached_content` is sent; *sent*, unless a source says that the model has no explicit cache |
+| sampling | whether `temperature` and `top_p` have an effect. The value is *sent* unless a source says that the model ignores these parameters |
+| penalties | whether `presence_penalty` and `frequency_penalty` are sent. The value is *sent* unless a source says that the server refuses penalties |
+| explicit cache | whether `cached_content` is sent. The value is *sent* unless a source says that the model has no explicit cache |
 | media in results | MIME types that can be part of a tool result on Vertex AI; other media are sent in a user message after the results |
 
 """
@@ -202,16 +203,17 @@ literal key `extra_body`. *left out* means that the surface does not accept the 
 does not change the request. *applied to the reply* means that the parameter is not sent: the package applies it to the
 reply.
 
-Sources: Google's pages on OpenAI compatibility for
-[Vertex AI](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview), which
-ignores keys that it does not know, and for [AI Studio](https://ai.google.dev/gemini-api/docs/openai), which answers 400 to them.
+Vertex AI ignores keys that it does not know. AI Studio answers 400 to them. The sources are Google's pages on OpenAI
+compatibility for
+[Vertex AI](https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/migrate/openai/overview) and for
+[AI Studio](https://ai.google.dev/gemini-api/docs/openai).
 
 """
 _KEYS = """
 ## Keys of the body
 
-Other keys from `model_kwargs` or a call are sent to Google only if this table lists them. Compatible servers always get
-these keys. The content of `extra_body` is added last and sent unchanged.
+You can also pass keys that are not parameters, in `model_kwargs` or in a call. Google gets such a key only if this
+table lists it. Compatible servers get every key. The content of `extra_body` is added last and sent unchanged.
 
 """
 _EMBEDDINGS = """
@@ -264,7 +266,7 @@ _TYPES = {
 DESCRIPTION = re.compile(
     r"(?P<what>[A-Z].+\.) (?P<default>Required|Default: `.+`(?:, which .+)?)\. Surfaces: (?P<surfaces>[A-Za-z, ]+)\."
 )
-#: Maps each parameter to the value with which the page is tested.
+#: Maps each parameter to a sample value. The page says what requests with these values contain.
 SAMPLES = {
     "temperature": 0.5,
     "top_p": 0.5,
@@ -518,7 +520,7 @@ def _thinking_row(family):
 
 
 def _switch(family):
-    """Return whether thinking can be switched off, and where."""
+    """Return the table cell that says whether thinking can be switched off: `yes`, `no` or `on Vertex AI`."""
     if family.may_stop_thinking_on_vertex:
         return _cell(family, "may_stop_thinking_on_vertex", lambda _: "on Vertex AI")
     return _cell(family, "may_stop_thinking", _yes_or_no)

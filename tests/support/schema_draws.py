@@ -53,7 +53,11 @@ LEAVES = st.one_of(
 
 
 def build_objects(inner: Draw, beside: Draw) -> Draw:
-    """Draw objects. `beside` draws the schemas in `dependentSchemas`, which describe the object itself."""
+    """Draw schemas of objects.
+
+    `inner` draws the schemas of the properties. `beside` draws the schemas in `dependentSchemas`, which apply to the
+    whole object.
+    """
     some = st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
     names, some_names = (
         st.lists(st.sampled_from([*NAMES, "d"]), min_size=least, max_size=2, unique=True) for least in (0, 1)

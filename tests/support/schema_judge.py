@@ -26,7 +26,7 @@ SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "
 #: Texts of losses that apply to a whole subschema.
 WHOLE = (
     "The schema nests too deep here, so the inner part is not checked.",
-    "No listed value satisfies the keywords beside the list.",
+    "No value of the list satisfies the other keywords of this schema.",
     "No value satisfies `false`.",
     "Only null is valid, but a string is accepted.",
 )
@@ -134,9 +134,10 @@ class Judge:
         return {place for chain in ends for place in chain}
 
     def _follow(self, chains: list[tuple[str, ...]], values: list[Any]) -> list[tuple[tuple[str, ...], Any]]:
-        """Return the chains, and for each chain that ends at a reference also the chain that follows the reference.
+        """Return each chain with its value. If the value is a reference, also return a longer chain to its target.
 
-        A chain has the pointers from the top of the schema to a value. A definition may occur in it several times.
+        A chain is a tuple of pointers, from the root of the schema to a value. A recursive definition may occur in it
+        several times.
         """
         found = list(zip(chains, values, strict=True))
         for chain, value in found:
@@ -149,9 +150,10 @@ class Judge:
 
 
 def _follows(error: Any, errors: list[Any]) -> bool:
-    """Whether properties or items are unevaluated only because another keyword fails.
+    """Return whether `error` only follows from another failure in `errors`, and so needs no explanation.
 
-    The failure of the other keyword is in `errors` too, so this error adds nothing.
+    This is the case if `error` is about unevaluated properties or items of a value, and another keyword fails at the
+    same value or inside it.
     """
     where = list(error.absolute_path)
     return str(error.validator).startswith("unevaluated") and any(
@@ -173,7 +175,10 @@ def choose_dialect(root: Any) -> Any:
 
 
 def spell_out(schema: Any) -> Any:
-    """Return the schema with `false` replaced by a schema with a keyword, so that every failure has a pointer."""
+    """Return the schema with subschemas `false` replaced by `{"not": {}}`, which means the same.
+
+    A failure is identified by the pointer of its keyword, and `false` has no keyword.
+    """
     if schema is False:
         return {"not": {}}
     if not isinstance(schema, dict):

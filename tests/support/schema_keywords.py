@@ -35,7 +35,7 @@ Gemini accepts a subset of JSON Schema. This page shows what the package does wi
 - Each example is the schema of one argument. `#/$defs/D` is `{{"type": "string"}}`. The test suite compiles all examples,
   and `{COMMAND}` writes this page.
 - In the schema of an answer (`response_format`), `additionalProperties` is kept and objects may be empty. All
-  other keywords are treated in the same way.
+  other keywords are treated as in the arguments of a tool.
 - At the top of a tool's arguments, `anyOf` and `oneOf` become one object with the properties of all alternatives.
   `preview()` lists this change as a loss.
 - A tool without arguments is sent without `parameters`.
@@ -49,7 +49,7 @@ class Row:
         self.keyword, self.probe, self.compiled, self.says = keyword, probe, compiled, says
 
     def fate(self) -> str:
-        """Return the result for the keyword: kept, rewritten, left out or dropped."""
+        """Return `kept`, `rewritten` or `left out` for a keyword without a loss, and `dropped` otherwise."""
         if self.says:
             return "dropped"
         if self.compiled == self.probe:

@@ -226,7 +226,7 @@ def _collect(calls, parts):
 
 
 def read_message(events):
-    """Return the message that LangChain adds up, or the error."""
+    """Decode the events. Return the sum of the message chunks, or the error that was raised."""
     decoder = ReplyDecoder(REQUEST)
     try:
         chunks = [piece for event in events for piece in decoder.feed(event)] + [*decoder.finish()]

@@ -51,7 +51,7 @@ def text_of(response: Any) -> str:
 
 
 def test_script_answers_requests_in_order() -> None:
-    """One reply for each request, in any of the short forms."""
+    """Each request gets the next reply. A reply may be a string, a `Call`, a list of calls or a `Reply`."""
     fake = FakeGemini(["one", Call("add", {"a": 1}), [Call("add"), Call("sub")], Reply("four")])
     assert text_of(post(fake)) == "one"
     first = post(fake).json()["choices"][0]["message"]["tool_calls"]
@@ -114,7 +114,7 @@ def test_requests_are_kept_without_the_credential() -> None:
 
 
 def test_results_are_those_of_the_newest_step() -> None:
-    """A function gets the tool results without searching the messages."""
+    """A function that answers requests reads `results`, so it does not have to search the messages for them."""
     messages = [
         {"role": "user", "content": "Hi"},
         {"role": "tool", "content": "old"},
@@ -135,7 +135,7 @@ def test_request_without_credential_is_refused() -> None:
 
 
 def test_valid_tokens_are_the_only_ones_accepted() -> None:
-    """Other tokens get a 401 and use up no reply."""
+    """A request with another bearer token gets a 401, and does not use up a reply of the fake."""
     fake = FakeGemini(["welcome"], surface="vertex")
     fake.valid_tokens = {"the-new-token"}
     response = post(fake, token="the-old-token")
@@ -388,7 +388,7 @@ def test_a_model_of_a_served_fake_survives_pickling() -> None:
 
 
 def test_connection_to_a_url_has_no_clients() -> None:
-    """Requests to the URL of `serve()` use the network."""
+    """If `connection` gets a URL, it returns no HTTP clients, because requests to the URL go over the network."""
     assert FakeGemini().connection("http://127.0.0.1:1/v1beta/openai") == {
         "surface": "ai_studio",
         "base_url": "http://127.0.0.1:1/v1beta/openai",
@@ -404,7 +404,7 @@ def test_fixture_is_a_new_fake(fake_gemini: FakeGemini) -> None:
 
 @pytest.mark.parametrize("fake_gemini", [{"surface": "vertex", "replies": ["one"]}], indirect=True)
 def test_the_fixture_takes_arguments(fake_gemini: FakeGemini) -> None:
-    """Indirect parameters are arguments of the fake."""
+    """Pytest passes parameters with `indirect=True` to the fixture, as arguments of the fake."""
     assert fake_gemini.surface == "vertex"
     assert text_of(post(fake_gemini)) == "one"
 

@@ -1,4 +1,7 @@
-"""Batches and files of the fake. As Google documents it, google-genai handles files, and the openai SDK batches."""
+"""Tests the batches and files of the fake.
+
+The tests upload files with google-genai and create batches with the openai SDK, as Google's documentation does.
+"""
 
 from __future__ import annotations
 

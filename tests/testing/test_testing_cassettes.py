@@ -247,7 +247,7 @@ def read_to_the_end(connection):
 
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
 def test_failure_of_the_network_is_replayed(path, mode):
-    """Class, text and whether a retry may help are the same."""
+    """The replayed error has the same class, text and `is_retryable` as the recorded error."""
 
     def fail(model, kind):
         with pytest.raises(kind) as caught:
@@ -644,7 +644,7 @@ def test_threads_and_models_record_and_replay_at_once(path):
 
 
 def test_writers_do_not_destroy_what_others_write(path):
-    """Each new model changes the head of the file."""
+    """Eight threads write to one cassette. Each model name is new, so each write changes the head of the file."""
 
     def append(number):
         request = {"uri": "https://gate.example.com/v1", "json": {"model": f"model-{number}", "text": "x" * 9000}}
@@ -658,7 +658,10 @@ def test_writers_do_not_destroy_what_others_write(path):
 
 
 def test_text_survives_without_libyaml(path, monkeypatch):
-    """PyYAML's own writer leaves line separators that its reader takes for line ends."""
+    """PyYAML's writer in Python does not escape the character U+0085.
+
+    Its reader then takes this character for a line end.
+    """
     monkeypatch.setattr("langchain_gemini_compat.testing._cassettes.file._Dumper", yaml.SafeDumper)
     monkeypatch.setattr("langchain_gemini_compat.testing._cassettes.file._Loader", yaml.SafeLoader)
     text = "one\x85two\u2028three \U0001f600"

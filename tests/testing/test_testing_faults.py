@@ -30,7 +30,7 @@ def send(fault: Fault, surface: Any = "ai_studio", *, stream: bool = False) -> A
 
 
 def error_of(response: Any) -> dict[str, Any]:
-    """Return the error in Google's list."""
+    """Return the error object. The body of Google's error response is a list with one item."""
     return response.json()[0]["error"]
 
 
@@ -98,7 +98,10 @@ def test_rate_limit_has_the_captured_form() -> None:
 
 
 def test_daily_rate_limit_differs_only_in_the_quota() -> None:
-    """The quota differs between a minute and a day. A spending cap has no details."""
+    """The errors for a quota per day and a quota per minute differ only in the quota.
+
+    The error for a spending cap has no details.
+    """
     failure = error_of(send(Fault.rate_limit("39043s", per="day")))["details"][1]
     assert failure["violations"][0]["quotaId"] == "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
     assert "details" not in error_of(send(Fault.rate_limit(None)))

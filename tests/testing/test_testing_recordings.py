@@ -47,7 +47,7 @@ def test_thoughts_are_shaped_as_ai_studio_sends_them() -> None:
 
 
 def test_a_call_right_after_thoughts_brings_the_closing_tag() -> None:
-    """The closing tag is where a capture of Gemma on AI Studio has it."""
+    """The closing tag is in the frame with the call, as in a capture of Gemma on AI Studio."""
     real = frames_of(recorded("ais-13-gemma4-31b-thought-then-tool-stream"))[-1]
     ours = choices("ai_studio", Reply(thoughts="Hm", calls=[OSLO]), **THOUGHTS)[1]
     assert shape(ours) == shape(real["choices"][0])

@@ -46,7 +46,7 @@ def test_ai_studio_refuses_keys_that_vertex_ignores(key: str) -> None:
 
 
 def test_google_fields_on_the_wrong_level_are_refused_or_ignored() -> None:
-    """Google's fields belong in `google`, in the key `extra_body` of the body. Vertex AI reads them at the root, too."""
+    """Google's fields belong in `extra_body.google` of the body. Vertex AI also reads `google` at the top level."""
     google = {"google": {"cached_content": "cachedContents/1"}}
     right = {"extra_body": google}
     too_deep = {"extra_body": {"extra_body": google}}
@@ -221,7 +221,7 @@ def test_parameters_without_properties_are_refused(parameters: dict[str, Any]) -
 
 
 def test_parameters_are_an_object_of_bounded_size_and_depth() -> None:
-    """Another type at the top, 100 kB, or 33 levels are refused."""
+    """The fake refuses parameters that are not an object, that have over 100 kB, or that have 33 levels."""
 
     def words(parameters: dict[str, Any]) -> str:
         body = body_for("vertex")

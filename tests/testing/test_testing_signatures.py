@@ -14,7 +14,7 @@ from langchain_gemini_compat.testing import Call, FakeGemini, Reply, Style
 
 
 def test_missing_signature_is_refused_with_the_text_of_the_surface() -> None:
-    """The refusal has the prefixed name of the function and the number of the content."""
+    """The error has the function's name with the prefix `default_api:`, and the number of the call's message."""
     for surface, start in (
         ("ai_studio", "Function call is missing a thought_signature in functionCall parts."),
         ("vertex", "Unable to submit request because function call `default_api:weather` in the 2. content block"),
@@ -41,7 +41,7 @@ def test_changed_signature_is_refused(surface: str) -> None:
 
 
 def test_signature_is_valid_only_on_its_surface() -> None:
-    """A fake in another process accepts the signature. The other surface refuses it with its own text."""
+    """A signature from a fake in another process is accepted on the same surface, and refused on the other surface."""
     code = (
         "from langchain_gemini_compat.testing._rules.signatures import *\n"
         "print(issue_signature(Issued('vertex', 'gemini-3.8-flash', 'weather', 0, 'x')))"

@@ -32,7 +32,10 @@ def test_finish_reason_of_streamed_calls(surface: str, reason: str, whole_reason
 
 
 def test_thoughts_are_sent_on_request() -> None:
-    """Thoughts have tags on AI Studio, have a marker or none on Vertex AI, and are in a separate field elsewhere."""
+    """AI Studio sends thoughts in tags. Vertex AI uses tags only if the request names the tag.
+
+    A compatible server sends thoughts in a separate field.
+    """
     reply = Reply("Yes", "Hm")
     assert whole("ai_studio", reply)["message"]["content"] == "Yes"
     assert texts("vertex", reply) == [("Yes", False)]
@@ -56,7 +59,10 @@ def test_signature_of_a_text_is_in_a_last_empty_frame() -> None:
 
 
 def test_usage_of_a_stream_by_surface() -> None:
-    """Vertex AI always sends usage. Other surfaces send it on request, a compatible server in a last chunk."""
+    """Vertex AI always sends usage. The other surfaces send it on request.
+
+    A compatible server sends it in an additional last chunk.
+    """
     asked = {"stream_options": {"include_usage": True}}
     assert "usage" in stream("vertex", Reply("Hi"))[-1]
     assert not any("usage" in frame for frame in stream("ai_studio", Reply("Hi")))
@@ -66,7 +72,7 @@ def test_usage_of_a_stream_by_surface() -> None:
 
 
 def test_chunks_split_the_text() -> None:
-    """Text is split by a number of characters, into the given pieces, or by three words."""
+    """`chunks` is a number of characters, or the pieces themselves. By default, a piece has three words."""
     assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=2))] == ["ab", "cd", "e"]
     assert [text for text, _ in texts("ai_studio", Reply("abcde", chunks=("a", "bcde")))] == ["a", "bcde"]
     assert [text for text, _ in texts("ai_studio", Reply("a b c d"))] == ["a b c ", "d"]
@@ -92,7 +98,7 @@ def test_index(surface: str, index: Any, expected: list[Any]) -> None:
 
 
 def test_lying_index_of_a_single_call() -> None:
-    """The first delta of a single call has a number that no call has."""
+    """The first delta of the only call has the index 1, although there is no second call."""
     assert [entry["index"] for entry in entries("vertex", Style(index="lying", args="cut", cut_every=99), OSLO)] == [
         1,
         0,
@@ -146,7 +152,7 @@ def test_names() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_args(surface: str, args: Any, expected: list[str]) -> None:
-    """Arguments are whole, in pieces, after `{}`, with unescaped line breaks, or all together in one entry."""
+    """Arguments are sent whole, in pieces, after `{}`, with unescaped line breaks, or in one entry for all calls."""
     found = entries(surface, Style(args=args, cut_every=6), Call("f", {"a": "x\ny"}), Call("g", {"b": 1}))
     assert [entry["function"]["arguments"] for entry in found] == expected
 
@@ -228,7 +234,10 @@ def test_signature(surface: str, signature: Any, where: list[str]) -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_thoughts(surface: str, thoughts: Any, expected: list[Any]) -> None:
-    """Thoughts come with and without tags, flags and the closing tag. A whole reply has the same text."""
+    """Each style sets whether thoughts have a flag, tags and a closing tag.
+
+    A whole reply has the same text as the stream.
+    """
     reply = Reply("Yes", "Hm", style=Style(thoughts=thoughts))
     more = (
         THOUGHTS
@@ -242,13 +251,13 @@ def test_thoughts(surface: str, thoughts: Any, expected: list[Any]) -> None:
 
 
 def test_thoughts_in_a_field_of_their_own() -> None:
-    """Thoughts are in a separate field, as vLLM sends them, also on Google's surfaces."""
+    """With `thoughts="reasoning_content"`, Google's surfaces send thoughts in a separate field too, as vLLM does."""
     found = choices("ai_studio", Reply("Yes", "Hm", style=Style(thoughts="reasoning_content")))
     assert found[0]["delta"]["reasoning_content"] == "Hm"
 
 
 def test_tags_are_split_between_frames() -> None:
-    """The frame of a call can have the rest of the closing tag."""
+    """If no text follows the thoughts, the frame of the first call has the rest of the closing tag."""
     style = Style(tag_cut=True)
     found = texts("ai_studio", Reply("Yes", "Hm", style=style), **THOUGHTS)
     assert found == [("<th", True), ("ought>Hm", True), ("</th", False), ("ought>Yes", False)]

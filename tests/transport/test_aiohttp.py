@@ -81,7 +81,10 @@ async def read(model, prompt="hi"):
 
 
 async def fail(place, scheme="http", *, prompt="hi", client=None, **options):
-    """Return the error of a stream over aiohttp, after a check that no exception of its chain shows a secret."""
+    """Return the error of a stream over aiohttp.
+
+    Assert that no exception in the chain of causes contains the secret or is a class of aiohttp.
+    """
     async with client or openai.DefaultAioHttpClient() as over:
         with pytest.raises(errors.GeminiCompatError) as caught:
             await asyncio.wait_for(read(build(f"{scheme}://{place}/v1", over, **options), prompt), SOON)
@@ -224,7 +227,7 @@ old_login = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated", "ignore
 @old_login
 @pytest.mark.parametrize("proxy", [False, True])
 async def test_refused_connection_is_no_timeout(proxy):
-    """The transport raises `ConnectTimeout`. Field case E17."""
+    """The package raises a connection error, although the transport raises `ConnectTimeout`. Field case E17."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         place = f"127.0.0.1:{listener.getsockname()[1]}"
     client = openai.DefaultAioHttpClient(proxy=f"http://user:{SECRET}@{place}") if proxy else None

@@ -238,7 +238,10 @@ def quick_collector():
 
 
 def test_events_left_early_close_their_connection(no_beta_warning, quick_collector):
-    """`stream_events(version="v3")` has no `close` and refers to itself, so the garbage collector ends it."""
+    """The stream of `stream_events(version="v3")` has no `close` and refers to itself.
+
+    So only the garbage collector can end the stream.
+    """
     with start("stream") as server:
         chat = build(server)
 
@@ -257,7 +260,7 @@ def test_events_left_early_close_their_connection(no_beta_warning, quick_collect
 
 @both_transports
 async def test_async_events_left_early_close_their_connection(no_beta_warning):
-    """`astream_events(version="v3")` is a context manager."""
+    """The end of the `async with` block closes the stream that `astream_events(version="v3")` returned."""
     with start("stream") as server:
         chat = build(server)
 

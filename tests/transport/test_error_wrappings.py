@@ -268,7 +268,7 @@ PLACES = ("choice", "choice without a reason", "top", "second choice")
 
 
 def failed_chunk(error, place, *, whole):
-    """Return a chunk or a reply with an error in one of several places."""
+    """Return a chunk or a whole reply with `error`. `place` is one of `PLACES`, and says which part has the error."""
     part = {"role": "assistant", "content": ""}
     choice = {"index": 0, "message" if whole else "delta": part, "finish_reason": "error"}
     kind = "chat.completion" if whole else "chat.completion.chunk"
@@ -543,12 +543,12 @@ async def test_error_without_the_key_error_is_raised(body, kind, mode):
     ],
 )
 def test_other_objects_are_not_errors(body):
-    """Keep-alive objects, chunks, usage, vectors and refusals."""
+    """The objects are keep-alives, chunks, usage, vectors and refusals."""
     assert not is_error_body(body)
 
 
 def everything():
-    """Return one error of each class, as a task queue would send it."""
+    """Yield each error class of this package."""
     for name in errors.__all__:
         kind = getattr(errors, name)
         if issubclass(kind, errors.GeminiCompatError):
@@ -605,7 +605,7 @@ def wired(answer):
     ids=str,
 )  # fmt: skip
 def test_error_between_chunks_is_raised(event):
-    """The object has neither `error` nor `choices`. If it were skipped, the text would look like the whole answer."""
+    """Some errors have neither `error` nor `choices`. If they were skipped, a partial answer would look complete."""
     assert is_error_body(event)
     chat = wired([chunk(content="Hel"), event, chunk(finish="stop"), "[DONE]"])
     with pytest.raises(errors.ServerError, match="boom"):
@@ -644,7 +644,7 @@ ECHOED = {
 @pytest.mark.parametrize("mode", ["invoke", "astream"])
 @pytest.mark.parametrize("name", ECHOED)
 async def test_error_in_the_callers_text_does_not_change_the_class(name, mode):
-    """A server may repeat the prompt when it refuses a request, and the prompt may contain any error."""
+    """A server may repeat the prompt in its error text, and the prompt may contain the text of any error."""
     for echo in (json.dumps(ECHOED[name]), printed(ECHOED[name]), printed(json.dumps(ECHOED[name]).encode())):
         for text in (f"Input should be a valid string, got: 'please explain {echo}'", f"{echo} is no string"):
             for body, status in (

@@ -37,7 +37,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class UnfinishedImport(pending._Import):
-    """Behaves as if openai was not imported yet. `threads` and `names` are of the threads that imported it."""
+    """Behaves as if openai was not imported yet.
+
+    `threads` has the ids of the threads that imported openai, and `names` has the names of these threads.
+    """
 
     def __init__(self, seconds=0.0):
         super().__init__()
@@ -171,7 +174,10 @@ def catch(work, model, expected):
     ],
 )
 def test_first_error_in_an_event_loop_is_the_same_as_a_later_one(work, answer, expected, unfinished):
-    """Class, text, attributes and cause are the same, and an async call imports openai in another thread."""
+    """The first error and a later error have the same class, text, attributes and cause.
+
+    An async call imports openai in another thread.
+    """
     first = catch(work, build(answer), expected)
     assert len(unfinished.threads) == 1
     is_async = work in (fail_async, fail_astream)
@@ -259,7 +265,10 @@ def find_placeholders(error):
 @pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop, fail_stream_in_loop])
 @pytest.mark.parametrize("name", ["400", "no answer in time"])
 def test_placeholder_is_not_the_context_of_its_error(work, name, unfinished):
-    """A placeholder is a `PendingError`. It keeps the request, and tools that report errors show their contexts."""
+    """A placeholder is a `PendingError`, and it keeps the request.
+
+    Tools that report an error also show its `__context__`. So a placeholder must not be the context.
+    """
     answer, expected = WHOLE[name]
     error = catch(work, build(answer), expected)
     assert unfinished.threads
@@ -438,13 +447,14 @@ class UselessToken(google.auth.credentials.Credentials):
 
 
 class ExternalToken(UselessToken):
-    """External credentials, whose project google-auth requests with another call."""
+    """External credentials. google-auth sends a separate request for their project, and here this request fails."""
 
     def get_project_id(self, request):
         raise ValueError("no project")
 
 
-#: Errors about tokens that are raised in another thread, while the caller waits until a deadline.
+#: Failures to get a bearer token. Each failure happens in another thread, while the caller waits until a deadline.
+#: Each case has the arguments of the model and a part of the error's text.
 THREAD_CASES = {
     "function": ({"api_key": raise_key_error}, "no key"),
     "no token": ({"credentials": UselessToken("")}, "returned no token"),
@@ -511,7 +521,7 @@ def test_import_does_not_count_against_the_time_of_a_call(unfinished):
 
 
 def test_import_does_not_count_against_the_time_for_tokens(unfinished):
-    """The error about the token is built while the time for tokens runs."""
+    """Building the error imports openai while the time limit for getting a bearer token runs."""
     tries = Tries(2, TimeLimits(first_byte=30.0), Gate())
 
     def fail():
@@ -605,7 +615,7 @@ def test_error_in_a_finally_block_of_a_closed_stream_is_complete(unfinished):
 
 
 def test_first_error_is_freed_without_the_garbage_collector(unfinished):
-    """The error refers to no frame that refers to it."""
+    """No frame in the error's traceback refers back to the error, so there is no reference cycle."""
     alive = []
 
     class Kept(api.RateLimitError):

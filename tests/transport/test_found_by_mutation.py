@@ -118,7 +118,7 @@ class Tokens:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_each_token_and_project_has_the_deadline_of_the_call(way):
-    """The first token, the project, and the token after a 401."""
+    """This applies to the first access token, to the project, and to the access token after a 401."""
     wire, tokens = Wire(reply(UNAUTHENTICATED, 401), completion()), Tokens()
     config = TransportConfig("vertex", "https://x.test/{project}", tokens, TimeLimits(total=50.0), **wire.clients)
     transport = Transport(config)
@@ -177,7 +177,10 @@ def test_gate_allows_one_probe_per_second():
 
 @pytest.mark.parametrize("limits", [{"retry_wait": 0.5}, {"total": 0.5}])
 def test_gate_is_half_open_after_the_longest_wait_of_the_call(limits):
-    """If the server names a wrong wait, the gate blocks at most for the caller's own limit."""
+    """A server may ask for a wait of hours by mistake.
+
+    The gate then blocks calls no longer than the longest wait that the caller accepts.
+    """
     clock = Clock()
     gate = Gate(clock)
     tries = build_tries(gate, **limits)
@@ -201,7 +204,7 @@ def test_backoff_is_at_least_half_of_its_step(monkeypatch):
 
 
 async def ask(chat, way):
-    """Call in one of the four modes."""
+    """Call the model with the method `way`: `invoke`, `ainvoke`, `stream` or `astream`."""
     if way == "invoke":
         chat.invoke("hi")
     elif way == "ainvoke":
@@ -262,7 +265,7 @@ def test_calls_wait_for_a_token_no_longer_than_for_the_first_byte(clock):
     with tries.waiting_for_token() as end:
         assert end == pytest.approx(clock.now + 30)
     for waited, left in ((12, 18), (100, 0), (1, 0)):
-        # Only the failed waits count.
+        # These 1,000 seconds pass between two waits for a token, so they do not count towards the limit.
         clock.now += 1000
         with suppress(errors.CredentialsError), tries.waiting_for_token():
             clock.now += waited

@@ -54,7 +54,10 @@ def test_clients_have_the_defaults_of_openai(ours, theirs, proxy, monkeypatch):
 
 @pytest.mark.parametrize("build", [build_client, build_async_client])
 def test_unused_connections_stay_open_as_long_as_unused_clients(build):
-    """Clients of openai close them after 5 seconds. Here, the next model must find the connection of the last one."""
+    """Clients of openai close unused connections after 5 seconds.
+
+    This package keeps unused connections longer, so that the next model can use the connection of an earlier model.
+    """
     assert build()._transport._pool._keepalive_expiry == shared_clients.IDLE_SECONDS == 30
 
 

@@ -340,7 +340,7 @@ async def test_detector_finds_blocking_calls(detector):
 
 
 async def test_async_call_does_not_block_its_loop(fake, url, detector):
-    """First and later calls, token refreshes, streams, events, errors, retries and cancellation."""
+    """The test covers first and later calls, token refreshes, streams, events, errors, retries and cancellation."""
     credentials = BlockingCredentials(life=timedelta(seconds=30))
     chat = build(fake, url, api_key=None, credentials=credentials, max_retries=1)
     assert await ask_each_way(chat) == TEXTS

@@ -21,7 +21,7 @@ def answer_of(status):
 
 
 def server(answer, tls=None):
-    """Start a server that reads a little, answers with bytes and closes the connection."""
+    """Start a server that reads the start of a request, sends the bytes `answer` and closes the connection."""
     return raw_server.start(answer_with(answer), tls=tls)
 
 
@@ -118,7 +118,7 @@ def test_invalid_proxy_port_is_named(fail, proxied):
 
 
 def test_invalid_proxy_port_of_the_callers_client_is_named():
-    """An async client raises a group of errors. Field case E16."""
+    """An async client raises an `ExceptionGroup` for such a port. Field case E16."""
 
     async def ask():
         async with http.AsyncClient(proxy="http://127.0.0.1:99999") as client:
@@ -189,7 +189,7 @@ def test_refused_connection_is_named(fail):
 
 @pytest.mark.parametrize("kind", ["ReadError", "WriteError", "ConnectError", "RemoteProtocolError", "CloseError"])
 def test_error_without_a_text_leaves_no_empty_parentheses(kind):
-    """Field case E16."""
+    """The HTTP library's error has no text, so our message says that there was no reason. Field case E16."""
     wire = Wire(getattr(http, kind)(""))
     model = ChatGeminiCompat(model="m", base_url="http://server.example/v1", max_retries=0, **wire.clients)
     with pytest.raises(errors.APIConnectionError, match="it gave no reason"):
@@ -197,7 +197,7 @@ def test_error_without_a_text_leaves_no_empty_parentheses(kind):
 
 
 def test_reply_that_breaks_without_a_text_leaves_no_empty_parentheses():
-    """Field case E16."""
+    """The HTTP library's error has no text, so our message contains the name of its class. Field case E16."""
 
     class Body(http.SyncByteStream):
         def __iter__(self):
@@ -211,7 +211,7 @@ def test_reply_that_breaks_without_a_text_leaves_no_empty_parentheses():
 
 
 def test_large_request_leaves_no_trace_of_its_upload():
-    """The extension `trace` would keep the body alive."""
+    """After the call, the request has no extension `trace`, because this extension would keep the body in memory."""
     wire = Wire(completion_body())
     ChatGeminiCompat(model="m", base_url="http://server.example/v1", **wire.clients).invoke(BODY)
     assert "trace" not in wire.requests[0].extensions

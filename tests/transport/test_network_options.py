@@ -46,7 +46,7 @@ def foreign_timeout(*args, **kwargs):
     ],
 )
 async def test_time_limits_in_every_usual_form_are_accepted(make, limits):
-    """The forms are those of requests, httpx, openai and the standard library. A call uses each form. Field case D8."""
+    """A limit may be a `timedelta`, or have the form of the libraries requests, httpx or openai. Field case D8."""
     timeout = make()
     assert resolve_timeouts(timeout) == limits
     wire = Wire(*[completion()] * 2)
@@ -110,9 +110,9 @@ def test_client_of_another_kind_is_refused(make, way):
 
 
 def use(model, name, value):
-    """Open the transport of a copy with the value, and, if this fails, of the model after an assignment.
+    """Set a field to a value that pydantic does not validate, in a copy of the model and in the model itself.
 
-    Pydantic validates neither copies nor assignments.
+    Then open the transport of the copy. If this raises `ValueError`, open the transport of the model.
     """
     copy = model.model_copy(update={name: value})
     setattr(model, name, value)
@@ -124,7 +124,7 @@ def use(model, name, value):
 
 @pytest.mark.parametrize("make", CLASSES)
 def test_client_of_the_right_kind_is_accepted(make):
-    """Accepted are the library's clients, openai's subclasses, and test doubles with the same methods. Field case D8."""
+    """A client may be of the HTTP library, of openai, or a test double with the same methods. Field case D8."""
     library = import_module(library_name())
     for client in (library.Client(), openai.DefaultHttpxClient(), MagicMock()):
         assert build(make, http_client=client).http_client is client
@@ -151,7 +151,7 @@ def test_client_of_the_right_kind_is_accepted(make):
     ],
 )
 def test_illegal_header_is_refused_at_construction(make, headers, text):
-    """Each name of the parameter is checked. The message does not contain the value. Field case D8."""
+    """The check applies to all three names of the parameter. The message does not contain the value. Field case D8."""
     for name in ("default_headers", "additional_headers", "headers"):
         with pytest.raises(ValueError, match=text) as caught:
             build(make, **{name: headers})
@@ -174,7 +174,7 @@ def test_key_that_is_not_allowed_in_headers_is_refused_at_construction(make, key
 
 
 async def test_headers_and_query_of_other_types_are_sent_as_text():
-    """Numbers, secrets and bytes. The line break at the end of a key file is removed. Field case D8."""
+    """Values may be numbers, secrets or bytes. A line break at the end of a value is removed. Field case D8."""
     wire = Wire(*[completion()] * 2)
     model = build(
         ChatGeminiCompat,

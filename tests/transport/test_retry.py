@@ -286,7 +286,7 @@ class Clock:
 
 
 def test_half_open_gate_allows_one_probe():
-    """The gate lets one request per second through until one is answered. Then all calls pass."""
+    """The gate lets one probe per second through. After the answer to a probe, all calls pass."""
     clock = Clock()
     gate = Gate(clock)
     assert gate.try_enter() == 0
@@ -415,7 +415,7 @@ def test_gate_keeps_no_reference_to_the_refused_call():
 
 
 def test_gate_keeps_a_refusal_without_its_large_body():
-    """A large error page would otherwise stay in memory for each key. Field case E7."""
+    """Large error pages would take up memory in each rate gate. Field case E7."""
     fake = FakeGemini(lambda request: Raw({"error": {"message": "later", "junk": "x" * 100_000}}, 429))
     model = fake.chat_model(max_retries=1, timeout={"retry_wait": 0})
     with pytest.raises(errors.RateLimitError):

@@ -1,4 +1,4 @@
-"""No text contains a secret: for five kinds of secrets, every fault of the fake endpoint, and four methods."""
+"""Tests that no text contains a secret: with five kinds of secrets, every fault of the fake, and four call methods."""
 
 import asyncio
 import base64
@@ -268,7 +268,7 @@ def test_request_of_an_error_has_no_credential(seen):
 
 
 async def fail_with_each_method(chat, prompt):
-    """Return the errors of the four methods."""
+    """Return the errors of `invoke`, `stream`, `ainvoke` and `astream`."""
     found = []
     for call in (lambda: chat.invoke(prompt), lambda: list(chat.stream(prompt))):
         with pytest.raises(errors.GeminiCompatError) as caught:
@@ -408,7 +408,10 @@ async def test_invalid_proxy_settings_are_named_without_the_password(monkeypatch
 
 
 def requests_of(error):
-    """Return the requests of an error and of its response. The HTTP library raises an exception if there is none."""
+    """Yield the request of an error, and the request of its response, if they are set.
+
+    The HTTP library raises `RuntimeError` when a request that was not set is read.
+    """
     response = getattr(error, "response", None)
     for holder, name in ((error, "request"), (response, "request")):
         try:
@@ -747,7 +750,10 @@ def test_secret_in_the_body_of_one_call_is_not_traced():
 
 
 def test_models_with_different_keys_in_the_body_share_no_cached_answer():
-    """The hidden key still affects the key of LangChain's cache. Numbers stay readable."""
+    """API keys are hidden in LangChain's cache key, but different API keys still give different cache keys.
+
+    Numbers in the body are visible in the repr of the model.
+    """
     bodies = ({"api_key": "one"}, {"api_key": "two"}, {"min_tokens": 5})
     chats = [ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", extra_body=body) for body in bodies]
     assert len({chat._get_llm_string() for chat in chats}) == 3

@@ -116,7 +116,7 @@ def callables():
 
 
 class Vault:
-    """Gives its key by a method, which is a new object at each access."""
+    """Has a method that returns the key. At each access to the method, Python creates a new method object."""
 
     def __init__(self, key):
         self.key = key
@@ -189,7 +189,7 @@ def test_changed_proxies_lead_to_another_client(server, monkeypatch, name):
 
 
 def test_changed_certificates_lead_to_another_client(server, monkeypatch, tmp_path):
-    """Another file, and another content of the same file."""
+    """The environment names another file, then this file changes, then the environment names a folder."""
     model = build(server)
     before, path = client_of(model), tmp_path / "certificates.pem"
     shutil.copy(certifi.where(), path)
@@ -238,7 +238,7 @@ def test_token_requests_use_the_shared_certificates(server, monkeypatch):
 
 
 def test_certificates_are_read_once(server, monkeypatch):
-    """It takes 20 ms, which is most of what a model for each request would cost."""
+    """Reading the certificates takes 20 ms. That is most of the cost of a model that is used for only one request."""
     read = count_certificates(monkeypatch)
     models = [build(server, api_key=str(number)) for number in range(5)]
     assert len({client_of(model) for model in models}) == 5
@@ -378,8 +378,8 @@ async def test_failed_first_call_keeps_neither_model_nor_prompt(server, monkeypa
 
     for number in range(5):
         await fail(number)
-    # Building the client in another thread failed. This thread refers to the exception until its next task, and the
-    # exception refers to the frames of the call.
+    # The client was built in another thread, which raised the exception. The other thread keeps the exception until its
+    # next task, and the exception keeps the frames of the call.
     for _ in range(100):
         gc.collect()
         if not any(model() for model in models):
@@ -509,7 +509,7 @@ def test_threads_that_build_models_at_once_share_one_client(server, monkeypatch)
 
 @WAYS
 async def test_unused_clients_are_bounded(server, monkeypatch, way):
-    """A web service with a key for each tenant would run out of sockets within the idle time."""
+    """Without a limit, a web service with a key for each tenant could run out of sockets within the idle time."""
     monkeypatch.setattr(shared_clients, "MOST_UNUSED", 3)
     kept = build(server, api_key="kept")
     await call(kept, way)
@@ -546,7 +546,7 @@ async def test_unused_clients_are_bounded_after_models_that_end_together(server,
 
 
 def test_many_event_loops_in_turn_leave_nothing(server):
-    """A model for all loops, and one for each loop."""
+    """One model is used on all event loops, and another model is built for each event loop."""
     lasting = build(server)
 
     async def main():
@@ -628,7 +628,7 @@ def test_deadline_thread_closes_unused_clients_and_the_exit_is_silent(server):
 
 
 def test_deadline_thread_is_woken_for_a_new_client(server, monkeypatch):
-    """Without time limits, no deadline wakes it."""
+    """A call without time limits has no deadline that wakes the thread. So a new client has to wake the thread."""
     woken = []
     monkeypatch.setattr(deadlines._monitor, "wake", lambda: woken.append(1))
     model = build(server, timeout=NO_LIMITS)
@@ -649,7 +649,7 @@ async def test_call_after_all_clients_are_closed_opens_another(server, way):
 
 
 async def test_model_closed_by_another_thread_during_an_async_call(server):
-    """`close` removes the transport between two reads of it."""
+    """After the call has read the transport of the model once, `close` removes the transport."""
     model = build(server)
     await model.ainvoke("hi")
     link = model._resolved_link()

@@ -63,7 +63,7 @@ def test_events_are_read(body, values):
 
 
 def test_done_is_the_constant():
-    """Callers compare by identity."""
+    """The decoder returns the object `DONE` itself, because callers check for it with `is`."""
     assert decode(b"data: [DONE]\n\n")[0] is DONE
 
 

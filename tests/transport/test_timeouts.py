@@ -293,7 +293,7 @@ def trickling(pieces, pause):
 
 @whole_modes
 def test_slow_whole_reply_exceeds_the_first_byte_limit(mode):
-    """The limit applies to the whole reply."""
+    """A reply that is not streamed has to arrive completely within the limit `first_byte`."""
     with trickling(300, 0.2) as url:
         timeout = {"first_byte": 0.5, "between_chunks": 9}
         model = ChatGeminiCompat(model="m", base_url=url, api_key="k", max_retries=0, timeout=timeout)

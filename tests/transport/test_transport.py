@@ -246,7 +246,7 @@ def test_deep_copy_shares_the_callers_objects():
 
 
 def test_copy_with_other_options_keeps_the_source_of_the_key(monkeypatch):
-    """An error about the key names its source."""
+    """Error messages about the API key say where the key comes from, such as `GOOGLE_API_KEY`."""
     monkeypatch.setenv("GOOGLE_API_KEY", "k")
     chat = ChatGeminiCompat(model="gemini-3.8-flash")
     copy = chat.model_copy(update={"max_retries": 1})
@@ -279,7 +279,7 @@ def test_nothing_is_looked_up_at_construction(monkeypatch):
 
 
 def test_abandoned_stream_closes_its_response():
-    """Leaving the loop closes the connection at once."""
+    """If the caller closes a stream before its end, the response is closed at once."""
     closed = []
 
     class Body(http.SyncByteStream):

@@ -1,7 +1,7 @@
-"""Constructor calls that type checkers accept: checked, never run.
+"""Constructor calls that type checkers must accept. This file is checked, but never run.
 
-They are the calls in the documentation of other chat models, with our class in place of theirs, where the arguments
-mean the same here.
+The calls come from the documentation of other chat models, with our class instead of theirs. A call is listed here only
+if its arguments mean the same in our class.
 """
 
 from datetime import timedelta

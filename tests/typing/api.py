@@ -1,4 +1,4 @@
-"""Every public name with its types, as users write it: checked by mypy and pyright, never run."""
+"""Uses every public name with its types, as users do. mypy and pyright check this file. It is never run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def rule(request: FakeRequest) -> Reply:
 
 
 async def everything() -> None:
-    """Each name of the public surface once."""
+    """Use each public name once."""
     models: Sequence[ChatGeminiCompat] = (
         ChatGeminiCompat(model="gemini-3.8-flash", project="p", location="global"),
         ChatGeminiCompat(model="gemini-3.8-flash", api_key=SecretStr("k")),

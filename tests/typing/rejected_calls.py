@@ -1,4 +1,4 @@
-"""Constructor calls that type checkers reject: each line with an `ignore` has an error. Checked, never run."""
+"""Constructor calls that type checkers reject. Each line with `type: ignore` has an error. This file is never run."""
 
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 

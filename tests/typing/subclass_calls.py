@@ -1,4 +1,6 @@
-"""Calls of subclasses for type checkers: each line with an `ignore` has an error. Checked, never run.
+"""Calls of the constructors of subclasses. Type checkers read this module, and nothing runs it.
+
+Each line with an `ignore` comment has a type error.
 
 For a subclass, checkers build the constructor from the fields, as for every pydantic class. So the constructor accepts
 all fields, including those of the subclass, but no aliases. A subclass that assigns `__init__` accepts the same
@@ -21,7 +23,7 @@ class TeamModel(ChatGeminiCompat):
 
 
 class KeptNames(ChatGeminiCompat):
-    """A chat model with a field of its own, and a constructor for all names."""
+    """A chat model with a field of its own. Its constructor accepts all aliases."""
 
     team: str = Field(default="blue")
 

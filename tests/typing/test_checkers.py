@@ -42,7 +42,10 @@ def find_documented_calls():
 
 
 def write_documented_calls(path):
-    """Write a module with a function for each documented call. Its parameters are the names that the call uses."""
+    """Write a module with one function for each documented call.
+
+    The function contains the call. Its parameters are the variables that the call uses.
+    """
     lines = ["from typing import Any", "", f"from langchain_gemini_compat import {', '.join(CLASSES)}", ""]
     calls = {ast.unparse(call): call for call in find_documented_calls()}
     for number, (text, call) in enumerate(calls.items()):

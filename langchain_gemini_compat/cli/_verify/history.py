@@ -130,7 +130,7 @@ PROBES = (
     ),
     Probe(
         "missing-result",
-        "Two calls with one result are refused.",
+        "A history with two calls and only one result is refused.",
         "400 with 'function response parts'",
         "_request/turn_order.py",
         {"vertex": _COUNT, "ai_studio": _COUNT},

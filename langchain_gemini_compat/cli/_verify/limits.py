@@ -125,7 +125,7 @@ PROBES = (
     ),
     Probe(
         "cached-tokens",
-        "A long prompt that is sent twice has cached tokens in its counts.",
+        "If a long prompt is sent twice, the second answer counts cached tokens.",
         "cached tokens",
         "_response/usage.py",
         {"vertex": UNTRIED, "ai_studio": observed("public captures of AI Studio, October 2026")},

@@ -229,7 +229,7 @@ PROBES = (
     ),
     Probe(
         "detail-of-image",
-        "The `detail` of an image is accepted.",
+        "The key `detail` of an image is accepted.",
         "an answer",
         "_request/content.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": UNTRIED},

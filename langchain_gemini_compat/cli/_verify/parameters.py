@@ -110,7 +110,7 @@ PROBES = (
     ),
     Probe(
         "several-answers",
-        "More than one answer to a request is refused.",
+        "A request for more than one answer (`n` above 1) is refused.",
         "400",
         "`n` in _request/build.py",
         {

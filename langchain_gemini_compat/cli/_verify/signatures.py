@@ -170,7 +170,7 @@ PROBES = (
     ),
     Probe(
         "signature-of-text",
-        "The message of an answer in text has a signature.",
+        "The message of a text answer has a signature.",
         "a signature on the message",
         "_response/assembler.py",
         {"vertex": _LIVE_CHECK, "ai_studio": _CAPTURE},
@@ -200,7 +200,7 @@ PROBES = (
     ),
     Probe(
         "signatures-of-parallel-calls-returned",
-        "Parallel calls are accepted in the history with only the signature of the first.",
+        "In the history, parallel calls are accepted if only the first call has its signature.",
         "an answer",
         "_request/assistant_messages.py",
         {"vertex": _LIVE_CHECK, "ai_studio": SIGNATURES},

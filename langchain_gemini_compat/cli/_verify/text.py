@@ -150,7 +150,7 @@ PROBES = (
     ),
     Probe(
         "usage-of-thoughts",
-        "Thoughts are not in `completion_tokens`. Vertex AI itemises them, AI Studio counts them only in the total.",
+        "`completion_tokens` does not count thoughts. Vertex AI lists them separately, AI Studio only in the total.",
         "more tokens in the total, itemised only on Vertex AI",
         "_response/usage.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _CAPTURE},

@@ -195,7 +195,7 @@ PROBES = (
     ),
     Probe(
         "index-of-calls",
-        "Streamed calls have an `index` on Vertex AI, and none on AI Studio.",
+        "Streamed calls have an `index` on Vertex AI, and no `index` on AI Studio.",
         "an index only on Vertex AI",
         "_response/call_decisions.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _CAPTURE},
@@ -205,7 +205,7 @@ PROBES = (
     ),
     Probe(
         "end-of-streamed-call",
-        "A stream with a tool call ends with `tool_calls` on Vertex AI, and with `stop` on AI Studio.",
+        "The finish reason of a stream with a tool call is `tool_calls` on Vertex AI, and `stop` on AI Studio.",
         "one finish reason",
         "_response/finish_reasons.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _STOP},

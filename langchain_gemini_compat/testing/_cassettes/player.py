@@ -255,8 +255,8 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     cassette = read_cassette(file)
     player = Replay(cassette, file, ignore_bodies=ignore_bodies)
     with _environment_of(cassette):
-        # The package remembers what a server has refused. The recorded program began with no such memory, and so does
-        # the replay. At the end, the package forgets what the cassette has refused.
+        # The package remembers what a server has refused. The recorded program began without such a memory, so the
+        # replay begins without one. At its end, the package forgets the refusals that were replayed.
         forget_refusals()
         add_player(player)
         try:

@@ -29,7 +29,7 @@ _NUMBER = "PROJECT_NUMBER"
 _SHORTEST_PROJECT = 6
 #: Secrets shorter than this may be ordinary words.
 _SHORTEST_SECRET = 8
-#: Patterns of secrets and personal data that are recognized without the request, and their replacements. Each pattern
+#: Patterns of secrets and personal data that can be recognized by their form, and their replacements. Each pattern
 #: begins at the start of a word or has a limited length. Without these limits, the search in a long text would take
 #: minutes.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -129,9 +129,9 @@ class Scrubber:
 
 
 def change_texts(value: JsonValue, change: Change) -> JsonValue:
-    """Return a copy of a JSON `value` with `change` applied to its texts and keys, and to the digits of its numbers.
+    """Return a copy of a JSON `value`, with `change` applied to each text, each key and the digits of each number.
 
-    Words of the protocol, such as keys and roles, are not changed.
+    Words of the protocol, such as the key `tool_calls` and the role `assistant`, are not changed.
     """
     if isinstance(value, dict):
         return {
@@ -150,7 +150,10 @@ def change_texts(value: JsonValue, change: Change) -> JsonValue:
 
 
 def _is_secret(name: str, part: bytes) -> bool:
-    """Return whether `part` is probably a secret. The header or parameter `name` has a value that contains `part`."""
+    """Return whether `part` is probably a secret.
+
+    `part` was sent in the value of the header or query parameter `name`.
+    """
     is_named = is_secret_name(name.replace("-", "_")) or _SECRET_HEADER.search(name) is not None
     return is_named or _looks_like_key(part) or _ADDRESS.fullmatch(part) is not None
 

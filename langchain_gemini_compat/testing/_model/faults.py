@@ -253,7 +253,7 @@ class Fault:
     def context_overflow(cls, tokens: int = 1_200_000, limit: int = 1_048_576) -> Fault:
         """Return a 400: the prompt is longer than the context window.
 
-        Source of both texts: https://github.com/BerriAI/litellm/issues/18282
+        Source of the messages of AI Studio and Vertex AI: https://github.com/BerriAI/litellm/issues/18282
 
         Args:
             tokens: Tokens of the prompt, as the error states them.

@@ -115,9 +115,9 @@ class RenderContext:
 def build_context(
     body: JsonObject, surface: Surface, number: int, headers: Mapping[str, str] | None = None
 ) -> RenderContext:
-    """Return the context in which to render the reply to `body`, the fake's reply number `number`.
+    """Return the context in which to render the reply to the request `body`.
 
-    `headers` are those of the request, with lowercase names.
+    `number` is the number of the reply, from 1. `headers` are those of the request, with lowercase names.
     """
     body = place_google_fields(body, surface)
     messages = dump(body.get("messages"))

@@ -135,7 +135,7 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
         yield Violation("thinking-unsupported", text, "Leave the thinking options out.")
         return
     if rules.is_gemini and config.get("include_thoughts") and budget == 0:
-        # Source: several public reports about Vertex AI, from 2026-08-22 on.
+        # Vertex AI sends this text, according to several public reports from 2026-08-22 on.
         text = "Thinking_config.include_thoughts is only enabled when thinking is enabled."
         message = f"Unable to submit request because {text}"
         yield Violation("thinking-twice", message, "Leave `include_thoughts` out, or let the model think.")

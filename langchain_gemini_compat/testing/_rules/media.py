@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OFFICE_PREFIXES = ("application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument.")
 _LISTED = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf"})
-#: Types that Google's cards do not list. The fake accepts these types, because no source shows a refusal.
+#: MIME types that Google's model cards do not list. The fake accepts them, because no source shows a refusal.
 _UNKNOWN = {
     "vertex": frozenset({"image/jpg"}),
     "ai_studio": frozenset({"image/bmp", "application/json"}),

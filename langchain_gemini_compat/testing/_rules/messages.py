@@ -27,17 +27,17 @@ _MESSAGE_KEYS = frozenset(
 )
 _CALL_KEYS = frozenset({"id", "type", "function", "extra_content", "index"})
 _PART_TYPES = ("text", "image_url", "input_audio")
-#: Source: https://github.com/microsoft/vscode/issues/299295
+#: Public report with this error text: https://github.com/microsoft/vscode/issues/299295
 _COUNT = (
     "Please ensure that the number of function response parts is equal to the number of function call parts of the "
     "function call turn."
 )
-#: Source: https://github.com/google-gemini/gemini-cli/issues/26486
+#: Public report with this error text: https://github.com/google-gemini/gemini-cli/issues/26486
 _CALL_ORDER = (
     "Please ensure that function call turn comes immediately after a user turn or after a function response turn."
 )
 _RESULT_ORDER = "Please ensure that function response turn comes immediately after a function call turn."
-#: Source: https://github.com/Portkey-AI/gateway/issues/462
+#: Public report with this error text: https://github.com/Portkey-AI/gateway/issues/462
 _EMPTY_TEXT = (
     "Unable to submit request because it has an empty text parameter. Add a value to the parameter and try again."
 )
@@ -51,7 +51,7 @@ def check_messages(
 ) -> Iterator[Violation]:
     """Yield all violations in `messages`. Google reports the first one."""
     if not turns:
-        # Source: https://github.com/langchain-ai/langchain-google/issues/1351
+        # Public report with this error text: https://github.com/langchain-ai/langchain-google/issues/1351
         text = "* GenerateContentRequest.contents: contents is not specified"
         yield Violation("no-contents", text, "There is no user message. Add one.")
     for index, message in enumerate(messages):
@@ -61,7 +61,7 @@ def check_messages(
         for call in turn.calls:
             yield from _check_call(call)
         if surface == "vertex" and turn.kind == "call" and not rules.text_beside_calls and turn.message.get("content"):
-            # Source: https://github.com/NousResearch/hermes-agent/issues/69231
+            # Public report of this refusal: https://github.com/NousResearch/hermes-agent/issues/69231
             yield Violation(
                 "text-beside-calls",
                 INVALID_ARGUMENT,
@@ -71,7 +71,7 @@ def check_messages(
     yield from _check_order(turns)
     yield from _check_pairs(turns, surface)
     if turns and turns[-1].kind in ("model", "call"):
-        # Source: https://github.com/envoyproxy/ai-gateway/pull/2686
+        # Public report with this error text: https://github.com/envoyproxy/ai-gateway/pull/2686
         yield Violation(
             "trailing-assistant",
             "Requests ending with a model turn are not supported",
@@ -212,7 +212,7 @@ def _answered_id(message: JsonObject, open_calls: Mapping[str, str]) -> str:
 def _check_result_name(turn: Turn, function: str, surface: Surface) -> Iterator[Violation]:
     name = as_text(turn.message.get("name"))
     if surface == "ai_studio" and not name:
-        # Source: https://github.com/openclaw/openclaw/issues/47857
+        # Public report with this error text: https://github.com/openclaw/openclaw/issues/47857
         place = f"GenerateContentRequest.contents[{turn.position - 1}].parts[0].function_response.name"
         yield Violation("result-name", f"* {place}: Name cannot be empty.", f"Send `name`: {function!r} on the result.")
     elif name and name != function:

@@ -14,7 +14,7 @@ Sources, read on 2026-11-29 unless a date is given:
 - Penalties: the cards of 3.6 Flash and 3.5 Flash-Lite, https://github.com/Ikalus1988/MisakaNet/issues/1473
   (2026-09-04) and https://github.com/PublicAffairs/openai-gemini/issues/63.
 - Longest output: the cards, the guides of Gemini 4 (65,536 tokens in one call, streamed or not), and a public report of
-  the 400 of 2026-02-26. Longest output of image models: LiteLLM's model map and https://models.dev.
+  a response with status 400 (2026-02-26). Longest output of image models: LiteLLM's model map and https://models.dev.
 - Locations: the cards and the guides of Gemini 4. No source has the locations of the models that the table lacks.
 - Gemma 4 on AI Studio: https://github.com/Kilo-Org/kilocode/pull/12149 (2026-07), and a capture of 2026-09-17.
 - No text from speech, live and video models: LiteLLM's model map (litellm 1.110.2) and google-genai 3.6.1. Robotics-ER

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-#: The texts for sources that have no URL.
+#: These texts are used in place of a URL, for a rule whose source has no URL.
 OUR_CONCLUSION = "our conclusion: no source shows the refusal"
 CAPTURE = "a public capture of 2026 without a lasting address"
 THE_FAKE = "the fake itself"

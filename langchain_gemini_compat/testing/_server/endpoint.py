@@ -82,8 +82,8 @@ class FakeGemini:
             the newest user message. A reply is a text, a `Call`, a list of `Call`s, a `Reply`, a `Raw` or a `Fault`.
         surface: The dialect: `"ai_studio"` (the default), `"vertex"` or `"openai_compatible"`.
         strict: Whether to refuse what Google refuses. Default: `True`.
-        requests_per_minute: The quota of each model. Further requests of the same 60 seconds get a 429 with Google's
-            details and wait, and do not use up a reply. `None` (the default) means no quota.
+        requests_per_minute: The quota of each model. Further requests of the same 60 seconds get a 429, with the
+            time to wait in Google's format. They do not use up a reply. `None` (the default) means no quota.
 
     Attributes:
         surface: The dialect.
@@ -288,7 +288,7 @@ class FakeGemini:
         Raises:
             AssertionError: The script has no reply left.
             TypeError: The value is not a reply, or the fault does not apply to embeddings.
-            ValueError: The `chunks` of the reply are not its text.
+            ValueError: The `chunks` of the reply, joined together, differ from its `text`.
 
         Examples:
             >>> fake = FakeGemini()

@@ -105,7 +105,7 @@ async def _sleep_async(library: ModuleType, request: httpx2.Request, seconds: fl
 
 
 def _read_limit(request: httpx2.Request) -> float:
-    """Return the read timeout in seconds. The timeout can change during the reply, so it is read before each pause."""
+    """Return the read timeout in seconds. Call this before each pause: the timeout can change during the reply."""
     limits = cast("Mapping[str, float | None]", request.extensions.get("timeout") or {})
     limit = limits.get("read")
     return math.inf if limit is None else limit

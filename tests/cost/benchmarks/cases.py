@@ -46,7 +46,7 @@ class Case:
 
 
 def build_cases(*, quick):
-    """Return all cases. With `quick`, return fewer and smaller cases. Cases with targets come first."""
+    """Return all cases. With `quick`, return fewer and smaller cases. Cases with a performance target come first."""
     sizes = (200, 2_000) if quick else (200, 2_000, 20_000)
     deltas = [(calls, count) for calls in (1, 2, 8) for count in ((100,) if quick else (10, 100, 1_000))]
     added = [(2, 100)] if quick else [(calls, count) for calls, count in deltas if count == 100]

@@ -32,11 +32,11 @@ _PATIENCE = 900
 
 @dataclass(frozen=True)
 class Row:
-    """A case. The longer run has `units` more units of work than the shorter run."""
+    """One benchmark with two runs. The longer run has `units` more chunks or calls than the shorter run."""
 
     name: str
     verb: str
-    #: Each run has the name of a reply, and how often the reply is requested.
+    #: A pair for each run: the name of a reply, and the number of requests after two warm-up requests.
     shorter: tuple
     longer: tuple
     units: int
@@ -109,7 +109,7 @@ def _find(name):
 
 
 def _count_all(row, names, url, tool):
-    """Return the instructions of one unit by peer, or the error of a peer that failed."""
+    """Return a dict from each peer to its instructions per unit of work. If the peer failed, the value is the error."""
     found = {}
     for name in names:
         try:
@@ -122,7 +122,7 @@ def _count_all(row, names, url, tool):
 
 
 def _count(row, name, url, size, tool):
-    """Return the number of instructions of a child process. `size` is `shorter` or `longer` of a row."""
+    """Return the number of instructions of a child process. `size` is the field `shorter` or `longer` of the row."""
     reply, times = size
     command = [sys.executable, str(_CHILD), "run", name, url, reply, row.verb, str(times)]
     # With a constant hash seed, dictionaries and sets have equal collisions in all runs, so the counts are comparable.
@@ -144,7 +144,7 @@ def _count(row, name, url, size, tool):
 
 
 def _describe(row, found):
-    """Return the table of a row, and the targets with their ratios."""
+    """Return the Markdown for a row: a table of the counts, and whether each target is met."""
     lines = [f"**{row.name}**", "", "| | instructions |", "| --- | --- |"]
     for name, value in found.items():
         lines.append(f"| {_find(name).name} | {value if isinstance(value, str) else f'{value:,.0f}'} |")
@@ -153,7 +153,7 @@ def _describe(row, found):
         other = found.get(peer)
         if isinstance(ours, float) and isinstance(other, float):
             verdict = "met" if ours / other <= most else "**not met**"
-            lines += ["", f"Of {_find(peer).name}: {ours / other:.3f}, at most {most:g}: {verdict}."]
+            lines += ["", f"Ratio to {_find(peer).name}: {ours / other:.3f}. Target: at most {most:g}, {verdict}."]
     return "\n".join(lines)
 
 

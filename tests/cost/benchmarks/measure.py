@@ -26,7 +26,7 @@ _MOST_ROUNDS = 15
 #: Time limit of one run of a case and of one child process, in seconds.
 _PATIENCE = 60
 _CHILD = Path(__file__).with_name("child.py")
-#: Code that hides the package `httpx_aiohttp`. The test group installs it, and langsmith would import it.
+#: Code that hides the package `httpx_aiohttp`. It is installed for other tests, and langsmith would import it.
 _HIDE = "import sys; sys.modules['httpx_aiohttp'] = None"
 #: Code that prints the resident memory of its process in bytes, and the number of loaded modules.
 _TELL = "import os, sys; print(os.sysconf('SC_PAGESIZE') * int(open('/proc/self/statm').read().split()[1]), len(sys.modules))"
@@ -138,7 +138,10 @@ def _limit():
 
 
 def measure_imports(peers, *, rounds, end):
-    """Measure an import in a new interpreter without the extra: seconds of CPU, resident megabytes and modules."""
+    """Measure an import in a new interpreter: seconds of CPU, resident megabytes and number of modules.
+
+    The package `httpx_aiohttp` is hidden, as in an installation without the extra `aiohttp`.
+    """
     found = _run_children(peers, rounds, lambda peer: ("-c", f"{_HIDE}; import {peer.module}; {_TELL}"), end)
     return [_read(found, itemgetter(index)) for index in range(3)]
 

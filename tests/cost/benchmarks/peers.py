@@ -249,7 +249,10 @@ class Constructors(LangChainPeer):
 
 
 class Bound(LangChainPeer):
-    """The cheapest correct chunk that langchain-core, httpx2 and jiter allow, without errors, retries or deadlines."""
+    """A lower bound of the cost: creates correct chunks with as little work as langchain-core, httpx2 and jiter allow.
+
+    It has no error handling, retries or deadlines.
+    """
 
     name = "bound"
     package = "langchain-core"
@@ -335,7 +338,7 @@ class OpenAIChat(LangChainPeer):
 
 
 class GoogleChat(LangChainPeer):
-    """`ChatGoogleGenerativeAI` with Google's own protocol. It never sends the arguments of a tool call in pieces."""
+    """`ChatGoogleGenerativeAI` with Google's own protocol. It streams the arguments of a tool call in one piece."""
 
     name = "ChatGoogleGenerativeAI"
     package = "langchain-google-genai"

@@ -68,7 +68,8 @@ class Report:
             ]
             for check in self._checks
         ]
-        text = f"{_machine(self._peers, minutes, quick=quick)}\n\n{met} of {len(rows)} are met.\n\n{_table(head, rows)}"
+        machine = _machine(self._peers, minutes, quick=quick)
+        text = f"{machine}\n\n{met} of {len(rows)} targets are met.\n\n{_table(head, rows)}"
         failures = "".join(f"- {line}\n" for line in self._failures)
         return f"{text}\n" + (f"\nNot measured:\n\n{failures}" if failures else "")
 
@@ -95,7 +96,7 @@ class Report:
         return _table(["what", "of", "before", "now"], rows)
 
     def _group(self, rows):
-        """Return the table of a group. Peers without a value have no column."""
+        """Return the table of a group of cases. A package without a measured value in the group has no column."""
         names = [peer.name for peer in self._peers if any(peer.name in values for _, values in rows)]
         cells = [[title, *(_figure(values.get(name)) for name in names)] for title, values in rows]
         return _table(["", *names], cells)
@@ -109,7 +110,7 @@ def write_between(path, mark, text):
 
 
 def _check(target, name, samples, unit):
-    """Return a target with its measured value, or `None` if a peer was not measured."""
+    """Return a target with its measured value, or `None` if a package that the target needs was not measured."""
     if target.peer:
         found = samples.ratios(target.ours, target.peer)
     else:

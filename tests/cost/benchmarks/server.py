@@ -26,7 +26,7 @@ _REQUEST = re.compile(rb"POST /([^/]+)/(\S+)")
 _RESULT = re.compile(rb'"role":\s*"tool"|"functionResponse"')
 _JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-#: Maps a label to its number of connections. Requests for the reply `count-<label>` are counted under their label.
+#: Maps a label to the number of connections on which a client requested the reply `count-<label>`.
 _COUNTED = Counter()
 
 
@@ -54,7 +54,7 @@ def start():
 
 
 class Canned(asyncio.Protocol):
-    """HTTP/1.1 with keep-alive: one reply for each request."""
+    """Speaks HTTP/1.1 with keep-alive, and sends one prepared reply for each request."""
 
     def connection_made(self, transport):
         self.transport = transport

@@ -1,4 +1,4 @@
-"""Targets of the benchmark: the largest ratio to a peer in a case, or the largest value."""
+"""Targets of the benchmark: the largest allowed results, as values or as ratios to the result of a peer."""
 
 from dataclasses import dataclass
 
@@ -25,14 +25,14 @@ PROCESS, MODULES, MEMORY = "A process, s of CPU", "Import, modules", "Memory, MB
 
 @dataclass(frozen=True)
 class Target:
-    """The highest allowed value of some cases.
+    """The largest allowed result of `ours`, which is a variant of this package, in some cases of the benchmark.
 
-    `ours` is a variant of this package. With a `peer`, the ratio of `ours` to `peer` must not exceed `most`. Without a
-    peer, the value of `ours` must not exceed `most`, in the unit of the table.
+    With a `peer`, the result of `ours` divided by the result of `peer` must not exceed `most`. Without a peer, the
+    result of `ours` must not exceed `most`, in the unit of the table.
     """
 
     group: str
-    #: The first words of the names of the cases to which the target applies.
+    #: The target applies to each case of `group` whose name begins with these words.
     case: str
     most: float
     peer: str | None = CHAT_OPENAI

@@ -31,8 +31,9 @@ def build_report():
 
 def build_table(figures, scenario):
     """Return the table of a scenario in Markdown."""
+    prompts = f"{scenario.name}, with {scenario.prompt:,} tokens on average"
     lines = [
-        f"{scenario.name.capitalize()}, {scenario.prompt:,} tokens on average; the limiter is set to {scenario.limit:,}:",
+        f"This table is for {prompts}. The limiter allows {scenario.limit:,} requests per minute:",
         "",
         "| workers | coordination | answers per minute | refused requests | failed calls | mean wait |",
         "|---|---|---|---|---|---|",

@@ -32,10 +32,10 @@ REQUESTS, TOKENS = 1_000, 1_000_000
 #: the 99th percentile of 156,579 streamed requests in 30 days (Gemini 2.5 on Vertex AI). Source:
 #: https://discuss.ai.google.dev/t/116568
 LATENCY_MU, LATENCY_SIGMA = 2.2017, 0.5537
-#: Fraction of answers that are errors for reasons other than the quota. It is the error rate in the report above.
+#: Fraction of answers that are errors for reasons other than the quota, from the same report as `LATENCY_MU`.
 FAULTS = 0.0101
-#: Assumptions, because no figures are published: the lowest and highest seconds from a worker to the server, and the
-#: seconds until a refusal returns.
+#: Assumptions, because no figures are published. `WAY`: the shortest and the longest time in seconds in which a request
+#: reaches the server. `REFUSAL`: the time in seconds until the server's refusal arrives.
 WAY, REFUSAL = (0.03, 0.25), 0.15
 #: Assumption: sigma of the log-normal distribution of the prompts' lengths.
 PROMPT_SIGMA = 0.5
@@ -57,14 +57,15 @@ class Scenario:
 
 SCENARIOS = (
     Scenario("short prompts", 500, REQUESTS, (1, 3, 10, 30, 100, 200, 300, 1000)),
-    # 1,000,000 tokens / 5,000 tokens = 200 requests. The limit is a tenth lower, because the lengths differ.
+    # With 5,000 tokens for each prompt, the quota of 1,000,000 tokens allows 200 requests per minute. The limit is a
+    # tenth lower, because the lengths of the prompts vary.
     Scenario("long prompts", 5_000, 180, (1, 3, 10, 30, 100, 300)),
 )
 
 
 @dataclass
 class Figures:
-    """What is counted after the warm-up."""
+    """The counts of one run, without those of the warm-up."""
 
     minutes: float
     sent: int = 0
@@ -89,7 +90,7 @@ class Figures:
 
     @property
     def wait(self):
-        """Mean seconds from the start of an answered call to the request that was answered."""
+        """Mean wait of the answered calls in seconds, from the start of a call until its last request is sent."""
         return sum(self.waits) / max(1, len(self.waits))
 
 
@@ -176,7 +177,7 @@ class World:
         return self.clock.now >= self.begin
 
     def _call(self, tries):
-        """Make one call. Return when the answered request was sent, or `None` if the call failed."""
+        """Make one call. Return the time at which the answered request was sent, or `None` if the call failed."""
         tokens = self.random.lognormvariate(math.log(self.scenario.prompt) - PROMPT_SIGMA**2 / 2, PROMPT_SIGMA)
         while True:
             while seconds := tries._delay_left():

@@ -49,7 +49,7 @@ def held():
     for seconds in (0, shared_clients.IDLE_SECONDS + 1):
         shared_clients._clients.close_unused(time.monotonic() + seconds)
     # The servers of this process have a thread for each connection. A thread ends some time after its client
-    # closes the connection.
+    # closes the connection. So wait until the number of threads stays the same for a second.
     threads = None
     while threads != threading.active_count():
         threads = threading.active_count()
@@ -69,7 +69,7 @@ def _megabytes(pages):
 
 
 def report(part, before, after, began):
-    """Print both measurements and return whether nothing grew."""
+    """Print the measurements `before` and `after` a part. Return whether nothing grew by more than its limit."""
     names = ("files", "threads", "tasks", "MB")
     told = ", ".join(f"{name} {old} -> {new}" for name, old, new in zip(names, before, after, strict=True))
     print(f"{part}: {told} ({time.monotonic() - began:.0f} s)", flush=True)
