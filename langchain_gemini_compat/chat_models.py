@@ -1817,7 +1817,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 response_modalities: Same as `modalities`.
                 stream_function_call_arguments: Whether a stream delivers the arguments of a tool call in several chunks
                     instead of one.
-                    The sum of the chunks is the same message. Default: `None`, which means in one chunk. Surfaces:
+                    The sum of the chunks is the same message. Default: `None`, which means all in one chunk. Surfaces:
                     Vertex AI, compatible servers.
                 service_tier: Price and priority of the request, such as `flex`.
                     Vertex AI accepts only `priority`, which is sent as a header. Default: `None`, which means the
@@ -1833,7 +1833,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     Default: `None`. Surfaces: all.
                 model_kwargs: Further keys of the request body.
                     `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
-                    `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
+                    `GeminiCompatEmbeddings` sends all keys. Default: `{}`. Surfaces: all.
                 default_headers: HTTP headers of every request, in addition to those of the package.
                     A line break, or a character that is not ASCII, raises `ValueError`. `repr` does not show the
                     values. Default: `None`. Surfaces: all.
@@ -1860,8 +1860,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     shares the client. Default: `None`, which means a client that the package builds. Surfaces: all.
                 http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
                     openai 3.
-                    The package neither closes nor shares the client. Google's token requests do not use this client.
-                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                    The package neither closes nor shares the client. Google's requests for access tokens do not use
+                    this client. Default: `None`, which means a client that the package builds. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
                     Then `first_byte` is the limit for the first chunk and not for the whole reply. Embeddings ignore
                     this parameter. Default: `False`. Surfaces: all.

@@ -359,8 +359,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                 quota_project_id: Project that is billed for the requests, sent as the header `x-goog-user-project`.
                     Default: `None`, which means the quota project of the credentials. Surfaces: all.
                 dimensions: Length of the vectors, from 1 on.
-                    Default: `None`, which means the model's own (3072 for Gemini). Surfaces: AI Studio, compatible
-                    servers.
+                    Default: `None`, which means the model's own length (3072 for Gemini). Surfaces: AI Studio,
+                    compatible servers.
                 output_dimensionality: Same as `dimensions`.
                 batch_size: Number of texts in one request, from 1 on.
                     AI Studio takes at most 100. Default: `100`. Surfaces: AI Studio, compatible servers.
@@ -369,7 +369,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     A sync call sends one request at a time. Default: `4`. Surfaces: AI Studio, compatible servers.
                 model_kwargs: Further keys of the request body.
                     `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
-                    `GeminiCompatEmbeddings` sends them all. Default: `{}`. Surfaces: all.
+                    `GeminiCompatEmbeddings` sends all keys. Default: `{}`. Surfaces: all.
                 default_headers: HTTP headers of every request, in addition to those of the package.
                     A line break, or a character that is not ASCII, raises `ValueError`. `repr` does not show the
                     values. Default: `None`. Surfaces: all.
@@ -396,8 +396,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     shares the client. Default: `None`, which means a client that the package builds. Surfaces: all.
                 http_async_client: Client for async calls: `httpx.AsyncClient` with openai 2, `httpx2.AsyncClient` with
                     openai 3.
-                    The package neither closes nor shares the client. Google's token requests do not use this client.
-                    Default: `None`, which means a client that the package builds. Surfaces: all.
+                    The package neither closes nor shares the client. Google's requests for access tokens do not use
+                    this client. Default: `None`, which means a client that the package builds. Surfaces: all.
                 strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
                     of the request.
                     Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
