@@ -49,7 +49,7 @@ class GeminiCompatError(Exception):
         return _rebuild(type(self), self.args, self.__dict__)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        # The copy refers to the same HTTP objects, because no code changes these objects.
+        # The copy shares the HTTP objects with the original. This is safe, because these objects are never modified.
         kept = {key: value for key, value in self.__dict__.items() if key in _NOT_PICKLED}
         state = {key: value for key, value in self.__dict__.items() if key not in kept}
         return _rebuild(type(self), deepcopy(self.args, memo), deepcopy(state, memo) | kept)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Maximum depth to which a nested value is written if `json.dumps` refuses the value.
 _DEEPEST = 100
-#: Maximum number of characters of invalid base64 data that are sent unchanged.
+#: Invalid base64 data is sent unchanged if it has at most this number of characters.
 _MOST_DATA = 10_000
 #: Keys of a media block that contain or describe the media. All other keys are data of the tool.
 _OF_MEDIA = frozenset(

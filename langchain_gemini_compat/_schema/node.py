@@ -128,7 +128,7 @@ class Node:
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
     #: JSON pointers of the original sources of the place, without the sources that `$ref` or `allOf` add.
     paths: list[str] = field(default_factory=list[str])
-    #: Types other than null; `None` if no source has a `type`.
+    #: Types other than null; `None` if none of the schemas of this place has a `type`.
     types: list[str] | None = None
     #: Whether null is allowed; `None` if no source allows or forbids it.
     null: bool | None = None

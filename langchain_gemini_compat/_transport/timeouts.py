@@ -127,7 +127,7 @@ def _check(name: str, value: object) -> float:
     try:
         seconds = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
     except OverflowError:
-        raise ValueError(f"`{name}` is too large for seconds. Pass `None` for no limit.") from None
+        raise ValueError(f"`{name}` is too large for a number of seconds. Pass `None` for no limit.") from None
     if not seconds >= 0:
         raise ValueError(f"`{name}` is {value!r}. Set it to a number of seconds, 0 or more.")
     return seconds

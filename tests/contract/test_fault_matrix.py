@@ -13,9 +13,9 @@ from langchain_gemini_compat.testing import FAULTS, Fault
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 WORDS = {
-    "right",
-    "right, with a placeholder",
-    "right after 1 retry",
+    "correct",
+    "correct, with a placeholder",
+    "correct after 1 retry",
     "refusal block",
     "cut text, refusal block",
     "cut text, finish reason length",
@@ -104,29 +104,29 @@ def test_every_fault_of_the_fake_endpoint_is_in_the_matrix():
 @pytest.mark.parametrize(
     ("came", "about", "word"),
     [
-        (AIMessage(TEXT, response_metadata=STOP), {}, "right"),
+        (AIMessage(TEXT, response_metadata=STOP), {}, "correct"),
         (AIMessage("", response_metadata=STOP), {}, EMPTY),
         (AIMessage([], response_metadata=STOP), {}, EMPTY),
         (AIMessage([{"type": "reasoning", "reasoning": "Hm."}], response_metadata=STOP), {}, EMPTY),
         (AIMessage(TEXT[:5], response_metadata=STOP), {}, "cut text, finish reason stop"),
         (AIMessage(TEXT + "!", response_metadata=STOP), {}, "wrong text, finish reason stop"),
-        (AIMessage(TEXT), {}, "right, finish reason None"),
-        (AIMessage(TEXT, response_metadata=STOP), {"thoughts": "Hm."}, "right, wrong thoughts ''"),
-        (AIMessage(TEXT, response_metadata=STOP, usage_metadata=TOKENS), {"tokens": ()}, "right, wrong tokens (1, 2, 3)"),
-        (AIMessage(TEXT, response_metadata=STOP, usage_metadata=TOKENS), {"tokens": (1, 2, 3)}, "right"),
-        (AIMessage("", tool_calls=[call("x", 1, 2)], response_metadata=CALLED), {"calls": 1}, "right"),
-        (AIMessage("", tool_calls=[call("x", 1, 2)], response_metadata=STOP), {"calls": 1}, "right calls, finish reason stop"),
-        (AIMessage("", tool_calls=[call("", 1, 2)], response_metadata=CALLED), {"calls": 1}, "right calls without ids of their own"),
-        (AIMessage("", tool_calls=[call("x", 1, 2), call("x", 3, 4)], response_metadata=CALLED), {"calls": 2}, "right calls without ids of their own"),
+        (AIMessage(TEXT), {}, "correct, finish reason None"),
+        (AIMessage(TEXT, response_metadata=STOP), {"thoughts": "Hm."}, "correct, wrong thoughts ''"),
+        (AIMessage(TEXT, response_metadata=STOP, usage_metadata=TOKENS), {"tokens": ()}, "correct, wrong tokens (1, 2, 3)"),
+        (AIMessage(TEXT, response_metadata=STOP, usage_metadata=TOKENS), {"tokens": (1, 2, 3)}, "correct"),
+        (AIMessage("", tool_calls=[call("x", 1, 2)], response_metadata=CALLED), {"calls": 1}, "correct"),
+        (AIMessage("", tool_calls=[call("x", 1, 2)], response_metadata=STOP), {"calls": 1}, "correct calls, finish reason stop"),
+        (AIMessage("", tool_calls=[call("", 1, 2)], response_metadata=CALLED), {"calls": 1}, "correct calls without ids of their own"),
+        (AIMessage("", tool_calls=[call("x", 1, 2), call("x", 3, 4)], response_metadata=CALLED), {"calls": 2}, "correct calls without ids of their own"),
         (AIMessage("", tool_calls=[call("x", 1, 3)]), {"calls": 1}, "wrong calls [('add', {'a': 1, 'b': 3})]"),
         (AIMessage("", tool_calls=[call("x", 1, 2)]), {"calls": 2}, "wrong calls [('add', {'a': 1, 'b': 2})]"),
         (AIMessage("", tool_calls=[call("x", 1, 2)]), {}, "wrong calls [('add', {'a': 1, 'b': 2})]"),
         (AIMessage("", invalid_tool_calls=[{"name": "add", "args": "{", "id": "x", "error": None}]), {"calls": 1}, "invalid call"),
-        (Answer(value=42, unit="km"), {}, "right"),
-        (Sum(a=1, b=2), {"calls": 1}, "right"),
+        (Answer(value=42, unit="km"), {}, "correct"),
+        (Sum(a=1, b=2), {"calls": 1}, "correct"),
         (None, {}, "wrong object None"),
     ],
 )  # fmt: skip
 def test_different_results_have_different_outcomes(came, about, word):
-    """An empty message, a wrong call and a wrong count have outcomes other than `right`."""
+    """An empty message, a wrong call and a wrong count have outcomes other than `correct`."""
     assert classify(came, case(**about)) == word

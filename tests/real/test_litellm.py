@@ -13,8 +13,8 @@ from langchain_gemini_compat.testing import FakeGemini, Fault
 
 SECONDS_TO_START = 300
 ENVIRONMENT = {
-    # Without this variable, the proxy does not start without a master key. The tests use a key for each model, and no
-    # master key.
+    # The tests use a key for each model, and no master key. The proxy starts without a master key only if this variable
+    # is set.
     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
     # Without this variable, the proxy downloads its list of prices.
     "LITELLM_LOCAL_MODEL_COST_MAP": "true",

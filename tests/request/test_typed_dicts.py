@@ -65,20 +65,20 @@ class Partial(te.TypedDict, total=False):
 
 
 class Node(typing.TypedDict):
-    """Holds itself."""
+    """Refers to itself: `kids` contains objects of this class."""
 
     name: str
     kids: "list[Node]"
 
 
 class Ping(te.TypedDict):
-    """Holds a pong."""
+    """Refers to `Pong`, which refers to `Ping`."""
 
     pong: "Pong | None"
 
 
 class Pong(te.TypedDict):
-    """Holds a ping."""
+    """Refers to `Ping`, which refers to `Pong`."""
 
     ping: "te.NotRequired[Ping]"
 

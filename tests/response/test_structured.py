@@ -582,5 +582,5 @@ def test_any_validator_error_is_a_parsing_error_with_include_raw():
 
 def test_timeout_too_large_for_a_float_raises():
     """A timeout with 400 digits raises a `ValueError`."""
-    with pytest.raises(ValueError, match="too large for seconds"):
+    with pytest.raises(ValueError, match="too large for a number of seconds"):
         ChatGeminiCompat(model="m", api_key="k", timeout=10**400).invoke("hi")

@@ -411,7 +411,7 @@ def test_litellm_ids_are_split(wire, parts):
 
 
 def test_a_litellm_id_is_clean_and_its_signature_is_kept():
-    """The clean id identifies the deltas of a call, with or without the signature."""
+    """All deltas of a call get the same clean id, whether or not the id in the delta contains the signature."""
     found, ids, invalid, extras = read(
         entry("call_1__thought__c2ln", "f", HALF), entry("call_1", None, REST), entry("call_2", "g", A)
     )

@@ -652,7 +652,7 @@ def test_of_several_finish_reasons_the_most_severe_one_counts():
 
 
 def test_text_with_an_unknown_finish_reason_is_kept():
-    """Field case A5: the finish reason is in the metadata, and only calls need a clean ending."""
+    """Field case A5: an unknown finish reason is an error only if the reply has tool calls. The metadata show the reason."""
     for message in (
         read("stream", [chunk("bored", content="Hm."), DONE]),
         read("invoke", completion("Hm.", finish="bored")),

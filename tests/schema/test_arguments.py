@@ -272,7 +272,7 @@ def nest(inner):
 
 
 SCHEMAS = st.recursive(LEAVES, nest, max_leaves=8)
-#: Schema definitions. They have no references, or only a reference to themselves, so that validation ends.
+#: Schema definitions. A definition may refer to itself, but not to other definitions.
 DEFINITIONS = st.fixed_dictionaries(
     {"a": st.just({"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": INTEGER}}),
      "b": st.just({"type": ["integer", "null"]})}

@@ -271,9 +271,10 @@ def test_the_limit_on_bounds_applies_to_each_request(cache):
 
 
 def test_bounds_that_a_schema_loses_alone_stay_lost_beside_others(cache):
-    """A schema can lose its bounds even if it is the only one in a request.
+    """A schema can lose its bounds even if it is the only schema in a request.
 
-    If the request has more schemas, such a schema is not compiled a second time.
+    In a request with several schemas, each schema is first compiled as if it were the only one. If it already loses its
+    bounds then, it is not compiled again together with the others.
     """
     schemas = [bounded(count, most) for count, most in ((1, 1_000), (3, 400), (2, 300), (1, 5), (0, 0))]
     most = functions.find_most_items(compile_parameters(schema)[0] or {} for schema in schemas)

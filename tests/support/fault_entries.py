@@ -137,7 +137,7 @@ def classify(came, case):
     """Return the outcome for `came`, which is a message or the object of `with_structured_output`."""
     if not isinstance(came, AIMessage):
         good = Sum(**case.arguments[0]) if case.calls else Answer(value=42, unit="km")
-        return "right" if came == good else f"wrong object {came!r}"
+        return "correct" if came == good else f"wrong object {came!r}"
     blocks = [block["type"] for block in came.content_blocks]
     if "refusal" in blocks:
         return "cut text, refusal block" if came.text else "refusal block"
@@ -155,7 +155,7 @@ def _classify_text(message, case):
     if message.text == TEXT and reason == "stop":
         return _check_rest(message, case)
     if message.text == TEXT:
-        return f"right, finish reason {reason}"
+        return f"correct, finish reason {reason}"
     return f"{'cut' if TEXT.startswith(message.text) else 'wrong'} text, finish reason {reason}"
 
 
@@ -165,20 +165,20 @@ def _classify_calls(message, case):
     if seen != [("add", arguments) for arguments in case.arguments]:
         return f"wrong calls {seen}"
     if len(ids) < len(seen) or not all(ids):
-        return "right calls without ids of their own"
+        return "correct calls without ids of their own"
     if message.response_metadata.get("finish_reason") != "tool_calls":
-        return f"right calls, finish reason {message.response_metadata.get('finish_reason')}"
+        return f"correct calls, finish reason {message.response_metadata.get('finish_reason')}"
     return _check_rest(message, case)
 
 
 def _check_rest(message, case):
-    """Return `right` if the thoughts and token counts are as expected, else an outcome that names the difference."""
+    """Return `correct` if the thoughts and token counts are as expected, else an outcome that names the difference."""
     thoughts = "".join(block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning")
     if thoughts != case.thoughts:
-        return f"right, wrong thoughts {thoughts!r}"
+        return f"correct, wrong thoughts {thoughts!r}"
     usage = message.usage_metadata or {}
     tokens = tuple(usage[key] for key in ("input_tokens", "output_tokens", "total_tokens") if key in usage)
-    return "right" if case.tokens in (None, tokens) else f"right, wrong tokens {tokens}"
+    return "correct" if case.tokens in (None, tokens) else f"correct, wrong tokens {tokens}"
 
 
 def _describe_retries(fake, came=None):

@@ -64,9 +64,9 @@ page that documents it. If there is no link, we saw the fault in public files wh
 
 | outcome | meaning |
 |---|---|
-| right | you get the complete text, calls or object; an agent gives its answer after its tools have run |
-| right after 1 retry | the request was sent again, and the outcome is *right* |
-| right, with a placeholder | the server sent a call without a signature, and Google's placeholder signature was sent back with the call |
+| correct | you get the complete text, calls or object; an agent gives its answer after its tools have run |
+| correct after 1 retry | the request was sent again, and the outcome is *correct* |
+| correct, with a placeholder | the server sent a call without a signature, and Google's placeholder signature was sent back with the call |
 | the name of a class | the call raises this [error](errors.md) |
 | refusal block | the message has a `refusal` block |
 | cut text, finish reason … | the message has the incomplete text and this finish reason |

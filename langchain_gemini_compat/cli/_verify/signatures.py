@@ -200,7 +200,7 @@ PROBES = (
     ),
     Probe(
         "signatures-of-parallel-calls-returned",
-        "In the history, parallel calls are accepted if only the first call has its signature.",
+        "In the history, parallel calls are accepted even if only the first call has a signature.",
         "an answer",
         "_request/assistant_messages.py",
         {"vertex": _LIVE_CHECK, "ai_studio": SIGNATURES},

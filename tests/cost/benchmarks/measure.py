@@ -147,7 +147,10 @@ def measure_imports(peers, *, rounds, end):
 
 
 def measure_cold(peers, url, *, rounds, end):
-    """Measure a process that imports, constructs and gets one answer: seconds of CPU and resident megabytes."""
+    """Measure a process that imports the package, builds a model and gets one answer.
+
+    Return its seconds of CPU and its resident megabytes.
+    """
     found = _run_children(peers, rounds, lambda peer: (_CHILD, "cold", peer.__name__, url), end)
     return [_read(found, itemgetter(index)) for index in range(2)]
 
