@@ -38,7 +38,7 @@ def test_page_has_the_figures_of_the_simulation(place, workers, simulation, repo
     }
     rows = report.build_table(figures, scenario).splitlines()[-3:]
     page = report.PAGE.read_text(encoding="utf-8")
-    tables = page.partition(report.BEGIN)[2].partition(report.END)[0].split("Long prompts")
+    tables = page.partition(report.BEGIN)[2].partition(report.END)[0].split(f"for {simulation.SCENARIOS[1].name}")
     for row in rows:
         assert row in tables[place].splitlines()
 
