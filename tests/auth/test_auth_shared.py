@@ -558,3 +558,39 @@ def test_new_model_uses_a_cached_token_without_a_thread(server):
         source(credentials).token(time.monotonic() + 30)
     assert time.monotonic() - begun < 30
     assert len(server.forms) == 1
+
+
+def test_state_of_credentials_shows_no_secret():
+    """Debuggers and tracebacks with local variables call `repr`."""
+
+    class Secret(str):
+        __slots__ = ()
+
+    secret = Secret("canary-of-a-token")
+    state = _auth_shared.CredentialState(loaded=secret, last_snapshot=(secret, None))
+    assert "canary" not in repr(state)
+    assert "lock" not in repr(state)
+
+
+def test_owner_without_weak_references_has_a_state_of_its_own():
+    class Slotted:
+        __slots__ = ()
+
+        def __call__(self):
+            return "token"
+
+    first, second = Slotted(), Slotted()
+    assert _auth_shared.identify_function(first) != _auth_shared.identify_function(second)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError, ValueError, RuntimeError])
+def test_login_file_that_cannot_be_read_is_known_by_its_path(monkeypatch, error):
+    class Unreadable:
+        def stat(self):
+            raise error
+
+        def __str__(self):
+            return "/home/x/login.json"
+
+    monkeypatch.setattr(_auth_shared, "locate_login_file", Unreadable)
+    assert _auth_shared._describe_login_file() == ("/home/x/login.json",)

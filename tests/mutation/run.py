@@ -51,7 +51,7 @@ TESTS = {
     "_auth/keys": "auth secrets timeouts",
     "_auth/google_transport": "auth auth_network secrets",
     "_auth/shared_tokens": "auth auth_shared secrets",
-    "_transport/client_factory": "shared_clients network_options",
+    "_transport/client_factory": "shared_clients network_options aiohttp",
     "_transport/http_clients": "shared_clients loops_and_forks transport",
     "_transport/loop_clients": "shared_clients loops_and_forks found_by_mutation",
     "_transport/shared_clients": "shared_clients loops_and_forks",

@@ -695,3 +695,21 @@ def test_forked_child_has_one_client_and_leaves_the_parents_open(server):
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert (run.stdout, run.stderr) == ("Hello. Hello.\n" * 3, "")
     assert sorted(len(connection.requests) for connection in server.connections) == [2, 5]
+
+
+def test_only_the_newest_ssl_contexts_are_kept(monkeypatch):
+    """Each set of certificates has a context, and the context that was not used for the longest time is dropped."""
+    monkeypatch.setattr(client_factory, "_MOST_CONTEXTS", 2)
+    monkeypatch.setattr(client_factory, "_contexts", type(client_factory._contexts)())
+    used = iter("abaca")
+    monkeypatch.setattr(client_factory, "_describe_certificates", lambda: next(used))
+    a, b, again, c, last = [client_factory.ssl_context() for _ in range(5)]
+    assert a is again is last
+    assert len({a, b, c}) == 3
+    assert [*client_factory._contexts.values()] == [c, a]
+
+
+@pytest.mark.parametrize("path", ["/no/such/file", "a\0b"])
+def test_certificate_file_that_cannot_be_read_is_known_by_its_path(path):
+    """The HTTP library then raises an error that names the file."""
+    assert client_factory._describe_file(path) == (path,)
