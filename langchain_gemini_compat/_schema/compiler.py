@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._schema.node import Source, enum_values, escape, is_false_schema
+from langchain_gemini_compat._schema.node import ONE_OF, Source, enum_values, escape, is_false_schema
 from langchain_gemini_compat._schema.references import resolve_pointer
 from langchain_gemini_compat._schema.scalars import (
     NUMBER_FORMATS,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 #: Maximum number of names in `propertyNames` that become `properties`.
 _MAX_NAMES = 50
-_TOO_DEEP = "The schema nests too deep here, so the inner part is not checked."
+_TOO_DEEP = "The original schema is too deep or too large, so the part that describes this value is not checked."
 _TYPE_OF_KEYWORD = {
     **dict.fromkeys(("properties", "required", "additionalProperties", "patternProperties"), "object"),
     **dict.fromkeys(("propertyNames", "minProperties", "maxProperties", "unevaluatedProperties"), "object"),
@@ -113,11 +113,13 @@ class Compiler:
 
     def _build_any(self, node: Node, depth: int) -> JsonObject:
         if depth == 1:
-            node.record_loss(node.path, "type", "Any value is valid, but the sent schema allows only objects.")
+            reason = "The original schema allows any value, but the schema that is sent allows only objects."
+            node.record_loss(node.path, "type", reason)
             return {"type": "object"}
         self.built += len(_ANY_TYPES)
         node.null = node.null is not False
-        node.record_loss(node.path, "type", "Any value is valid, but the sent schema allows no arrays.")
+        reason = "The original schema allows any value, but the schema that is sent allows no arrays."
+        node.record_loss(node.path, "type", reason)
         return {"anyOf": [{"type": name} for name in _ANY_TYPES]}
 
     def _build_leaf(self, node: Node) -> JsonObject:
@@ -150,9 +152,7 @@ class Compiler:
             for branch, tags in zip(first.branches, first.tags, strict=True)
         ]
         if first.keyword == "oneOf" and not is_disjoint_union(first, branches, self.untyped):
-            node.record_loss(
-                f"{first.source.path}/oneOf", "oneOf", "It is not checked that only one alternative matches."
-            )
+            node.record_loss(f"{first.source.path}/oneOf", "oneOf", ONE_OF)
         body, nullable = build_union(branches)
         with_null = all(union.with_null for union in unions)
         node.null = node.null is not False and (node.flagged_nullable or with_null or nullable)
@@ -164,10 +164,9 @@ class Compiler:
         properties: JsonObject = {}
         for name, sources in node.properties.items():
             if not name:
+                reason = "Google refuses properties with an empty name, so this property is not sent."
                 for source in sources:
-                    node.record_loss(
-                        source.path, "properties", "Google refuses a property with an empty name, so it is not sent."
-                    )
+                    node.record_loss(source.path, "properties", reason)
             elif not any(is_false_schema(source.schema) for source in sources):
                 properties[name] = self.compile(sources[0].path, sources, depth + 1)
         required: list[JsonValue] = []
@@ -175,8 +174,11 @@ class Compiler:
             if name in properties:
                 required.append(name)
                 continue
+            reason = (
+                f"The original schema requires the property {name!r}, but the schema that is sent does not contain it."
+            )
             for path in paths:
-                node.record_loss(path, path.rpartition("/")[2], f"{name!r} is required but not described.")
+                node.record_loss(path, path.rpartition("/")[2], reason)
         built: JsonObject = {"type": "object"}
         if properties:
             built["properties"] = properties
@@ -197,7 +199,7 @@ class Compiler:
                 node.checks = [kept for kept in node.checks if kept is not values[0]]
             elif set(rule) - {"type", "title", "description"} or check.value is False:
                 words = f"Names must match {rule['pattern']}." if "pattern" in rule else ""
-                node.record_loss(check.path, "propertyNames", "Names of properties are not checked.", words)
+                node.record_loss(check.path, "propertyNames", "`propertyNames` is not checked.", words)
 
     def _resolve_rule(self, rule: JsonValue) -> JsonObject:
         if not isinstance(rule, dict):
@@ -220,12 +222,14 @@ class Compiler:
         if described is not None and not closed:
             start = "Maps any name to" if empty and not patterns else "Other names may map to"
             form = describe_map_values(node, start, self._compile_check(described, depth))
-            node.record_loss(described.path, described.keyword, f"Properties with other names are not checked; {form}")
+            reason = f"Properties that only `{described.keyword}` describes are not checked. {form}"
+            node.record_loss(described.path, described.keyword, reason)
         elif empty and closed and depth > 1 and not patterns:
+            reason = "The original schema allows no properties, but the schema that is sent allows any."
             for check in checks:
-                node.record_loss(check.path, check.keyword, "Properties are accepted.", "Has no members.")
+                node.record_loss(check.path, check.keyword, reason, "Has no members.")
         elif empty and (depth > 1 or checks) and not closed and not patterns:
-            reason = "The object describes no properties, so any are accepted."
+            reason = "The schema that is sent describes no properties of this object, so it allows any."
             node.record_loss(node.path, "properties", reason, "Maps any name to any value." if checks else "")
         return {}
 
@@ -235,12 +239,12 @@ class Compiler:
         for check in node.take_checks("patternProperties"):
             for pattern, value in check.value.items() if isinstance(check.value, dict) else ():
                 if is_false_schema(value):
-                    node.add_sentence(f"No name matches {pattern}.")
+                    node.add_sentence(f"No name may match {pattern}.")
                     continue
                 path = f"{check.path}/{escape(pattern)}"
                 found.append(self.compile(path, [Source(value, path, check.enclosing)], depth + 1))
                 form = describe_map_values(node, f"Names that match {pattern} map to", found[-1])
-                reason = f"Properties whose names match a pattern are not checked; {form}"
+                reason = f"Properties whose names match a pattern in `patternProperties` are not checked. {form}"
                 node.record_loss(check.path, check.keyword, reason)
         return found
 
@@ -260,9 +264,12 @@ class Compiler:
                 and not node.items
                 and not (isinstance(highest, int) and highest <= len(node.prefix))
             ):
-                node.record_loss(
-                    f"{node.path}/items", "items", "Items after the listed ones may only have the listed types."
+                where = node.prefix[0].path.split("/")[-2]
+                reason = (
+                    f"The original schema allows any value after the items that `{where}` describes, but the schema "
+                    "that is sent allows only the types of these items."
                 )
+                node.record_loss(f"{node.path}/items", "items", reason)
             return {"type": "array", "items": self._build_tuple(node, depth + 1), **counts}
         path = node.items[0].path if node.items else f"{node.path}/items"
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
@@ -277,7 +284,10 @@ class Compiler:
             paths = [check.path for check in node.take_checks(keyword)] or [f"{node.path}/{keyword}"]
             words = "At most" if keyword == "maxItems" else "At least"
             for path in paths:
-                reason = f"The bound is not checked: Gemini refuses high bounds, so {bound} is in the description only."
+                reason = (
+                    f"`{keyword}` is not checked, because the array bounds of the request are too high for Gemini. "
+                    f"Only the description contains the bound {bound}."
+                )
                 node.record_loss(path, keyword, reason)
             node.add_sentence(f"{words} {bound} items.")
         return kept
@@ -293,7 +303,7 @@ class Compiler:
         body, nullable = build_union(parts)
         text = body.get("description")
         if "anyOf" in body:
-            reason = "The order of the items' types is not checked."
+            reason = "It is not checked which item has which type."
             for path in dict.fromkeys(part.path.rpartition("/")[0] for part in node.prefix):
                 node.record_loss(path, path.rpartition("/")[2], reason)
             for source in node.items:
@@ -314,12 +324,14 @@ def record_additional_losses(node: Node, checks: Sequence[Check], described: Che
         if not isinstance(check.value, (bool, dict)) or check.value is True or check.value == {}:
             continue
         if (closed or check is not described) and not is_false_schema(check.value):
-            node.record_loss(check.path, check.keyword, "Properties with other names are not checked.")
+            reason = f"Properties that only `{check.keyword}` describes are not checked."
+            node.record_loss(check.path, check.keyword, reason)
         place = check.path.rpartition("/")[0]
         inside = f"{place}/properties/" if check.keyword == "additionalProperties" else f"{place}/"
         named = (any(source.path.startswith(inside) for source in sources) for sources in node.properties.values())
         if not all(named) and (check.keyword == "additionalProperties" or node.paths != [place]):
-            node.record_loss(check.path, check.keyword, "Properties that another schema describes are accepted.")
+            reason = f"`{check.keyword}` is not checked for properties that another schema of this object describes."
+            node.record_loss(check.path, check.keyword, reason)
 
 
 def _without_siblings(union: SchemaUnion) -> JsonObject:
@@ -350,5 +362,6 @@ def _takes_only_null(node: Node) -> bool:
 
 def _build_null(node: Node) -> JsonObject:
     node.null = True
-    node.record_place_loss("type", "Only null is valid, but a string is accepted.", "Always null.")
+    reason = "The original schema allows only null, but the schema that is sent allows a string, too."
+    node.record_place_loss("type", reason, "Always null.")
     return {"type": "string"}

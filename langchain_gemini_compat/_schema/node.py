@@ -29,6 +29,7 @@ _MAX_SENTENCE = 240
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not accept this keyword, so it is not sent."
+ONE_OF = "It is not checked that only one alternative of `oneOf` matches."
 #: Keywords that are not repeated in the branches of a union: they restrict no values, or are handled separately.
 _ANNOTATIONS = frozenset(
     {
@@ -72,7 +73,7 @@ class Loss:
     path: str
     #: The keyword that was dropped or weakened.
     keyword: str
-    #: A short sentence that says what the server no longer checks.
+    #: One or two short sentences that say what the server no longer checks. A user may read them without the schema.
     reason: str
 
 
@@ -217,7 +218,11 @@ class Node:
             return
         known = [name for name in names if name in TYPES]
         if len(known) + names.count(NULL) < len(names):
-            self.record_loss(f"{source.path}/type", "type", "A type that JSON Schema does not have is not checked.")
+            self.record_loss(
+                f"{source.path}/type",
+                "type",
+                "`type` contains a name that is not a type of JSON Schema. This name is ignored.",
+            )
             if not known and NULL not in names:
                 return
         if self.types is None:
@@ -228,7 +233,9 @@ class Node:
                 self.types = common
             else:
                 self.record_loss(
-                    f"{source.path}/type", "type", "No value has both types, so only the first type counts."
+                    f"{source.path}/type",
+                    "type",
+                    "This `type` contradicts another `type` for the same value, so it is ignored.",
                 )
         else:
             self.types = []
@@ -240,7 +247,9 @@ class Node:
         if isinstance(values, list) and values:
             self._narrow_values(f"{source.path}/enum", values)
         elif "enum" in schema:
-            self.record_loss(f"{source.path}/enum", "enum", "The value is not a list of values.")
+            self.record_loss(
+                f"{source.path}/enum", "enum", "`enum` is not a list with at least one value, so it is not sent."
+            )
 
     def _narrow_values(self, path: str, values: list[JsonValue]) -> None:
         allowed = {value_key(value): value for value in values}
@@ -252,7 +261,9 @@ class Node:
             self.values = common
             self.values_paths.append(path)
         else:
-            self.record_loss(path, path.rpartition("/")[2], "No value is in both lists, so only the first list counts.")
+            keyword = path.rpartition("/")[2]
+            reason = f"This `{keyword}` shares no value with another `enum` or `const`, so it is ignored."
+            self.record_loss(path, keyword, reason)
 
     def _add_null(self, source: Source, schema: JsonObject) -> None:
         names, values = type_names(schema), enum_values(schema)
@@ -278,13 +289,17 @@ class Node:
                     # In JSON Schema draft 3, `required` is a boolean in the property itself.
                     self.require(name, f"{source.path}/properties/{escape(name)}/required")
         elif properties is not None:
-            self.record_loss(f"{source.path}/properties", "properties", "The value is not an object of schemas.")
+            self.record_loss(
+                f"{source.path}/properties", "properties", "`properties` is not an object, so it is not sent."
+            )
         required = schema.get("required")
         if isinstance(required, list):
             for name in dict.fromkeys(name for name in required if isinstance(name, str)):
                 self.require(name, f"{source.path}/required")
         elif required not in (None, False) and not _is_draft_3_required(source.path, required):
-            self.record_loss(f"{source.path}/required", "required", "The value is not a list of names.")
+            self.record_loss(
+                f"{source.path}/required", "required", "`required` is not a list of names, so it is not sent."
+            )
 
     def _add_unknown(self, source: Source, schema: JsonObject) -> None:
         for keyword, value in schema.items():
@@ -314,9 +329,11 @@ class Node:
             if description.strip() and description.strip() not in self.descriptions:
                 self.descriptions.append(description.strip())
         elif description is not None:
-            self.record_loss(f"{source.path}/description", "description", "The value is not a string.")
+            self.record_loss(
+                f"{source.path}/description", "description", "`description` is not a string, so it is not sent."
+            )
         if schema.get("default") is not None and not self.add_sentence(f"Default: {as_text(schema['default'])}."):
-            self.record_loss(f"{source.path}/default", "default", "The default is too long for the description.")
+            self.record_loss(f"{source.path}/default", "default", "`default` is too long for the description.")
         self._add_examples(source, schema)
         if schema.get("deprecated") is True:
             self.add_sentence("Deprecated.")
@@ -327,10 +344,14 @@ class Node:
         kept = [as_text(value) for value in found[:_MAX_EXAMPLES]]
         while kept and not self.add_sentence(f"Examples: {', '.join(kept)}."):
             kept.pop()
-        if len(kept) < len(found) or (examples and not isinstance(examples, list)):
-            self.record_loss(
-                f"{source.path}/{keyword}", keyword, f"The description lists {len(kept) or 'none'} of the examples."
-            )
+        reason = ""
+        if examples and not isinstance(examples, list):
+            reason = "`examples` is not a list, so it is not sent."
+        elif len(kept) < len(found):
+            listed = f"The description contains only {len(kept)} of the {len(found)} values in `{keyword}`."
+            reason = listed if kept else f"`{keyword}` is too long for the description."
+        if reason:
+            self.record_loss(f"{source.path}/{keyword}", keyword, reason)
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from langchain_gemini_compat._schema.node import (
+    ONE_OF,
     REFERENCES,
     Loss,
     Node,
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
 
 _COMBINED = ("allOf", "anyOf", "oneOf")
 _SHALLOW = ("type", "enum", "const", "nullable")
-_ENDED = "Recursion ends here, so deeper levels are not checked."
+_ENDED = "The recursive definition is not expanded further, so deeper levels are not checked."
 _SAME_FORM = "Same form as the levels above."
+_FALSE = "The original schema allows no value here (`false`), but the schema that is sent does."
+_NOT_A_SCHEMA = "The original schema has a value here that is not a schema. This value is ignored."
+_SELECTED = "It is not checked that a value matches the schema that `discriminator` selects."
 
 
 @dataclass(slots=True)
@@ -68,11 +72,10 @@ class Reader:
                 else:
                     _leave_unread(source, schema, node)
             elif schema is not True:
-                reason = "No value satisfies `false`." if schema is False else "The value is not a schema."
-                node.record_loss(source.path, "schema", reason)
+                node.record_loss(source.path, "schema", _FALSE if schema is False else _NOT_A_SCHEMA)
         if not node.null_is_exclusive:
             for union in dict.fromkeys(node.null_unions):
-                node.record_loss(union, "oneOf", "It is not checked that only one alternative matches.")
+                node.record_loss(union, "oneOf", ONE_OF)
         return node
 
     def _expand(self, source: Source, schema: JsonObject, node: Node, resolved: set[str]) -> list[Source]:
@@ -97,7 +100,7 @@ class Reader:
     def _resolve(self, source: Source, keyword: str, reference: JsonValue, resolved: set[str]) -> list[Source]:
         found = resolve_pointer(self.root, reference)
         if found is None:
-            reason = f"{reference!r} has no target, so any value is accepted."
+            reason = f"The target {reference!r} was not found in the original schema, so `{keyword}` is ignored."
             self.losses.append(Loss(f"{source.path}/{keyword}", keyword, reason))
             return []
         pointer, target = found
@@ -116,7 +119,8 @@ class Reader:
         If the union has several branches besides null, add the union to `node.unions`.
         """
         if not isinstance(branches, list) or not branches:
-            node.record_loss(f"{source.path}/{keyword}", keyword, "The value is not a list of schemas.")
+            reason = f"`{keyword}` is not a list with at least one schema, so it is not sent."
+            node.record_loss(f"{source.path}/{keyword}", keyword, reason)
             return []
         with_null = any(is_null_only(part) for part in branches)
         parts = [source.child(part, keyword, index) for index, part in enumerate(branches) if not is_null_only(part)]
@@ -163,17 +167,12 @@ class Reader:
         pointers = [found[0] for reference in references if (found := resolve_pointer(self.root, reference))]
         left = [value for value, to in mapping.items() if not any(self._maps_to(to, pointer) for pointer in pointers)]
         if not name:
-            node.record_loss(path, "discriminator", "`propertyName` is missing or not a string.")
+            reason = "`propertyName` of `discriminator` is missing or not a string, so `discriminator` is ignored."
+            node.record_loss(path, "discriminator", reason)
         elif left:
-            reason = "It is not checked what the values of the discriminator require."
-            node.record_loss(f"{path}/mapping", "mapping", reason, f"Values of {name}: {', '.join(left)}.")
+            node.record_loss(f"{path}/mapping", "mapping", _SELECTED, f"Values of {name}: {', '.join(left)}.")
         elif not branches:
-            node.record_loss(
-                path,
-                "discriminator",
-                "It is not checked what the values of the discriminator require.",
-                f"Told apart by {name}.",
-            )
+            node.record_loss(path, "discriminator", _SELECTED, f"Form depends on {name}.")
 
 
 def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
@@ -217,6 +216,5 @@ def _build_shallow(target: JsonValue) -> JsonObject:
 def _leave_unread(source: Source, schema: JsonObject, node: Node) -> None:
     for keyword in (*REFERENCES, *_COMBINED):
         if keyword in schema:
-            node.record_loss(
-                f"{source.path}/{keyword}", keyword, "The schema is too large, so this keyword is not read."
-            )
+            reason = f"The original schema is too large, so this `{keyword}` is ignored."
+            node.record_loss(f"{source.path}/{keyword}", keyword, reason)

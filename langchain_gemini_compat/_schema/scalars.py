@@ -33,23 +33,24 @@ _NEUTRAL: dict[str, JsonValue] = {
     "dependentSchemas": {},
     "dependencies": {},
 }
+_DEPENDENT = "Rules that apply only if a certain property is present are not checked."
 #: Maps each keyword without an equivalent to two texts: the reason in the recorded loss, and a sentence for the
 #: description. The sentence is empty if the keyword's value would not help the model.
 _UNSUPPORTED = {
     "pattern": ("The pattern is not checked.", "Must match {}."),
-    "multipleOf": ("The divisor is not checked.", "Must be a multiple of {}."),
+    "multipleOf": ("`multipleOf` is not checked.", "Must be a multiple of {}."),
     "contentEncoding": ("The encoding is not checked.", "Encoding: {}."),
     "contentMediaType": ("The media type is not checked.", "Media type: {}."),
-    "uniqueItems": ("Items may repeat.", "Items must be unique."),
-    "unevaluatedItems": ("Further items are not checked.", ""),
-    "contains": ("It is not checked that the array contains a certain item.", ""),
+    "uniqueItems": ("`uniqueItems` is not checked, so items may repeat.", "Items must be unique."),
+    "unevaluatedItems": ("`unevaluatedItems` is not checked.", ""),
+    "contains": ("It is not checked whether the array has the items that `contains` requires.", ""),
     "minProperties": ("The number of properties is not checked.", "At least {} members."),
     "maxProperties": ("The number of properties is not checked.", "At most {} members."),
-    "dependentRequired": ("The rules between properties are not checked.", ""),
-    "dependentSchemas": ("The rules between properties are not checked.", ""),
-    "dependencies": ("The rules between properties are not checked.", ""),
-    "not": ("The excluded values are not checked.", ""),
-    "if": ("The condition is not checked.", ""),
+    "dependentRequired": (_DEPENDENT, ""),
+    "dependentSchemas": (_DEPENDENT, ""),
+    "dependencies": (_DEPENDENT, ""),
+    "not": ("Values that `not` excludes are accepted.", ""),
+    "if": ("The condition (`if`, `then`, `else`) is not checked.", ""),
 }
 UNSUPPORTED_BY_TYPE = {
     "string": ("pattern", "contentEncoding", "contentMediaType"),
@@ -101,7 +102,9 @@ def build_counts(node: Node, lowest: str, highest: str) -> JsonObject:
         for check in node.take_checks(keyword):
             number = _number(check.value)
             if number is None or number < 0 or number != int(number):
-                node.record_loss(check.path, keyword, "The value is not a count.")
+                node.record_loss(
+                    check.path, keyword, f"`{keyword}` is not a whole number of at least 0, so it is not sent."
+                )
             else:
                 counts.append(int(number))
         if counts:
@@ -126,9 +129,9 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
         # The enum could list numbers as strings. But the model would then return strings, and the tool would refuse the
         # strings.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
-        node.record_value_loss("Numbers between the listed ones are accepted, too.", f"One of: {listed}.")
+        node.record_value_loss("Numbers between the values of `enum` are accepted, too.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
-        node.record_value_loss("Objects and arrays are left out of the list.")
+        node.record_value_loss("Objects and arrays in `enum` or `const` are not sent.")
     ranges: list[JsonObject] = []
     if texts:
         record_unsupported(node, "string")
@@ -146,7 +149,8 @@ def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str
     """
     if values:
         keyword = node.values_paths[0].rpartition("/")[2]
-        node.record_place_loss(keyword, "No value of the list satisfies the other keywords of this schema.")
+        reason = "In the original schema, no value of `enum` or `const` satisfies the other keywords."
+        node.record_place_loss(keyword, reason)
     if not {"string", "integer", "number"} & set(types):
         return []
     texts = [value if isinstance(value, str) else as_text(value) for value in values if _is_text_or_number(value)]
@@ -175,7 +179,7 @@ def _is_text_or_number(value: JsonValue) -> bool:
 def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
     listed: list[JsonValue] = [text for text in dict.fromkeys(texts) if text]
     if "" in texts:
-        node.record_value_loss("The empty string is left out of the list.")
+        node.record_value_loss("The empty string in `enum` or `const` is not sent.")
     if listed:
         return [{"type": "string", "enum": listed}]
     return [build_string(node)] if texts else []
@@ -184,8 +188,9 @@ def _build_texts(node: Node, texts: list[str]) -> list[JsonObject]:
 def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
     found = {value for value in values if isinstance(value, bool)}
     if len(found) == 1:
-        text = as_text(next(iter(found)))
-        node.record_value_loss("The other boolean is accepted, too.", f"The only boolean is {text}.")
+        valid = next(iter(found))
+        reason = f"The original schema does not allow `{as_text(not valid)}`, but the schema that is sent does."
+        node.record_value_loss(reason, f"Never {as_text(not valid)}.")
     return [{"type": "boolean"}] if found else []
 
 
@@ -262,7 +267,7 @@ def _plain_bounds(node: Node, keyword: str) -> list[int | float]:
     for check in node.take_checks(keyword):
         number = _number(check.value)
         if number is None:
-            node.record_loss(check.path, keyword, "The value is not a number.")
+            node.record_loss(check.path, keyword, f"`{keyword}` is not a number, so it is not sent.")
         else:
             bounds.append(number)
     return bounds
@@ -285,5 +290,6 @@ def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> l
                 continue
             bounds.append(number)
             side = "greater" if up else "less"
-            node.record_loss(check.path, keyword, "The bound itself is accepted.", f"Must be {side} than {number}.")
+            reason = f"`{keyword}` excludes {number}, but the schema that is sent allows it."
+            node.record_loss(check.path, keyword, reason, f"Must be {side} than {number}.")
     return bounds

@@ -78,7 +78,8 @@ def choose_unions(node: Node) -> list[SchemaUnion]:
             node.record_loss(
                 path,
                 union.keyword,
-                "This union is not checked, because the branches of two unions have too many combinations.",
+                f"This `{union.keyword}` is not checked. Together with another `anyOf` or `oneOf` for the same value, "
+                "it has too many combinations.",
             )
         del unions[1:]
     return unions
@@ -99,7 +100,7 @@ def _merge_required(node: Node, union: SchemaUnion) -> None:
         if all(name in names for names in lists):
             node.require(name, path)
     words = " or ".join(" and ".join(names) for names in lists) if all(lists) else ""
-    reason = "It is not checked which properties occur together."
+    reason = f"The combinations of properties that `{union.keyword}` requires are not checked."
     node.record_loss(path, union.keyword, reason, f"Give {words}." if words else "")
 
 
@@ -175,8 +176,9 @@ def merge_object_union(compiled: JsonObject, unions: Iterable[SchemaUnion], loss
     branches = _flatten(compiled)
     if "anyOf" not in compiled:
         return compiled
-    reason = "The sent object has the properties of all alternatives."
-    losses.extend(Loss(f"{union.source.path}/{union.keyword}", union.keyword, reason) for union in unions)
+    for union in unions:
+        reason = f"The schema that is sent is one object with the properties of all alternatives of `{union.keyword}`."
+        losses.append(Loss(f"{union.source.path}/{union.keyword}", union.keyword, reason))
     found: dict[str, list[JsonObject]] = {}
     for branch in branches:
         for name, schema in properties_of(branch).items():
@@ -204,22 +206,25 @@ def _flatten(compiled: JsonObject) -> list[JsonObject]:
 
 
 def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
-    """Describe the values of a map to the model, and return a phrase that says how much was described.
+    """Describe the values of a map to the model, and return a sentence that says how much was described.
 
     A map is an object whose property names are not fixed.
     The description contains the whole schema of the values. A long schema is shortened: first its descriptions are left
     out, then everything except the names and types of the properties.
     """
     bare = _drop_descriptions(compiled)
-    for form, phrase in (
-        (compiled, "the description tells the model their form."),
-        (bare, "the description tells the model their form, without inner descriptions."),
-        (_outline(bare), "the description tells the model only an outline of their form."),
+    for form, told in (
+        (compiled, "The description tells the model the form of their values."),
+        (bare, "The description tells the model the form of their values, without the descriptions inside it."),
+        (
+            _outline(bare),
+            "The form of their values is too long, so the description tells the model only the types in it.",
+        ),
     ):
         if node.add_sentence(f"{start} {describe_value(form)}.", MAX_FORM):
-            return phrase
+            return told
     node.add_sentence(f"{start} {compiled.get('type', 'values of several types')}.")
-    return "their form is too long for a description."
+    return "The form of their values is too long for the description."
 
 
 def _drop_descriptions(compiled: JsonObject) -> JsonObject:

@@ -174,7 +174,7 @@ LOSSY = {
         {"type": "integer", "enum": [1, 5]},
         {"type": "integer", "description": "One of: 1, 5.", "minimum": 1, "maximum": 5},
     ),
-    "const": ({"const": True}, {"type": "boolean", "description": "The only boolean is true."}),
+    "const": ({"const": True}, {"type": "boolean", "description": "Never false."}),
     "not": ({"type": "string", "not": {"const": "x"}}, {"type": "string"}),
     "if": ({"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}),
     "additionalProperties": (

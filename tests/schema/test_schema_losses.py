@@ -57,7 +57,8 @@ def test_the_description_of_a_map_has_the_schema_of_its_values():
     assert found["lists"]["description"] == 'Maps any name to {"type":"array","items":{"type":"integer"}}.'
     assert found["anything"]["description"] == "Maps any name to any value."
     reasons = read_loss(losses, "/properties/lines/additionalProperties")
-    assert reasons == ["Properties with other names are not checked; the description tells the model their form."]
+    told = "The description tells the model the form of their values."
+    assert reasons == [f"Properties that only `additionalProperties` describes are not checked. {told}"]
 
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
@@ -72,8 +73,8 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     _, notes = model.preview("hi", tools=model.bind_tools([Order]).kwargs["tools"])
     told = [note.message for note in notes if "/lines/" in note.message]
     whole = (
-        "tool 'Order' at /properties/lines/additionalProperties: Properties with other names are not checked; the "
-        "description tells the model their form."
+        "tool 'Order' at /properties/lines/additionalProperties: Properties that only `additionalProperties` describes "
+        "are not checked. The description tells the model the form of their values."
     )
     assert told == [whole]
 
@@ -81,10 +82,10 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
 @pytest.mark.parametrize(
     ("fields", "length", "told"),
     [
-        (12, 20, "their form."),
-        (20, 200, "without inner descriptions."),
-        (60, 200, "only an outline"),
-        (400, 20, "too long"),
+        (12, 20, "the form of their values."),
+        (20, 200, "without the descriptions inside it."),
+        (60, 200, "only the types in it"),
+        (400, 20, "too long for the description."),
     ],
 )
 def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
@@ -157,7 +158,7 @@ def test_high_array_bounds_are_described_and_not_sent(arrays):
         text = json.dumps(compiled)
         assert dropped
         for loss in dropped:
-            assert "is in the description only" in loss.reason
+            assert "Only the description contains the bound" in loss.reason
         assert text.count("At most ") == len(dropped)
         if "both" in json.dumps(arrays) or "minItems" in json.dumps(arrays):
             assert "At least 5000 items." in text
@@ -188,7 +189,7 @@ def test_array_bounds_of_all_tools_of_a_request_are_added(surface):
     body, notes = ChatGeminiCompat(model="gemini-3.8-flash", **where).preview("hi", tools=tools)
     sent = [tool["function"]["parameters"]["properties"]["p"] for tool in body["tools"]]
     assert [part.get("description") for part in sent] == ["At most 500 items."] * 2
-    assert len([note for note in notes if "500 is in the description only" in note.message]) == 2
+    assert len([note for note in notes if "Only the description contains the bound 500." in note.message]) == 2
 
 
 def test_a_compatible_server_gets_all_array_bounds():
@@ -239,7 +240,7 @@ def test_discriminator_values_without_a_branch_are_listed_as_lost():
     assert "Values of k: cow." in built["description"]
     assert ("/properties/p/discriminator/mapping", "mapping") in losses
     alone, listed = compile_property({**CAT, "discriminator": {"propertyName": "k"}})
-    assert ("Told apart by k." in alone["description"], listed) == (
+    assert ("Form depends on k." in alone["description"], listed) == (
         True,
         [("/properties/p/discriminator", "discriminator")],
     )

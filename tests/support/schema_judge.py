@@ -25,10 +25,10 @@ MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSch
 SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
 #: Texts of losses that apply to a whole subschema.
 WHOLE = (
-    "The schema nests too deep here, so the inner part is not checked.",
-    "No value of the list satisfies the other keywords of this schema.",
-    "No value satisfies `false`.",
-    "Only null is valid, but a string is accepted.",
+    "The original schema is too deep or too large, so the part that describes this value is not checked.",
+    "In the original schema, no value of `enum` or `const` satisfies the other keywords.",
+    "The original schema allows no value here (`false`), but the schema that is sent does.",
+    "The original schema allows only null, but the schema that is sent allows a string, too.",
 )
 #: Maximum number of times that one definition is followed on the way to a value.
 MOST_OPENED = 40

@@ -27,10 +27,14 @@ Gemini accepts a subset of JSON Schema. This page shows what the package does wi
 |---|---|
 | kept | The keyword is sent unchanged. |
 | rewritten | Other keywords, or a sentence in the description, are sent instead, with the same meaning. |
-| left out | The keyword is not sent, and nothing is lost. It has no effect, or it forbids values that the schema does not allow anyway. |
-| dropped | The keyword is not sent, so the server does not check the restriction. The keyword is listed as a loss. If this helps the model, the description mentions the restriction. |
+| left out | The keyword is not sent, and nothing is lost. It restricts no values, or it forbids only values that the schema that is sent does not allow anyway. |
+| dropped | The keyword, or a part of its meaning, is not sent, so the server does not check this part. `preview()` lists this part as a loss. If this helps the model, a sentence in the description mentions it. |
 
-`preview()` and `response_metadata` list the losses. A keyword that is not on this page is dropped.
+`response_metadata` lists the losses, too. A keyword that is not on this page is dropped.
+
+The column "loss" has the reason of each loss. In a reason, "the original schema" is the schema that you pass, and "the
+schema that is sent" is the one that Gemini gets. If a loss is recorded for a keyword other than that of the row, the
+reason starts with the name of this keyword.
 
 - Each example is the schema of one argument. `#/$defs/D` is `{{"type": "string"}}`. The test suite compiles all examples,
   and `{COMMAND}` writes this page.
@@ -62,15 +66,15 @@ ROWS = [
     Row("type", {"type": "string"}, {"type": "string"}),
     Row("type", {"type": ["string", "null"]}, {"type": "string", "nullable": True}),
     Row("type", {"type": ["string", "integer"]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
-    Row("type", {"type": "null"}, {"type": "string", "description": "Always null.", "nullable": True}, "Only null is valid, but a string is accepted."),
+    Row("type", {"type": "null"}, {"type": "string", "description": "Always null.", "nullable": True}, "The original schema allows only null, but the schema that is sent allows a string, too."),
     Row("enum", {"type": "string", "enum": ["a", "b"]}, {"type": "string", "enum": ["a", "b"]}),
     Row("enum", {"enum": [1, 2, 3]}, {"type": "integer", "minimum": 1, "maximum": 3}),
-    Row("enum", {"enum": [1, 5]}, {"type": "integer", "description": "One of: 1, 5.", "minimum": 1, "maximum": 5}, "Numbers between the listed ones are accepted, too."),
+    Row("enum", {"enum": [1, 5]}, {"type": "integer", "description": "One of: 1, 5.", "minimum": 1, "maximum": 5}, "Numbers between the values of `enum` are accepted, too."),
     Row("enum", {"enum": ["a", None]}, {"type": "string", "nullable": True, "enum": ["a"]}),
-    Row("enum", {"enum": ["", "a"]}, {"type": "string", "enum": ["a"]}, "The empty string is left out of the list."),
+    Row("enum", {"enum": ["", "a"]}, {"type": "string", "enum": ["a"]}, "The empty string in `enum` or `const` is not sent."),
     Row("const", {"const": "a"}, {"type": "string", "enum": ["a"]}),
     Row("const", {"const": 3}, {"type": "integer", "minimum": 3, "maximum": 3}),
-    Row("const", {"const": True}, {"type": "boolean", "description": "The only boolean is true."}, "The other boolean is accepted, too."),
+    Row("const", {"const": True}, {"type": "boolean", "description": "Never false."}, "The original schema does not allow `false`, but the schema that is sent does."),
     Row("nullable", {"type": "string", "nullable": True}, {"type": "string", "nullable": True}),
     Row("minLength", {"type": "string", "minLength": 1}, {"type": "string", "minLength": 1}),
     Row("maxLength", {"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 9}),
@@ -85,61 +89,61 @@ ROWS = [
     Row("maximum", {"type": "number", "maximum": 9}, {"type": "number", "maximum": 9}),
     Row("exclusiveMinimum", {"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}),
     Row("exclusiveMinimum", {"type": "integer", "minimum": 0, "exclusiveMinimum": True}, {"type": "integer", "minimum": 1}),
-    Row("exclusiveMinimum", {"type": "number", "exclusiveMinimum": 0}, {"type": "number", "description": "Must be greater than 0.", "minimum": 0}, "The bound itself is accepted."),
+    Row("exclusiveMinimum", {"type": "number", "exclusiveMinimum": 0}, {"type": "number", "description": "Must be greater than 0.", "minimum": 0}, "`exclusiveMinimum` excludes 0, but the schema that is sent allows it."),
     Row("exclusiveMaximum", {"type": "integer", "exclusiveMaximum": 9}, {"type": "integer", "maximum": 8}),
-    Row("exclusiveMaximum", {"type": "number", "exclusiveMaximum": 9}, {"type": "number", "description": "Must be less than 9.", "maximum": 9}, "The bound itself is accepted."),
-    Row("multipleOf", {"type": "integer", "multipleOf": 5}, {"type": "integer", "description": "Must be a multiple of 5."}, "The divisor is not checked."),
+    Row("exclusiveMaximum", {"type": "number", "exclusiveMaximum": 9}, {"type": "number", "description": "Must be less than 9.", "maximum": 9}, "`exclusiveMaximum` excludes 9, but the schema that is sent allows it."),
+    Row("multipleOf", {"type": "integer", "multipleOf": 5}, {"type": "integer", "description": "Must be a multiple of 5."}, "`multipleOf` is not checked."),
     Row("items", {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "string"}}),
-    Row("items", {"type": "array"}, {"type": "array", "items": {"nullable": True, "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "object"}]}}, "type: Any value is valid, but the sent schema allows no arrays."),
-    Row("items", {"type": "array", "items": [{"type": "integer"}, {"type": "string"}], "additionalItems": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "The order of the items' types is not checked."),
+    Row("items", {"type": "array"}, {"type": "array", "items": {"nullable": True, "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "object"}]}}, "`type` of `items`: The original schema allows any value, but the schema that is sent allows no arrays."),
+    Row("items", {"type": "array", "items": [{"type": "integer"}, {"type": "string"}], "additionalItems": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "It is not checked which item has which type."),
     Row("prefixItems", {"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}], "items": False}, {"type": "array", "items": {"type": "number"}, "maxItems": 2}),
-    Row("prefixItems", {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "The order of the items' types is not checked."),
+    Row("prefixItems", {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "It is not checked which item has which type."),
     Row("additionalItems", {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "string"}}, {"type": "array", "items": {"type": "string"}}),
-    Row("additionalItems", {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "integer"}}, {"type": "array", "description": "Items in order: string.", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}, "items: The order of the items' types is not checked.", "The order of the items' types is not checked."),
-    Row("unevaluatedItems", {"type": "array", "items": {"type": "string"}, "unevaluatedItems": False}, {"type": "array", "items": {"type": "string"}}, "Further items are not checked."),
+    Row("additionalItems", {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "integer"}}, {"type": "array", "description": "Items in order: string.", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}, "`items` and `additionalItems`: It is not checked which item has which type."),
+    Row("unevaluatedItems", {"type": "array", "items": {"type": "string"}, "unevaluatedItems": False}, {"type": "array", "items": {"type": "string"}}, "`unevaluatedItems` is not checked."),
     Row("minItems", {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}),
     Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 9}, {"type": "array", "items": {"type": "string"}, "maxItems": 9}),
-    Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 10000}, {"type": "array", "description": "At most 10000 items.", "items": {"type": "string"}}, "The bound is not checked: Gemini refuses high bounds, so 10000 is in the description only."),
-    Row("uniqueItems", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}, {"type": "array", "description": "Items must be unique.", "items": {"type": "string"}}, "Items may repeat."),
-    Row("contains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}}, {"type": "array", "items": {"type": "string"}}, "It is not checked that the array contains a certain item."),
-    Row("minContains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}, "minContains": 2}, {"type": "array", "items": {"type": "string"}}, "contains: It is not checked that the array contains a certain item."),
-    Row("maxContains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}, "maxContains": 2}, {"type": "array", "items": {"type": "string"}}, "contains: It is not checked that the array contains a certain item."),
+    Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 10000}, {"type": "array", "description": "At most 10000 items.", "items": {"type": "string"}}, "`maxItems` is not checked, because the array bounds of the request are too high for Gemini. Only the description contains the bound 10000."),
+    Row("uniqueItems", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}, {"type": "array", "description": "Items must be unique.", "items": {"type": "string"}}, "`uniqueItems` is not checked, so items may repeat."),
+    Row("contains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}}, {"type": "array", "items": {"type": "string"}}, "It is not checked whether the array has the items that `contains` requires."),
+    Row("minContains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}, "minContains": 2}, {"type": "array", "items": {"type": "string"}}, "`contains`: It is not checked whether the array has the items that `contains` requires."),
+    Row("maxContains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}, "maxContains": 2}, {"type": "array", "items": {"type": "string"}}, "`contains`: It is not checked whether the array has the items that `contains` requires."),
     Row("properties", {"type": "object", "properties": {"a": {"type": "string"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}),
-    Row("properties", {"type": "object", "properties": {}}, {"type": "object"}, "The object describes no properties, so any are accepted."),
+    Row("properties", {"type": "object", "properties": {}}, {"type": "object"}, "The schema that is sent describes no properties of this object, so it allows any."),
     Row("properties", {"type": "object", "properties": {"a": {"type": "string"}, "b": False}}, {"type": "object", "properties": {"a": {"type": "string"}}}),
     Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
-    Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}, {"type": "object", "properties": {"a": {"type": "string"}}}, "'b' is required but not described."),
+    Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}, {"type": "object", "properties": {"a": {"type": "string"}}}, "The original schema requires the property 'b', but the schema that is sent does not contain it."),
     Row("additionalProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}, {"type": "object", "properties": {"a": {"type": "string"}}}),
-    Row("additionalProperties", {"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "object", "description": "Maps any name to integer."}, "Properties with other names are not checked; the description tells the model their form."),
-    Row("additionalProperties", {"type": "object", "additionalProperties": False}, {"type": "object", "description": "Has no members."}, "Properties are accepted."),
+    Row("additionalProperties", {"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "object", "description": "Maps any name to integer."}, "Properties that only `additionalProperties` describes are not checked. The description tells the model the form of their values."),
+    Row("additionalProperties", {"type": "object", "additionalProperties": False}, {"type": "object", "description": "Has no members."}, "The original schema allows no properties, but the schema that is sent allows any."),
     Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": False}, {"type": "object", "properties": {"a": {"type": "string"}}}),
-    Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": {"type": "integer"}}, {"type": "object", "description": "Other names may map to integer.", "properties": {"a": {"type": "string"}}}, "Properties with other names are not checked; the description tells the model their form."),
+    Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": {"type": "integer"}}, {"type": "object", "description": "Other names may map to integer.", "properties": {"a": {"type": "string"}}}, "Properties that only `unevaluatedProperties` describes are not checked. The description tells the model the form of their values."),
     Row("required", {"type": "object", "properties": {"a": {"type": "string", "required": True}}}, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
-    Row("properties", {"type": "object", "properties": {"a": {"type": "string"}, "": {"type": "string"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Google refuses a property with an empty name, so it is not sent."),
-    Row("patternProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": {"type": "string"}}}, {"type": "object", "description": "Names that match ^x- map to string.", "properties": {"a": {"type": "string"}}}, "Properties whose names match a pattern are not checked; the description tells the model their form."),
+    Row("properties", {"type": "object", "properties": {"a": {"type": "string"}, "": {"type": "string"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Google refuses properties with an empty name, so this property is not sent."),
+    Row("patternProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": {"type": "string"}}}, {"type": "object", "description": "Names that match ^x- map to string.", "properties": {"a": {"type": "string"}}}, "Properties whose names match a pattern in `patternProperties` are not checked. The description tells the model the form of their values."),
     Row("propertyNames", {"type": "object", "propertyNames": {"enum": ["u", "v"]}, "additionalProperties": {"type": "integer"}}, {"type": "object", "properties": {"u": {"type": "integer"}, "v": {"type": "integer"}}}),
-    Row("propertyNames", {"type": "object", "properties": {"a": {"type": "string"}}, "propertyNames": {"pattern": "^a"}}, {"type": "object", "description": "Names must match ^a.", "properties": {"a": {"type": "string"}}}, "Names of properties are not checked."),
+    Row("propertyNames", {"type": "object", "properties": {"a": {"type": "string"}}, "propertyNames": {"pattern": "^a"}}, {"type": "object", "description": "Names must match ^a.", "properties": {"a": {"type": "string"}}}, "`propertyNames` is not checked."),
     Row("minProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "minProperties": 1}, {"type": "object", "description": "At least 1 members.", "properties": {"a": {"type": "string"}}}, "The number of properties is not checked."),
     Row("maxProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "maxProperties": 2}, {"type": "object", "description": "At most 2 members.", "properties": {"a": {"type": "string"}}}, "The number of properties is not checked."),
-    Row("dependentRequired", {"type": "object", "properties": {"a": {"type": "string"}}, "dependentRequired": {"a": ["b"]}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "The rules between properties are not checked."),
-    Row("dependentSchemas", {"type": "object", "properties": {"a": {"type": "string"}}, "dependentSchemas": {"a": {"required": ["b"]}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "The rules between properties are not checked."),
-    Row("dependencies", {"type": "object", "properties": {"a": {"type": "string"}}, "dependencies": {"a": ["b"]}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "The rules between properties are not checked."),
+    Row("dependentRequired", {"type": "object", "properties": {"a": {"type": "string"}}, "dependentRequired": {"a": ["b"]}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Rules that apply only if a certain property is present are not checked."),
+    Row("dependentSchemas", {"type": "object", "properties": {"a": {"type": "string"}}, "dependentSchemas": {"a": {"required": ["b"]}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Rules that apply only if a certain property is present are not checked."),
+    Row("dependencies", {"type": "object", "properties": {"a": {"type": "string"}}, "dependencies": {"a": ["b"]}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Rules that apply only if a certain property is present are not checked."),
     Row("allOf", {"allOf": [{"type": "string"}, {"minLength": 1}]}, {"type": "string", "minLength": 1}),
-    Row("allOf", {"allOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "string"}, "type: No value has both types, so only the first type counts."),
+    Row("allOf", {"allOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "string"}, "`type` of `allOf/1`: This `type` contradicts another `type` for the same value, so it is ignored."),
     Row("anyOf", {"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
     Row("anyOf", {"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "string", "nullable": True}),
     Row("anyOf", {"type": "string", "anyOf": [{"minLength": 3}, {"enum": ["a"]}]}, {"anyOf": [{"type": "string", "minLength": 3}, {"type": "string", "enum": ["a"]}]}),
-    Row("anyOf", {"type": "object", "properties": {"a": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"type": "object", "description": "Give a or b.", "properties": {"a": {"type": "string"}}}, "It is not checked which properties occur together."),
+    Row("anyOf", {"type": "object", "properties": {"a": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"type": "object", "description": "Give a or b.", "properties": {"a": {"type": "string"}}}, "The combinations of properties that `anyOf` requires are not checked."),
     Row("oneOf", {"oneOf": [{"type": "string"}, {"type": "integer"}]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
-    Row("oneOf", {"oneOf": [{"type": "integer"}, {"type": "number"}]}, {"anyOf": [{"type": "integer"}, {"type": "number"}]}, "It is not checked that only one alternative matches."),
+    Row("oneOf", {"oneOf": [{"type": "integer"}, {"type": "number"}]}, {"anyOf": [{"type": "integer"}, {"type": "number"}]}, "It is not checked that only one alternative of `oneOf` matches."),
     Row("discriminator", {"oneOf": [{"type": "object", "properties": {"k": {"const": "a"}}, "required": ["k"]}, {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]}], "discriminator": {"propertyName": "k"}}, {"anyOf": [{"type": "object", "properties": {"k": {"type": "string", "enum": ["a"]}}, "required": ["k"]}, {"type": "object", "properties": {"k": {"type": "string", "enum": ["b"]}}, "required": ["k"]}]}),
-    Row("discriminator", {"type": "object", "properties": {"k": {"type": "string"}}, "discriminator": {"propertyName": "k", "mapping": {"a": "A", "b": "B"}}}, {"type": "object", "description": "Values of k: a, b.", "properties": {"k": {"type": "string"}}}, "mapping: It is not checked what the values of the discriminator require."),
-    Row("not", {"type": "string", "not": {"const": "x"}}, {"type": "string"}, "The excluded values are not checked."),
-    Row("if", {"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}, "The condition is not checked."),
-    Row("then", {"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}, "if: The condition is not checked."),
-    Row("else", {"type": "string", "if": {"maxLength": 1}, "else": {"pattern": "a"}}, {"type": "string"}, "if: The condition is not checked."),
+    Row("discriminator", {"type": "object", "properties": {"k": {"type": "string"}}, "discriminator": {"propertyName": "k", "mapping": {"a": "A", "b": "B"}}}, {"type": "object", "description": "Values of k: a, b.", "properties": {"k": {"type": "string"}}}, "`mapping` of `discriminator`: It is not checked that a value matches the schema that `discriminator` selects."),
+    Row("not", {"type": "string", "not": {"const": "x"}}, {"type": "string"}, "Values that `not` excludes are accepted."),
+    Row("if", {"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}, "The condition (`if`, `then`, `else`) is not checked."),
+    Row("then", {"type": "string", "if": {"maxLength": 1}, "then": {"pattern": "a"}}, {"type": "string"}, "`if`: The condition (`if`, `then`, `else`) is not checked."),
+    Row("else", {"type": "string", "if": {"maxLength": 1}, "else": {"pattern": "a"}}, {"type": "string"}, "`if`: The condition (`if`, `then`, `else`) is not checked."),
     Row("$ref", {"$ref": "#/$defs/D"}, {"type": "string"}),
-    Row("$ref", {"$ref": "https://example.com/a", "type": "string"}, {"type": "string"}, "'https://example.com/a' has no target, so any value is accepted."),
+    Row("$ref", {"$ref": "https://example.com/a", "type": "string"}, {"type": "string"}, "The target 'https://example.com/a' was not found in the original schema, so `$ref` is ignored."),
     Row("$dynamicRef", {"$dynamicRef": "#/$defs/D"}, {"type": "string"}),
     Row("$recursiveRef", {"type": "object", "properties": {"a": {"$recursiveRef": "#/$defs/D"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}),
     Row("$defs", {"type": "string", "$defs": {"E": {"type": "integer"}}}, {"type": "string"}),
@@ -170,8 +174,18 @@ def compile_row(row: Row) -> tuple[Any, tuple[str, ...]]:
     whole = {"type": "object", "properties": {"p": row.probe}, "$defs": DEFINITIONS}
     compiled, losses = compile_parameters(whole)
     assert compiled is not None
-    said = (loss.reason if loss.keyword == row.keyword else f"{loss.keyword}: {loss.reason}" for loss in losses)
-    return compiled["properties"]["p"], tuple(dict.fromkeys(said))
+    labels: dict[str, list[str]] = {}
+    for loss in losses:
+        place = loss.path.removeprefix("/properties/p").removesuffix(f"/{loss.keyword}").strip("/")
+        is_inside = place and loss.keyword != row.keyword
+        label = f"`{loss.keyword}` of `{place}`" if is_inside else f"`{loss.keyword}`"
+        found = labels.setdefault(loss.reason, [])
+        found.extend([label] if label not in found else [])
+    said = (
+        reason if found == [f"`{row.keyword}`"] else f"{' and '.join(found)}: {reason}"
+        for reason, found in labels.items()
+    )
+    return compiled["properties"]["p"], tuple(said)
 
 
 def find_drafts() -> dict[str, list[str]]:
