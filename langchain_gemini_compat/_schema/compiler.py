@@ -239,7 +239,8 @@ class Compiler:
         for check in node.take_checks("patternProperties"):
             for pattern, value in check.value.items() if isinstance(check.value, dict) else ():
                 if is_false_schema(value):
-                    node.add_sentence(f"No name may match {pattern}.")
+                    reason = "Properties whose names match a pattern in `patternProperties` are accepted."
+                    node.record_loss(check.path, check.keyword, reason, f"No name may match {pattern}.")
                     continue
                 path = f"{check.path}/{escape(pattern)}"
                 found.append(self.compile(path, [Source(value, path, check.enclosing)], depth + 1))

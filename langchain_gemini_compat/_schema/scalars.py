@@ -277,14 +277,16 @@ def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> l
     """Convert exclusive bounds to inclusive ones.
 
     In JSON Schema draft 4, `exclusiveMinimum: true` means that `minimum` itself is excluded (the same for `maximum`).
+    `false` is the default there, and excludes nothing.
     """
     up = plain == "minimum"
     bounds: list[int | float] = []
     for check in node.take_checks(keyword):
-        numbers = _plain_bounds(node, plain) if check.value is True else [check.value]
-        for number in (_number(value) for value in numbers):
-            if number is None:
-                continue
+        excluded = _number(check.value)
+        if excluded is None and not isinstance(check.value, bool):
+            node.record_loss(check.path, keyword, f"`{keyword}` is not a number, so it is not sent.")
+        numbers = _plain_bounds(node, plain) if check.value is True else [] if excluded is None else [excluded]
+        for number in numbers:
             if whole:
                 bounds.append(math.floor(number) + 1 if up else math.ceil(number) - 1)
                 continue

@@ -352,3 +352,25 @@ def test_every_keyword_is_sent_or_listed_or_described(leaf):
     """The schemas are strings, numbers and enums with contradictory keywords. Field case C7."""
     built, losses = compile_property(leaf)
     assert [keyword for keyword in leaf if not is_told(keyword, leaf, built, losses)] == []
+
+
+@pytest.mark.parametrize("keyword", ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"])
+@pytest.mark.parametrize(("value", "is_loss"), [("3", True), (None, True), ([3], True), (3, False)])
+def test_bound_that_is_not_a_number_is_a_loss(keyword, value, is_loss):
+    sent, losses = compile_property({"type": "integer", keyword: value})
+    assert [lost for _, lost in losses] == ([keyword] if is_loss else [])
+    assert not is_loss or sent == {"type": "integer"}
+
+
+@pytest.mark.parametrize("keyword", ["exclusiveMinimum", "exclusiveMaximum"])
+def test_false_as_an_exclusive_bound_excludes_nothing(keyword):
+    """JSON Schema draft 4 has booleans here. `false` is the default."""
+    assert compile_property({"type": "integer", keyword: False}) == ({"type": "integer"}, [])
+
+
+def test_forbidden_names_of_properties_are_a_loss():
+    """The model is told the pattern, but the server does not check it."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": False}}
+    sent, losses = compile_property(schema)
+    assert "No name may match ^x-." in sent["description"]
+    assert losses == [("/properties/p/patternProperties", "patternProperties")]
