@@ -56,8 +56,8 @@ TESTS = {
     "_transport/loop_clients": "shared_clients loops_and_forks found_by_mutation",
     "_transport/shared_clients": "shared_clients loops_and_forks",
     "_transport/client": "transport errors timeouts deadlines retry secrets cancelling",
-    "_transport/sending": "transport deadlines timeouts errors",
-    "_transport/pool_sockets": "deadlines timeouts transport",
+    "_transport/sending": "network_errors transport deadlines timeouts errors",
+    "_transport/pool_sockets": "http2 deadlines timeouts transport",
 }
 #: Mutation operators that are left out: they need arguments, or their mutants of immutable constants change nothing.
 LEFT_OUT = {"core/VariableReplacer", "core/VariableInserter"}
