@@ -498,8 +498,8 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 def _extra_content_of(extras: JsonObject) -> JsonObject:
     """Return a dict with only the key `extra_content` of `extras`; an empty dict if the key is missing.
 
-    `extras` are the extra fields of calls that the server announced by id but never sent. The caller adds the returned
-    dict to the fields of the message.
+    A server may send the extra fields of a tool call before the name and the arguments. `extras` contains such fields
+    of calls whose name and arguments never came. The caller adds the returned dict to the fields of the message.
     """
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}

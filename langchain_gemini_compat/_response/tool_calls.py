@@ -244,7 +244,7 @@ class ToolCallTracker:
         )
 
     def take_early_extras(self) -> JsonObject:
-        """Return and delete the extra fields that came for calls that were never sent."""
+        """Return and delete the extra fields of the calls whose name and arguments never came."""
         extras: JsonObject = {}
         for early in self._early_extras.values():
             _merge_missing(extras, early)

@@ -287,7 +287,7 @@ class Compiler:
             for path in paths:
                 reason = (
                     f"`{keyword}` is not checked, because the array bounds of the request are too high for Gemini. "
-                    f"Only the description contains the bound {bound}."
+                    f"The bound {bound} is moved from the schema into the description."
                 )
                 node.record_loss(path, keyword, reason)
             node.add_sentence(f"{words} {bound} items.")

@@ -234,8 +234,9 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
         close = find_similar(name, names)
         if _is_address(name, value):
             raise UnsupportedParameterError(
-                f"{owner} has no argument `{name}`. The argument looks like the address of a server. Pass `base_url` "
-                "to choose the server, or `extra_body` if the server accepts this key in its body."
+                f"{owner} has no argument `{name}`. The argument looks like the address of a server. To choose the "
+                f"server, pass `base_url`. If the server expects `{name}` in the request body, put it in `extra_body` "
+                "of `ChatGeminiCompat`."
             )
         if close in _DESTINATION:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close}`?")
@@ -279,8 +280,9 @@ def check_options(options: Mapping[str, object], where: str) -> None:
 def _secret_refusal(name: str, what: str) -> str:
     ours = "credentials" if "credential" in name.lower() else "api_key"
     return (
-        f"`{name}` looks like a secret and is {what}, so it would be sent in the request body. Pass `{ours}` to the "
-        "constructor, or `extra_body` if the server accepts this key in its body."
+        f"`{name}` looks like a secret and is {what}, so it would be sent in the request body. To set the credential, "
+        f"pass `{ours}` to the constructor. If the server expects `{name}` in the request body, put it in `extra_body` "
+        "of `ChatGeminiCompat`."
     )
 
 

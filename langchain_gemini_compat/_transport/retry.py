@@ -241,8 +241,9 @@ class Tries:
         """
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()
-        # `named` is the wait that the server asked for. If this call cannot wait that long, it does not wait at all,
-        # even if the gate blocks for a shorter time.
+        # `named` is the rest of the wait that the server asked for. The gate may open earlier, because the limit of the
+        # call that got the 429 shortens the time for which the gate blocks. Until the gate opens, a call that cannot
+        # wait for `named` seconds does not wait at all: it is a probe, or raises the 429.
         seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
         if seconds <= 0:
             return 0.0

@@ -68,7 +68,7 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_at(monkeypatch, method):
-    """End the run when it calls `method`, a method in the modules of the engine."""
+    """End the run when `BatchApiEngine` calls `method`, for example `BatchState.drop_rows`."""
 
     def end(*_):
         raise Killed

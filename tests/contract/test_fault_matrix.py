@@ -22,7 +22,7 @@ WORDS = {
     "cut text, finish reason content_filter",
     "OutputParserException",
     *errors.__all__,
-    *(f"part, then {name}" for name in errors.__all__),
+    *(f"part of the reply, then {name}" for name in errors.__all__),
 }
 STOP = {"finish_reason": "stop"}
 CALLED = {"finish_reason": "tool_calls"}

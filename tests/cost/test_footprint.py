@@ -265,7 +265,7 @@ def test_argument_chunk_costs_few_calls_of_this_package():
 
 
 def build_history(length):
-    """Return the messages of an agent's steps."""
+    """Return a user message, and four messages for each of `length` steps of an agent."""
     messages = [HumanMessage("Find out.")]
     for number in range(length):
         request = {"name": "search", "args": {"text": f"question {number}"}, "id": f"call-{number}"}
@@ -275,7 +275,7 @@ def build_history(length):
 
 
 def encoding(length):
-    """Return a function that encodes a history of four times `length` messages."""
+    """Return a function that encodes an agent's history of `length` steps, with four messages for each step."""
     model, messages = model_of(completion), build_history(length)
     return lambda: model._build(messages, None, {}, stream=False)
 

@@ -24,7 +24,7 @@ PAGES = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "R
 RUNS = [(page, tab) for page in PAGES for tab in read_tabs(page.read_text(encoding="utf-8"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
 #: Maps each argument of `pip install` on the pages to the modules that are installed. Only modules that pages import
-#: are listed. `clone` is this package.
+#: are listed. `clone` stands for the path of a clone, such as `/path/to/the/clone`, and installs this package.
 BRINGS = {
     "clone": {
         "langchain_gemini_compat",

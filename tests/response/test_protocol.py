@@ -88,8 +88,9 @@ def check(wires):
         message, bridged = assemble(events), assemble(expected)
         signatures = message.additional_kwargs.get(SIGNATURES_KEY, {})
         for block in [block for block in (*message.content, *bridged.content) if block["type"] == "tool_call"]:
-            # langchain-core's conversion of chunks to events loses a signature that comes after the header of its call.
-            # `EventDecoder` loses a signature that comes after the end of its call.
+            # A signature that comes late is in `signatures`, but not in the block of its call. For LangChain's bridge,
+            # late means after the first piece of the call. For `EventDecoder`, late means after the call's
+            # `content-block-finish` event.
             assert block.pop("extras", {}).get("signature") in (None, signatures.get(block["id"]))
         assert message == bridged
 

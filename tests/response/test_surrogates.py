@@ -39,7 +39,10 @@ WHOLE = {"invoke": lambda model: model.invoke("hi"), "ainvoke": lambda model: as
 
 
 def read(entry_point, *answers, tools=(note,), surface="vertex", **options):
-    """Return the message for `answers`, and the request that sends it back."""
+    """Return the model's message if the server sends `answers`.
+
+    Check that the message can be encoded as JSON. If it has text and no tool calls, also send it back to the model.
+    """
     wire = Wire(*answers)
     options = {"max_retries": 0, **PLACES[surface], **wire.clients, **options}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **options)

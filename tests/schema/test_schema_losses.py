@@ -158,7 +158,7 @@ def test_high_array_bounds_are_described_and_not_sent(arrays):
         text = json.dumps(compiled)
         assert dropped
         for loss in dropped:
-            assert "Only the description contains the bound" in loss.reason
+            assert "is moved from the schema into the description" in loss.reason
         assert text.count("At most ") == len(dropped)
         if "both" in json.dumps(arrays) or "minItems" in json.dumps(arrays):
             assert "At least 5000 items." in text
@@ -189,7 +189,7 @@ def test_array_bounds_of_all_tools_of_a_request_are_added(surface):
     body, notes = ChatGeminiCompat(model="gemini-3.8-flash", **where).preview("hi", tools=tools)
     sent = [tool["function"]["parameters"]["properties"]["p"] for tool in body["tools"]]
     assert [part.get("description") for part in sent] == ["At most 500 items."] * 2
-    assert len([note for note in notes if "Only the description contains the bound 500." in note.message]) == 2
+    assert len([note for note in notes if "The bound 500 is moved from the schema into" in note.message]) == 2
 
 
 def test_a_compatible_server_gets_all_array_bounds():

@@ -82,7 +82,7 @@ def test_unknown_argument_that_looks_like_a_secret_raises(name, make, place):
     for value in (CANARY, SecretStr(CANARY), {"value": CANARY}, [CANARY], lambda: CANARY):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            with pytest.raises(ValueError, match=f"`{name}`.*Pass `(api_key|credentials)`") as caught:
+            with pytest.raises(ValueError, match=f"`{name}`.*pass `(api_key|credentials)`") as caught:
                 make(model="m", api_key="k", **place, **{name: value})
         assert CANARY not in str(caught.value)
     with pytest.raises(ValueError, match=f"`{name}` looks like a secret"):

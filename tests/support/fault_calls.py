@@ -35,7 +35,7 @@ ONE = {"calls": 1}
 #: The outcomes for a call without a signature. An agent sends such a call back with the placeholder signature.
 UNSIGNED = every("correct", agent="correct, with a placeholder", agent_stream="correct, with a placeholder")
 PLACEHOLDER = every("correct, with a placeholder")
-NO_CALL = every("MalformedToolCallError", "part, then MalformedToolCallError")
+NO_CALL = every("MalformedToolCallError", "part of the reply, then MalformedToolCallError")
 #: A message or a delta with one call.
 CALLING = {"role": "assistant", "tool_calls": [call("add", '{"a":1,"b":2}')]}
 DETAILS = [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}]
@@ -96,7 +96,7 @@ CALLS = (
     Case("arguments in pieces, no `index`, no id after the first", COMPUTER, styled(index="absent", args="cut"), RIGHT, **PAIR),
     Case("`{}` before the arguments", "https://github.com/microsoft/autogen/pull/7549", styled(args="empty_object_first"), RIGHT, **ONE),
     Case("`{}` before the arguments of parallel calls", "https://github.com/microsoft/autogen/pull/7549", styled(index="right", args="empty_object_first"), RIGHT, **PAIR),
-    Case("the arguments of two calls joined in one", "https://github.com/NousResearch/hermes-agent/issues/57939", styled(args="glued"), every("correct", "part, then MalformedToolCallError"), **PAIR),
+    Case("the arguments of two calls joined in one", "https://github.com/NousResearch/hermes-agent/issues/57939", styled(args="glued"), every("correct", "part of the reply, then MalformedToolCallError"), **PAIR),
     Case("unescaped line breaks inside strings", SEEN, styled(args="raw_newlines", ids="repeated", names="repeated"), RIGHT, note="one\ntwo", **PAIR, **STREAMED_ARGUMENTS),
     Case("empty ids", "https://github.com/camel-ai/camel/issues/3027", styled(ids="empty"), RIGHT, **PAIR),
     Case("no ids", "https://github.com/openai/openai-dotnet/issues/428", styled(ids="absent"), RIGHT, **PAIR),
@@ -119,16 +119,16 @@ CALLS = (
     Case("a text's signature in a last, empty chunk", SIGNATURES, text(), RIGHT),
     Case("a text's signature on Vertex", EXAMPLES, text(), RIGHT, **VERTEX),
     Case("a call cut off by `length`", "https://github.com/supernovae-st/nika/issues/300", cut_call("length"), NO_CALL, **ONE),
-    Case("incomplete arguments, finish reason `stop`", "https://github.com/NousResearch/hermes-agent/issues/62937", cut_call("stop"), NO_CALL, every("correct after 1 retry", "part, then MalformedToolCallError"), **ONE),
+    Case("incomplete arguments, finish reason `stop`", "https://github.com/NousResearch/hermes-agent/issues/62937", cut_call("stop"), NO_CALL, every("correct after 1 retry", "part of the reply, then MalformedToolCallError"), **ONE),
     Case("a stream that ends inside a call", "https://github.com/google-gemini/gemini-cli/issues/8521", lambda said: Fault.cut_stream("", (Call("add", '{"a": 1, "b'),)), BROKEN, BROKEN_AGAIN, **ONE),
-    Case("`499 CANCELLED` inside a call", SEEN, cut_call(after=CANCELLED), every("MalformedToolCallError", "part, then ServerError"), every("correct after 1 retry", "part, then ServerError"), **ONE, **STREAMED_ARGUMENTS),
-    Case("a call's name, and then `length`", SEEN, raw(body_of(HEAD, "length"), delta(**HEAD), delta("length"), DONE), every("MalformedToolCallError", "part, then MalformedToolCallError", stream_events="MalformedToolCallError"), **ONE),
+    Case("`499 CANCELLED` inside a call", SEEN, cut_call(after=CANCELLED), every("MalformedToolCallError", "part of the reply, then ServerError"), every("correct after 1 retry", "part of the reply, then ServerError"), **ONE, **STREAMED_ARGUMENTS),
+    Case("a call's name, and then `length`", SEEN, raw(body_of(HEAD, "length"), delta(**HEAD), delta("length"), DONE), every("MalformedToolCallError", "part of the reply, then MalformedToolCallError", stream_events="MalformedToolCallError"), **ONE),
     Case("the same call twice, with the same id", SEEN, raw(body_of({**CALLING, "tool_calls": CALLING["tool_calls"] * 2}, "tool_calls"), delta(**CALLING), delta("tool_calls", **CALLING), DONE), UNSIGNED, **ONE),
     Case("a call's arguments repeated, without id and name", SEEN, raw(body_of({**CALLING, "tool_calls": [*CALLING["tool_calls"], REST]}, "tool_calls"), delta(**CALLING), delta("tool_calls", tool_calls=[REST]), DONE), UNSIGNED, **ONE),
     Case("a function's name in pieces", SEEN, raw(body_of(CALLING, "tool_calls"), *(delta(tool_calls=[entry]) for entry in NAMED), delta("tool_calls"), DONE), UNSIGNED, **ONE),
     Case("a text in one choice, and a call in another", "https://github.com/langchain4j/langchain4j/issues/4931", raw(two_choices("message"), two_choices("delta"), DONE), UNSIGNED, **ONE),
     Case("finish reason `abort` after a call", SEEN, raw(body_of(CALLING, "abort"), delta(**CALLING), delta("abort"), DONE), BROKEN, BROKEN_AGAIN, **ONE),
-    Case("finish reason `tool_calls`, without a call", SEEN, raw(body_of(SAYING, "tool_calls"), delta(**SAYING), delta("tool_calls"), DONE), NO_CALL, every("correct after 1 retry", "part, then MalformedToolCallError"), **ONE),
+    Case("finish reason `tool_calls`, without a call", SEEN, raw(body_of(SAYING, "tool_calls"), delta(**SAYING), delta("tool_calls"), DONE), NO_CALL, every("correct after 1 retry", "part of the reply, then MalformedToolCallError"), **ONE),
     Case("arguments encoded twice", SEEN, raw(body_of(TWICE, "tool_calls"), delta("tool_calls", **TWICE), DONE), UNSIGNED, **ONE),
     Case("a last chunk with the whole `message` beside `delta`", SEEN, raw(body_of(CALLING, "tool_calls"), delta(**CALLING), last_whole(CALLING), DONE), UNSIGNED, **ONE),
     Case("a surrogate pair of the arguments split between chunks", SEEN, raw(body_of(CUT_PAIR, "tool_calls"), delta(tool_calls=[call("add", CUT_PAIR_ARGS[:CUT_AT], index=0)]), delta("tool_calls", tool_calls=[{"index": 0, "function": {"arguments": CUT_PAIR_ARGS[CUT_AT:]}}]), DONE), UNSIGNED, note="😀", **ONE),

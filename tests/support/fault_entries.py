@@ -117,7 +117,7 @@ class Cell(NamedTuple):
         """Wait for the end of the run, and return its outcome."""
         err = self.future.exception()
         if err is not None:
-            part = "part, then " if self.delivery.started else ""
+            part = "part of the reply, then " if self.delivery.started else ""
             return f"{part}{type(err).__name__}{_describe_retries(self.fake)}"
         came = self.future.result()
         # A placeholder in a request means that a signature was lost, or that the server sent none.

@@ -70,7 +70,7 @@ page that documents it. If there is no link, we saw the fault in public files wh
 | the name of a class | the call raises this [error](errors.md) |
 | refusal block | the message has a `refusal` block |
 | cut text, finish reason … | the message has the incomplete text and this finish reason |
-| part, then an error | you received a part before the error, so there was no retry |
+| part of the reply, then an error | you received a part of the reply before the error, so there was no retry |
 | same | there is no retry after this fault, so the outcome is the same as with one request |
 
 If the outcome depends on how you call the model, the cell has an outcome for each of these names:

@@ -143,10 +143,10 @@ REPLIES = (
     Case("Google's own `SAFETY`, without `content_filter`", NATIVE, fault(Reply, finish_reason="SAFETY"), REFUSED),
     Case("Google's own `MALFORMED_FUNCTION_CALL`", NATIVE, fault(Reply, finish_reason="MALFORMED_FUNCTION_CALL"), every("MalformedToolCallError"), AGAIN),
     Case("Google's own `MAX_TOKENS` after some text", NATIVE, lambda said: Reply(said.cut, finish_reason="MAX_TOKENS"), every("cut text, finish reason length", structured="OutputParserException")),
-    Case("thoughts without an answer", "https://github.com/googleapis/python-genai/issues/1836", raw(body_of(THOUGHT), THINKS, delta("stop", content="</thought>"), DONE), every("EmptyReplyError", "part, then EmptyReplyError"), every("correct after 1 retry", "part, then EmptyReplyError")),
+    Case("thoughts without an answer", "https://github.com/googleapis/python-genai/issues/1836", raw(body_of(THOUGHT), THINKS, delta("stop", content="</thought>"), DONE), every("EmptyReplyError", "part of the reply, then EmptyReplyError"), every("correct after 1 retry", "part of the reply, then EmptyReplyError")),
     Case("`function_call_filter: MALFORMED_FUNCTION_CALL`, no content", "https://github.com/langchain-ai/langgraph/issues/6574", fault(Fault.malformed_call), every("MalformedToolCallError"), AGAIN),
     Case("`MALFORMED_FUNCTION_CALL` with `content: null`", "https://github.com/pydantic/pydantic-ai/issues/631", raw(body_of({"role": "assistant", "content": None}, MALFORMED), delta(MALFORMED, content=None), DONE), every("MalformedToolCallError"), AGAIN),
-    Case("`MALFORMED_FUNCTION_CALL` after thoughts", SEEN, raw(body_of(THOUGHT, MALFORMED), THINKS, delta(content="</thought>"), delta(MALFORMED, content=None), DONE), every("MalformedToolCallError", "part, then MalformedToolCallError"), every("correct after 1 retry", "part, then MalformedToolCallError")),
+    Case("`MALFORMED_FUNCTION_CALL` after thoughts", SEEN, raw(body_of(THOUGHT, MALFORMED), THINKS, delta(content="</thought>"), delta(MALFORMED, content=None), DONE), every("MalformedToolCallError", "part of the reply, then MalformedToolCallError"), every("correct after 1 retry", "part of the reply, then MalformedToolCallError")),
     Case("`stop` on every chunk", "https://github.com/su-kaka/gcli2api/issues/403", styled(finish="every_chunk"), RIGHT),
     Case("no finish reason, with `[DONE]`", SEEN, styled(finish="absent"), RIGHT),
     Case("`finish_reason: null` to the end, and `[DONE]`", SEEN, raw(lambda said: completion(said.text), lambda said: _null(said.text), DONE), RIGHT),
@@ -186,10 +186,10 @@ COUNTS = (
     Case("usage in a separate last chunk", COMPAT, styled(usage="trailer"), RIGHT),
 )  # fmt: skip
 
-CUT = every("ServerError", "part, then ServerError")
-CUT_AGAIN = every("correct after 1 retry", "part, then ServerError")
-BROKEN = every("TruncatedStreamError", "part, then TruncatedStreamError")
-BROKEN_AGAIN = every("correct after 1 retry", "part, then TruncatedStreamError")
+CUT = every("ServerError", "part of the reply, then ServerError")
+CUT_AGAIN = every("correct after 1 retry", "part of the reply, then ServerError")
+BROKEN = every("TruncatedStreamError", "part of the reply, then TruncatedStreamError")
+BROKEN_AGAIN = every("correct after 1 retry", "part of the reply, then TruncatedStreamError")
 BROKE = {"code": 502, "message": "Provider disconnected."}
 NOISE = "https://github.com/vercel/ai/issues/5217"
 GONE = "https://github.com/diegosouzapw/OmniRoute/issues/4177"

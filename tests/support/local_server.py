@@ -1,7 +1,7 @@
-"""llama.cpp with Gemma 3 270M, a real OpenAI-compatible server, both from PyPI wheels.
+"""A real OpenAI-compatible server for tests: llama.cpp with Gemma 3 270M, both from PyPI wheels.
 
-As a fixture, this module gives the base URL of a server in its own process. As a program, it is that process, and it
-runs until its input ends.
+The fixture `local_server` runs this file as a program in a new process, and yields the base URL of the server. The
+program serves until its standard input ends.
 """
 
 import subprocess

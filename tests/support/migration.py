@@ -79,9 +79,10 @@ def run(code):
 
 
 def move(code):
-    """Return the program with the class of this package. LiteLLM's prefix `gemini/` of model names is removed.
+    """Return the program `code` after its change to this package.
 
-    Nothing else changes.
+    The classes of the other packages are replaced by the classes of this package, and the prefix `gemini/` of LiteLLM's
+    model names is removed. Nothing else changes.
     """
     moved = _IMPORT.sub(_move_import, code).replace('"gemini/', '"')
     return re.sub(rf"\b({'|'.join(MOVED)})\b", lambda found: MOVED[found[0]], moved)

@@ -191,8 +191,8 @@ class Lab:
         Args:
             body: The request.
             path: The path below the base URL.
-            verdicts: Statuses that count as an answer to this request, although they usually come from credentials or
-                quotas.
+            verdicts: Statuses to return even though they usually say nothing about `body`. For example, the cause of a
+                403 is usually the credentials, but it can also be a name in `body` that does not exist.
         """
         waits = iter(WAITS)
         while True:

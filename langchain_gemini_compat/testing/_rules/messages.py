@@ -91,12 +91,12 @@ def _check_shape(message: JsonObject, index: int, surface: Surface) -> Iterator[
         return
     for key in sorted(message.keys() - _MESSAGE_KEYS):
         yield unknown_field(
-            key, f"messages[{index}]", "AI Studio refuses unknown keys of messages. Leave this key out."
+            key, f"messages[{index}]", "AI Studio refuses unknown keys in messages. Leave this key out."
         )
     for place, call in enumerate(as_objects(message.get("tool_calls"))):
         for key in sorted(call.keys() - _CALL_KEYS):
             path = f"messages[{index}].tool_calls[{place}]"
-            yield unknown_field(key, path, "AI Studio refuses unknown keys of calls. Leave this key out.")
+            yield unknown_field(key, path, "AI Studio refuses unknown keys in tool calls. Leave this key out.")
 
 
 def _check_content(message: JsonObject, index: int, surface: Surface, rules: ModelRules) -> Iterator[Violation]:

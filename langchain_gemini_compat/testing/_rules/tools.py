@@ -61,7 +61,9 @@ def _check_tool(tool: JsonObject, number: int, surface: Surface) -> Iterator[Vio
     if surface == "ai_studio":
         for key in sorted(function.keys() - _FUNCTION_KEYS):
             yield unknown_field(
-                key, f"tools[{number}].function", "AI Studio refuses unknown keys of declarations. Leave this key out."
+                key,
+                f"tools[{number}].function",
+                "AI Studio refuses unknown keys in function declarations. Leave this key out.",
             )
     place = f"tools[0].function_declarations[{number}]"
     yield from check_function_name(as_text(function.get("name")), place)

@@ -119,7 +119,11 @@ def _events(verb, reply, units):
 
 def _history(kind, length):
     messages = build_history(length) if kind == "tools" else build_talk(length)
-    name = f"{length:,} messages, {'with tool turns' if kind == 'tools' else 'text'}"
+    if length == 1:
+        # The first message of an agent's history is a question, so there are no tool turns yet.
+        name = f"1 message, {'before tool turns' if kind == 'tools' else 'text'}"
+    else:
+        name = f"{length:,} messages, {'with tool turns' if kind == 'tools' else 'text'}"
     return Case(HISTORIES, name, "plain", "call", (messages,), unit=_MS)
 
 
