@@ -303,6 +303,15 @@ def test_waits_double_up_to_eight_seconds(monkeypatch):
     assert drawn == [(0.5, 1.0)] * 7
 
 
+def test_unusable_reply_is_asked_for_again_at_once():
+    """The server is not overloaded, so a wait would not help."""
+    error = errors.EmptyReplyError("Nothing.")
+    error.is_retryable = True
+    tries = build_tries(Gate(), retries=1)
+    assert tries.record_failure(error) == 0.0
+    assert tries.waited == 0.0
+
+
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_wait_for_the_rate_limiter_before_a_retry_does_not_count(clock, way):
     class Limiter(InMemoryRateLimiter):
