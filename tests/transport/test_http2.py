@@ -10,6 +10,7 @@ from wire import http
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat._transport import reader as _reply_reader
+from langchain_gemini_compat._transport.pool_sockets import AbandonedError, SharedTimeouts
 
 pytest.importorskip("h2", reason="the package h2 is not installed")
 pytest.importorskip("trustme", reason="the package trustme is not installed")
@@ -113,6 +114,17 @@ async def test_cancelled_async_stream_ends_alone(place):
         with pytest.raises(asyncio.CancelledError):
             await bad
         assert await good == SLOW_TEXT
+
+
+def test_limits_of_a_shared_connection_end_only_an_abandoned_request():
+    """Before each read, httpcore asks for the limit. A limit for reads or writes would close the whole connection."""
+    limits = SharedTimeouts({"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0})
+    assert [limits.get(key) for key in ("connect", "read", "write", "pool")] == [1.0, None, None, 4.0]
+    assert limits.get("other", 5.0) == 5.0
+    limits.is_abandoned = True
+    with pytest.raises(AbandonedError):
+        limits.get("read")
+    assert [limits.get(key) for key in ("connect", "write", "pool")] == [1.0, None, 4.0]
 
 
 def _submit(pool, model):
