@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from wire import Wire, chunk, completion
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
-from langchain_gemini_compat._response.finish_reasons import classify_ending, is_at_least_as_severe
+from langchain_gemini_compat._response.finish_reasons import classify_ending, is_at_least_as_severe, to_core_reason
 from langchain_gemini_compat._response.tool_calls import ToolCallTracker
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES
 
@@ -649,6 +649,21 @@ def test_of_several_finish_reasons_the_most_severe_one_counts():
     kinds = ("clean", "calls", "unknown", "cut", "broken", "filtered", "malformed")
     for place, kind in enumerate(kinds):
         assert [earlier for earlier in kinds if is_at_least_as_severe(kind, earlier)] == [*kinds[: place + 1]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "refused", "word"),
+    [
+        ("stop", False, "stop"),
+        ("tool_calls", False, "tool_call"),
+        ("content_filter", False, "refusal"),
+        ("stop", True, "refusal"),
+        ("length", False, None),
+        (None, False, None),
+    ],
+)
+def test_finish_reasons_have_the_words_of_langchain(reason, refused, word):
+    assert to_core_reason(reason, refused=refused) == word
 
 
 def test_text_with_an_unknown_finish_reason_is_kept():
