@@ -202,9 +202,6 @@ class StructuredModel(TracedAsLangChain, RunnableSequence[LanguageModelInput, An
 
 def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
     """Convert LangChain's `runnable` to this package's class, which adds the method `preview`."""
-    # Imported here to keep the import of the package fast, like the classes below.
-    from langchain_core.runnables.configurable import DynamicRunnable
-
     if isinstance(runnable, PreviewedRunnable):
         return runnable
     if isinstance(runnable, RunnableBinding):
@@ -212,6 +209,9 @@ def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
     if isinstance(runnable, RunnableBindingBase):
         # `runnable` is LangChain's `RunnableRetry`. This package has no subclass of it, so it is wrapped.
         return BoundModel(bound=runnable)
+    # Imported here to keep the import of the package fast, like the classes below.
+    from langchain_core.runnables.configurable import DynamicRunnable
+
     if isinstance(runnable, DynamicRunnable):
         from langchain_gemini_compat._model.configurable_model import choose_class
 

@@ -212,7 +212,7 @@ class Compiler:
         closed = any(is_false_schema(check.value) for check in checks)
         described = next((check for check in checks if isinstance(check.value, dict) and check.value), None)
         record_additional_losses(node, checks, described, closed=closed)
-        patterns = self._describe_patterns(node, depth)
+        patterns = self._describe_patterns(node, depth, closed=closed)
         if self.keep_additional:
             if patterns:
                 return {"additionalProperties": patterns[0] if len(patterns) == 1 and closed else True}
@@ -233,11 +233,16 @@ class Compiler:
             node.record_loss(node.path, "properties", reason, "Maps any name to any value." if checks else "")
         return {}
 
-    def _describe_patterns(self, node: Node, depth: int) -> list[JsonObject]:
-        """Describe `patternProperties` in words, and return the compiled schemas of their values."""
+    def _describe_patterns(self, node: Node, depth: int, *, closed: bool) -> list[JsonObject]:
+        """Describe `patternProperties` in words, and return the compiled schemas of their values.
+
+        `closed` tells that the object has no other properties than those that its schema names.
+        """
         found: list[JsonObject] = []
         for check in node.take_checks("patternProperties"):
             for pattern, value in check.value.items() if isinstance(check.value, dict) else ():
+                if is_false_schema(value) and closed:
+                    continue
                 if is_false_schema(value):
                     reason = "Properties whose names match a pattern in `patternProperties` are accepted."
                     node.record_loss(check.path, check.keyword, reason, f"No name may match {pattern}.")

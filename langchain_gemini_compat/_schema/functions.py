@@ -145,12 +145,13 @@ def _compile_bounded(
 def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
     """Return a loss for each keyword that has no effect on the type of its schema, such as `minLength` for a number."""
     listed = {loss.path for loss in losses}
-    unread = [path for path, is_read in met.items() if not is_read and path not in listed]
-    keywords = [path.rpartition("/")[2] for path in unread]
-    return [
-        Loss(path, keyword, f"`{keyword}` does not apply to the type that is sent, so it is left out.")
-        for path, keyword in zip(unread, keywords, strict=True)
-    ]
+    unread: list[Loss] = []
+    for path, is_read in met.items():
+        if not is_read and path not in listed:
+            keyword = path.rpartition("/")[2]
+            reason = f"`{keyword}` does not apply to the type that is sent, so it is left out."
+            unread.append(Loss(path, keyword, reason))
+    return unread
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:

@@ -283,9 +283,13 @@ def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> l
     bounds: list[int | float] = []
     for check in node.take_checks(keyword):
         excluded = _number(check.value)
-        if excluded is None and not isinstance(check.value, bool):
+        numbers: list[int | float] = []
+        if check.value is True:
+            numbers = _plain_bounds(node, plain)
+        elif excluded is not None:
+            numbers = [excluded]
+        elif check.value is not False:
             node.record_loss(check.path, keyword, f"`{keyword}` is not a number, so it is not sent.")
-        numbers = _plain_bounds(node, plain) if check.value is True else [] if excluded is None else [excluded]
         for number in numbers:
             if whole:
                 bounds.append(math.floor(number) + 1 if up else math.ceil(number) - 1)

@@ -73,18 +73,20 @@ class BatchState:
         self._database = Database(path, _describe_failure)
         with self._database.closing_on_error():
             self._database.execute("PRAGMA synchronous = FULL")
-            for statement in _CREATE:
-                self._database.execute(statement)
+            with self._database.transaction():
+                for statement in _CREATE:
+                    self._database.execute(statement)
             self._forget_unsent()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._database.closing_on_error():
+        try:
             self._forget_unsent()
             is_empty = self._database.execute("SELECT 1 FROM parts LIMIT 1").fetchone() is None
-        self._database.close()
+        finally:
+            self._database.close()
         if is_empty:
             with suppress(OSError):
                 self.path.unlink()

@@ -24,7 +24,7 @@ class OutputError(GeminiCompatError):
 
 
 class Database:
-    """An open SQLite file. Its lock is held until `close`, or until the process ends, even if it is killed.
+    """An open SQLite file. The first transaction locks the file until `close`, or until the process ends or is killed.
 
     Attributes:
         path: The file.

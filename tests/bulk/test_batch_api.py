@@ -24,6 +24,7 @@ from wire import http
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat.bulk import BatchApiEngine, BatchError, OpenRows, OutputError, run_bulk
 from langchain_gemini_compat.bulk._batch_answers import LineReader
+from langchain_gemini_compat.bulk._batch_state import BatchState
 from langchain_gemini_compat.bulk._database import Database
 from langchain_gemini_compat.testing import BatchPlan, Call, FakeGemini, Fault, Raw, Reply
 
@@ -724,6 +725,17 @@ def test_two_runs_at_one_output_do_not_mix(fake, model, path):
     path.with_name("answers.jsonl.batches").write_text("not a database, but a text of someone")
     with pytest.raises(OutputError, match="cannot be used"):
         run(model, ["one"], path)
+
+
+def test_state_of_the_batches_is_open_in_one_process_only(tmp_path):
+    """This also holds for a state that an earlier run has left."""
+    path = tmp_path / "answers.jsonl.batches"
+    with BatchState(path) as state:
+        state.note_intent(state.add_part("files/1", []), 1.0)
+    with BatchState(path), pytest.raises(OutputError, match="Another run uses"):
+        BatchState(path)
+    with BatchState(path) as state:
+        assert len(state.read_parts()) == 1
 
 
 def test_secrets_are_not_in_the_state(fake, path):

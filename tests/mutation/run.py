@@ -37,7 +37,7 @@ COPIED = (PACKAGE, "tests", "cassettes", "docs", "pyproject.toml", "README.md", 
 TESTS = {
     "_response/tool_calls": "tool_calls uncertain_calls stream thoughts hostile_replies fuzz_decoders",
     "_response/call_decisions": "tool_calls uncertain_calls",
-    "_response/finish_reasons": "uncertain_calls stream refusals",
+    "_response/finish_reasons": "uncertain_calls stream",
     "_response/assembler": "stream stream_text tool_calls thoughts hostile_replies protocol recordings",
     "_response/thoughts": "thoughts stream_text stream signatures hostile_replies",
     "_signatures": "signatures history_google turns content testing_signatures",
@@ -179,7 +179,11 @@ class Workshop:
 
 def tests_of(module):
     """Return the test files of `module`."""
-    return [str(next(ROOT.glob(f"tests/*/test_{name}.py")).relative_to(ROOT)) for name in TESTS[module].split()]
+    found = []
+    for name in TESTS[module].split():
+        (path,) = ROOT.glob(f"tests/*/test_{name}.py")
+        found.append(str(path.relative_to(ROOT)))
+    return found
 
 
 def make_diff(module, before, after):

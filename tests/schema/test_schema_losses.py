@@ -374,3 +374,6 @@ def test_forbidden_names_of_properties_are_a_loss():
     sent, losses = compile_property(schema)
     assert "No name may match ^x-." in sent["description"]
     assert losses == [("/properties/p/patternProperties", "patternProperties")]
+    closed, losses = compile_property({**schema, "additionalProperties": False})
+    assert "description" not in closed
+    assert losses == []
