@@ -23,7 +23,7 @@ class Change:
     when: object
     action: str
     edit: object = None
-    #: Whether the change applies to requests for embeddings. If not, it applies to chat requests.
+    #: Whether the change applies to requests for embeddings or batches. If not, it applies to chat requests.
     embeds: bool = False
 
     def concerns(self, body):
@@ -474,9 +474,10 @@ def build_change(probe, surface, family):
             always, lambda whole: whole["usage"].update(extra_properties={"google": {"traffic_type": "ON_DEMAND"}})
         ),
         "video-by-uri": lambda: refuse(mentions("animals.mp4")),
+        "batch": lambda: Change(has("input_file_id"), "refuse", "No batches.", embeds=True),
         "code-execution": lambda: refuse(has_google("tools")),
         "embeddings": lambda: Change(
-            lambda body: body["input"] == ["A cat.", "A dog."] and "dimensions" not in body,
+            lambda body: body.get("input") == ["A cat.", "A dog."] and "dimensions" not in body,
             "refuse",
             "No.",
             embeds=True,
@@ -484,6 +485,6 @@ def build_change(probe, surface, family):
         "embeddings-of-length": lambda: Change(
             has("dimensions"), "request", lambda body: {**body, "dimensions": 512}, embeds=True
         ),
-        "many-texts": lambda: Change(lambda body: len(body["input"]) > 100, "accept", embeds=True),
-        "empty-text-to-embed": lambda: Change(lambda body: "" in body["input"], "accept", embeds=True),
+        "many-texts": lambda: Change(lambda body: len(body.get("input", ())) > 100, "accept", embeds=True),
+        "empty-text-to-embed": lambda: Change(lambda body: "" in body.get("input", ()), "accept", embeds=True),
     }[probe]()

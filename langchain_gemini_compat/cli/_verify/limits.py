@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from langchain_gemini_compat._wire.json_types import list_at, object_at
+from langchain_gemini_compat._wire.json_types import list_at, object_at, text_at
 from langchain_gemini_compat.cli._verify.checks import expect_answer, expect_refusal, observe_refusal, say
 from langchain_gemini_compat.cli._verify.probe import REFUSED, Observation, Probe, Spend
 from langchain_gemini_compat.cli._verify.sources import STUDIO, UNTRIED, VERTEX_OVERVIEW, observed
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 UNKNOWN_MODEL = "gemini-3.8-flash-of-verify"
 _EMBEDDING = "gemini-embedding-001"
 _MOST_TEXTS = 100
+#: The endpoint that answers the requests of a batch.
+_ENDPOINT = "/v1/chat/completions"
 _SHORT = 256
 _KEY = {
     "vertex": observed("https://github.com/SillyTavern/SillyTavern/issues/4223"),
@@ -93,6 +96,19 @@ def _check_refused_texts(lab: Lab, texts: tuple[str, ...]) -> Observation:
     return observe_refusal(reply)
 
 
+def _check_batch(lab: Lab) -> Observation:
+    """Create a batch with one request. Its answer is not awaited, because a batch may take a day."""
+    line: JsonObject = {"custom_id": "0", "method": "POST", "url": _ENDPOINT, "body": lab.body()}
+    uploaded = lab.upload(json.dumps(line).encode() + b"\n")
+    file = text_at(object_at(uploaded.body, "file"), "name") if isinstance(uploaded.body, dict) else ""
+    if not file:
+        return Observation(holds=False, seen=uploaded.describe("an upload without the name of a file"))
+    created = lab.send({"input_file_id": file, "endpoint": _ENDPOINT, "completion_window": "24h"}, "/batches")
+    answer = created.body if isinstance(created.body, dict) else {}
+    name, status = text_at(answer, "id"), text_at(answer, "status")
+    return Observation(created.ok and bool(name and status), created.describe(f"id {name!r}, status {status!r}"))
+
+
 PROBES = (
     Probe(
         "wrong-key",
@@ -143,6 +159,17 @@ PROBES = (
         _check_unknown_cache,
         spend=REFUSED,
         fits=is_gemini,
+    ),
+    Probe(
+        "batch",
+        "A batch is created from an uploaded file with requests.",
+        "the id and the status of a batch",
+        "ENDPOINT in bulk/_batch_service.py",
+        {"ai_studio": STUDIO},
+        _check_batch,
+        spend=Spend(requests=3, input_tokens=10, output_tokens=70),
+        fits=is_gemini,
+        has_cassette=False,
     ),
     Probe(
         "code-execution",

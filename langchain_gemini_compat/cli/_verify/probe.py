@@ -88,6 +88,7 @@ class Probe:
         spend: The estimated cost.
         model: The model that gets the requests instead of the user's model, such as a model for embeddings.
         fits: Whether the claim applies to a family of models.
+        has_cassette: Whether a cassette can replay the requests. Cassettes cannot replay uploads of files.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Probe:
     spend: Spend = field(default_factory=Spend)
     model: str = ""
     fits: Callable[[ModelFamily], bool] = fits_every_model
+    has_cassette: bool = True
 
 
 class NotCheckedError(Exception):
