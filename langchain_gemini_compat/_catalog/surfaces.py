@@ -136,7 +136,10 @@ class Endpoint:
 
     @property
     def speaks_gemini(self) -> bool:
-        """Whether Google's API answers, directly or behind a gateway. If so, Google's rules for requests apply."""
+        """Whether `surface` is one of Google's, and the model is not your own deployment.
+
+        Google's rules for requests then apply, even if a gateway is in front of Google.
+        """
         return self.surface != "openai_compatible" and not self.self_deployed
 
     @property

@@ -300,7 +300,7 @@ class InvalidReplyError(GeminiCompatError, openai.OpenAIError, core.ModelAPIErro
 
 
 class UnusableReplyError(GeminiCompatError, openai.OpenAIError, core.ModelError):
-    """The server sent a reply without an error, but the reply cannot be used.
+    """The reply arrived to its end and contains no error of the server, but it cannot be used.
 
     The call is retried, unless the reply was cut by `max_tokens` or stopped by a filter.
 
@@ -328,8 +328,9 @@ class MalformedToolCallError(UnusableReplyError):
 
 
 class BlockedError(UnusableReplyError):
-    """The model refused to answer, or a filter stopped the reply. The tool call in the reply is withheld.
+    """The model refused to answer or a filter stopped the reply, and the reply contains a tool call.
 
+    The tool call is withheld.
     The model call is not retried, because another try gives the same result. Rephrase the request.
     """
 

@@ -209,7 +209,7 @@ def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
     if isinstance(runnable, RunnableBindingBase):
         # `runnable` is LangChain's `RunnableRetry`. This package has no subclass of it, so it is wrapped.
         return BoundModel(bound=runnable)
-    # Imported here to keep the import of the package fast, like the classes below.
+    # Imported here, like the classes below, to keep the import of the package fast.
     from langchain_core.runnables.configurable import DynamicRunnable
 
     if isinstance(runnable, DynamicRunnable):

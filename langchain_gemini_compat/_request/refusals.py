@@ -433,7 +433,7 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
     """Combine all changes into one refusal. If one change is `None`, the refusal has no changes.
 
-    `None` means that a refused parameter must stay in the request.
+    `None` means that a refused parameter must stay in the request, or was not found in it.
     """
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]

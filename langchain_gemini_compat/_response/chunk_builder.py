@@ -66,7 +66,7 @@ def build_chunk(
     response_metadata: dict[str, object],
     tool_call_chunks: list[ToolCallChunk],
 ) -> ChatGenerationChunk:
-    """Return any chunk of a stream except the last one. The chunk contains the given objects, not copies."""
+    """Return a new chunk of a stream, which is not its last chunk. It contains the given objects, not copies."""
     if _SETTERS is None:
         return _construct_chunk(text, additional_kwargs, response_metadata, tool_call_chunks)
     set_state, set_fields, set_extra, set_private = _SETTERS

@@ -236,7 +236,7 @@ class Compiler:
     def _describe_patterns(self, node: Node, depth: int, *, closed: bool) -> list[JsonObject]:
         """Describe `patternProperties` in words, and return the compiled schemas of their values.
 
-        `closed` tells that the object has no other properties than those that its schema names.
+        `closed` tells whether the object may have only the properties that its schema names.
         """
         found: list[JsonObject] = []
         for check in node.take_checks("patternProperties"):
@@ -244,7 +244,10 @@ class Compiler:
                 if is_false_schema(value) and closed:
                     continue
                 if is_false_schema(value):
-                    reason = "Properties whose names match a pattern in `patternProperties` are accepted."
+                    reason = (
+                        "The original schema forbids properties whose names match a pattern in `patternProperties`, "
+                        "but the schema that is sent allows them."
+                    )
                     node.record_loss(check.path, check.keyword, reason, f"No name may match {pattern}.")
                     continue
                 path = f"{check.path}/{escape(pattern)}"

@@ -49,7 +49,7 @@ _UNSUPPORTED = {
     "dependentRequired": (_DEPENDENT, ""),
     "dependentSchemas": (_DEPENDENT, ""),
     "dependencies": (_DEPENDENT, ""),
-    "not": ("Values that `not` excludes are accepted.", ""),
+    "not": ("`not` is not checked.", ""),
     "if": ("The condition (`if`, `then`, `else`) is not checked.", ""),
 }
 UNSUPPORTED_BY_TYPE = {

@@ -218,7 +218,7 @@ def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
         (bare, "The description tells the model the form of their values, without the descriptions inside it."),
         (
             _outline(bare),
-            "The form of their values is too long, so the description tells the model only the types in it.",
+            "The form of their values is too long, so the description has only names and types of their properties.",
         ),
     ):
         if node.add_sentence(f"{start} {describe_value(form)}.", MAX_FORM):

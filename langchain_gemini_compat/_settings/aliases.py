@@ -101,6 +101,8 @@ IGNORED: Mapping[str, str] = {
 #: Pairs of a refused argument and the value that selects HTTP. The package always uses HTTP, so this value raises no
 #: error.
 _HTTP_ONLY = frozenset({("transport", "rest"), ("api_transport", "rest")})
+#: The arguments whose keys are sent in the request body unchanged.
+_BODY_ARGUMENT = "`extra_body` of `ChatGeminiCompat` or `model_kwargs` of `GeminiCompatEmbeddings`"
 #: Parameters that choose the server or the credential. An unknown name that resembles one of them raises an error.
 _DESTINATION = (
     "project", "location", "endpoint_id", "base_url", "api_version", "surface", "api_key", "credentials",
@@ -235,8 +237,8 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
         if _is_address(name, value):
             raise UnsupportedParameterError(
                 f"{owner} has no argument `{name}`. The argument looks like the address of a server. To choose the "
-                f"server, pass `base_url`. If the server expects `{name}` in the request body, put it in `extra_body` "
-                "of `ChatGeminiCompat`."
+                f"server, pass `base_url`. If the server expects `{name}` in the request body, put it in "
+                f"{_BODY_ARGUMENT}."
             )
         if close in _DESTINATION:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close}`?")
@@ -281,8 +283,8 @@ def _secret_refusal(name: str, what: str) -> str:
     ours = "credentials" if "credential" in name.lower() else "api_key"
     return (
         f"`{name}` looks like a secret and is {what}, so it would be sent in the request body. To set the credential, "
-        f"pass `{ours}` to the constructor. If the server expects `{name}` in the request body, put it in `extra_body` "
-        "of `ChatGeminiCompat`."
+        f"pass `{ours}` to the constructor. If the server expects `{name}` in the request body, put it in "
+        f"{_BODY_ARGUMENT}."
     )
 
 

@@ -88,8 +88,8 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # If `base_url` has no path, the endpoint's path is added in two cases: the host belongs to Vertex AI, or the caller
-    # gives a project, location or endpoint. Any other `base_url` is used unchanged.
+    # On Vertex AI, the endpoint's path is added to a `base_url` without this path in two cases: the host belongs to
+    # Vertex AI, or the caller gives a project, location or endpoint. Any other `base_url` is used unchanged.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,

@@ -221,8 +221,9 @@ class AsyncExchange:
 
 
 class _AsyncSharedExchange(AsyncExchange):
-    """An async exchange whose connection may serve other requests, or whose socket is hidden by the client.
+    """An async exchange whose connection may serve other requests.
 
+    On Python 3.10, it is also used for clients that have no socket or hide it.
     Each wait for the server is a task, which is cancelled at the deadline.
     """
 

@@ -171,7 +171,8 @@ class BatchWork:
     def _note_failure(self, error: GeminiCompatError) -> None:
         """Count a failed attempt to create a batch.
 
-        Raise `error` if it is permanent, or if `_MOST_FAILURES` consecutive attempts have failed.
+        Raise `error` if it is permanent, or if `_MOST_FAILURES` consecutive attempts have failed while the run waited
+        for no other batch.
         """
         has_others = any(part.batch is not None and self._is_polled(part) for part in self._open.values())
         self._failures = 0 if has_others else self._failures + 1

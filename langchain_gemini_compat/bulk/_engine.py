@@ -82,8 +82,8 @@ class Engine(Protocol):
 
         Args:
             model: The model that gets the rows.
-            rows: The rows to send. Send each row once. An engine that does not call `rows.wait` can use the type
-                `Iterator[Row]`.
+            rows: The rows to send. Send each row once. An engine that uses neither `rows.wait` nor
+                `rows.is_stopped` can use the type `Iterator[Row]`.
             concurrency: Maximum number of calls in flight.
 
         Yields:

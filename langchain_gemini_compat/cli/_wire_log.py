@@ -146,8 +146,8 @@ def _read_signatures(reply: AIMessage | None) -> dict[str, str]:
 def _describe_outcome(exchange: Exchange, *, used: bool, last: bool) -> str:
     """Return the HTTP status, or `no answer`, and what happened to the request.
 
-    `verified` means that the server accepted the signatures in the request. After a failure, `retried` means that the
-    request was sent again, and `refused` means that it was not sent again.
+    `verified` means that the server accepted the signatures in the request. After a failure or a discarded reply,
+    `retried` means that the request was sent again, and `refused` means that it was not sent again.
     """
     if exchange.succeeded and (used or last):
         return f"{exchange.status} verified" if exchange.sent else f"{exchange.status}"

@@ -84,7 +84,7 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     [
         (12, 20, "the form of their values."),
         (20, 200, "without the descriptions inside it."),
-        (60, 200, "only the types in it"),
+        (60, 200, "only names and types of their properties"),
         (400, 20, "too long for the description."),
     ],
 )

@@ -141,7 +141,7 @@ PROBES = (
     ),
     Probe(
         "cached-tokens",
-        "If a long prompt is sent twice, the second answer counts cached tokens.",
+        "If a long prompt is sent again, an answer counts cached tokens.",
         "cached tokens",
         "_response/usage.py",
         {"vertex": UNTRIED, "ai_studio": observed("public captures of AI Studio, October 2026")},

@@ -150,7 +150,8 @@ PROBES = (
     ),
     Probe(
         "usage-of-thoughts",
-        "`completion_tokens` does not count thoughts. Vertex AI lists them separately, AI Studio only in the total.",
+        "`completion_tokens` does not count thoughts. Vertex AI lists them separately. AI Studio counts them only in "
+        "the total.",
         "more tokens in the total, itemised only on Vertex AI",
         "_response/usage.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": _CAPTURE},

@@ -1,7 +1,7 @@
 """Types of JSON values, and functions that read JSON and never raise if a key is missing or a value has a wrong type.
 
-The package `_wire` has similar functions. The fake does not use them, because it must share no code with the package
-that it checks.
+The package `_wire` has similar functions. The fake does not use them, because its rules must not import the code
+that they check.
 """
 
 from __future__ import annotations

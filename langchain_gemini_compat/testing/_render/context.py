@@ -117,7 +117,8 @@ def build_context(
 ) -> RenderContext:
     """Return the context in which to render the reply to the request `body`.
 
-    `number` is the number of the reply, from 1. `headers` are those of the request, with lowercase names.
+    `number` is the number of the reply, from 1; 0 for an answer that does not count as a reply, such as a refusal.
+    `headers` are those of the request, with lowercase names.
     """
     body = place_google_fields(body, surface)
     messages = dump(body.get("messages"))

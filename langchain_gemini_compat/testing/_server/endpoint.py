@@ -82,8 +82,9 @@ class FakeGemini:
             the newest user message. A reply is a text, a `Call`, a list of `Call`s, a `Reply`, a `Raw` or a `Fault`.
         surface: The dialect: `"ai_studio"` (the default), `"vertex"` or `"openai_compatible"`.
         strict: Whether to refuse what Google refuses. Default: `True`.
-        requests_per_minute: The quota of each model. Further requests of the same 60 seconds get a 429, with the
-            time to wait in Google's format. They do not use up a reply. `None` (the default) means no quota.
+        requests_per_minute: The quota of each model. Further requests of the same 60 seconds get a 429, and do
+            not use up a reply. On AI Studio, the 429 has Google's details: the exceeded quota and the time to wait.
+            `None` (the default) means no quota.
 
     Attributes:
         surface: The dialect.
