@@ -328,6 +328,16 @@ def test_max_cost_compares_the_estimate(capsys):
         assert "`--max-cost` needs a known price. The price is not known: genai-prices" in errors
 
 
+@pytest.mark.parametrize(
+    ("fault", "status"), [(Fault.overloaded(), "not checked"), (Fault.model_not_found(), "differs")]
+)
+def test_batch_is_not_checked_if_the_upload_fails_for_another_reason(fault, status):
+    fake = FakeGemini("ok", surface="ai_studio")
+    fake.batches.fault_rule = lambda request: fault if "/upload/" in request.path else None
+    (probe,) = (probe for probe in PROBES if probe.id == "batch")
+    assert run_probe(open_lab(fake), probe).status == status
+
+
 @pytest.mark.parametrize("base_url", ["https://gateway.invalid/v1", "http://127.0.0.1:9/v1"])
 def test_max_cost_refuses_a_compatible_server(base_url, capsys):
     """A gateway has its own prices, even if the gateway runs on this machine. No request is sent."""

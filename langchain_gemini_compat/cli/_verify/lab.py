@@ -223,6 +223,7 @@ class Lab:
         """Upload a file of JSON lines with the native Files API, and return the answer, which describes the file.
 
         https://ai.google.dev/gemini-api/docs/files. The requests are not recorded, because no cassette can replay them.
+        Raise `NotCheckedError` if an answer says nothing about the upload.
         """
         origin, _, version = self._url.removesuffix("/openai").rpartition("/")
         kind = {"x-goog-upload-header-content-type": "jsonl"}
@@ -230,12 +231,11 @@ class Lab:
         command = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
         key = {"x-goog-api-key": self._tokens.token(time.monotonic() + _SECONDS)}
         description = b'{"file": {"display_name": "verify"}}'
-        started = self._exchange(f"{origin}/upload/{version}/files", description, {**key, **command, **kind, **size})
-        url = started.headers.get("x-goog-upload-url")
+        reply, url = self._exchange(f"{origin}/upload/{version}/files", description, {**key, **command, **kind, **size})
         if not url:
-            return _read(started)
+            return reply
         finish = {"x-goog-upload-command": "upload, finalize", "x-goog-upload-offset": "0"}
-        return _read(self._exchange(url, content, finish))
+        return self._exchange(url, content, finish)[0]
 
     def _post(self, body: JsonObject, path: str, headers: Mapping[str, str]) -> RawReply:
         request = self._build_request(self._url + path, json.dumps(body).encode(), headers)
@@ -248,8 +248,13 @@ class Lab:
             take.save()
         return _read(response)
 
-    def _exchange(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx2.Response:
-        return self._send(self._build_request(url, content, headers))
+    def _exchange(self, url: str, content: bytes, headers: Mapping[str, str]) -> tuple[RawReply, str]:
+        """Return the answer to a request of an upload, and the URL for the content; an empty URL if there is none."""
+        response = self._send(self._build_request(url, content, headers))
+        reply = _read(response)
+        if _is_outside(reply.status):
+            raise NotCheckedError(reply.describe())
+        return reply, response.headers.get("x-goog-upload-url", "")
 
     def _build_request(self, url: str, content: bytes, headers: Mapping[str, str]) -> httpx2.Request:
         fixed = {"content-type": "application/json", "user-agent": "langchain-gemini-compat"}
