@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 #: Maximum number of names in `propertyNames` that become `properties`.
 _MAX_NAMES = 50
 _TOO_DEEP = "The original schema is too deep or too large, so the part that describes this value is not checked."
+_FORBIDDEN = (
+    "The original schema forbids properties whose names match a pattern in `patternProperties`, but the schema that is "
+    "sent allows them."
+)
 _TYPE_OF_KEYWORD = {
     **dict.fromkeys(("properties", "required", "additionalProperties", "patternProperties"), "object"),
     **dict.fromkeys(("propertyNames", "minProperties", "maxProperties", "unevaluatedProperties"), "object"),
@@ -241,14 +245,9 @@ class Compiler:
         found: list[JsonObject] = []
         for check in node.take_checks("patternProperties"):
             for pattern, value in check.value.items() if isinstance(check.value, dict) else ():
-                if is_false_schema(value) and closed:
-                    continue
                 if is_false_schema(value):
-                    reason = (
-                        "The original schema forbids properties whose names match a pattern in `patternProperties`, "
-                        "but the schema that is sent allows them."
-                    )
-                    node.record_loss(check.path, check.keyword, reason, f"No name may match {pattern}.")
+                    if not closed:
+                        node.record_loss(check.path, check.keyword, _FORBIDDEN, f"No name may match {pattern}.")
                     continue
                 path = f"{check.path}/{escape(pattern)}"
                 found.append(self.compile(path, [Source(value, path, check.enclosing)], depth + 1))

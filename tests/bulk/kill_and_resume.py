@@ -158,7 +158,12 @@ def check(engine, rows, output, fake, memory):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=5_000)
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=5_000,
+        help="with 15,000, more than 50 rows with errors of the account stop the last run",
+    )
     parser.add_argument("--engines", nargs="+", default=["asyncio", "local:2"])
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
