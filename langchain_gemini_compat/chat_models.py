@@ -1464,12 +1464,13 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         ending = take_end_warning(request.endpoint)
         if ending:
             warnings.warn(ending, GeminiCompatWarning, stacklevel=4)
+        warned = self._warned
         for note in request.notes:
-            if note.kind not in self._warned:
-                self._warned.add(note.kind)
+            if note.kind not in warned:
+                warned.add(note.kind)
                 _log.info("%s: %s", note.kind, note.message)
-            if note.kind in ("dropped", "adjusted", "tight_limit", "misspelled") and note.message not in self._warned:
-                self._warned.add(note.message)
+            if note.kind in ("dropped", "adjusted", "tight_limit", "misspelled") and note.message not in warned:
+                warned.add(note.message)
                 warnings.warn(note.message, GeminiCompatWarning, stacklevel=4)
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:

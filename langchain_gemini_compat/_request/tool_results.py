@@ -130,7 +130,7 @@ def shield_results(prompt: PromptValue) -> PromptValue:
 
 def _result_blocks(messages: Sequence[BaseMessage]) -> Iterator[JsonValue]:
     for message in messages:
-        if isinstance(message, (ToolMessage, FunctionMessage)) and isinstance(message.content, list):
+        if isinstance(message.content, list) and isinstance(message, (ToolMessage, FunctionMessage)):
             yield from message.content
 
 

@@ -70,7 +70,7 @@ def build_chunk(
     if _SETTERS is None:
         return _construct_chunk(text, additional_kwargs, response_metadata, tool_call_chunks)
     set_state, set_fields, set_extra, set_private = _SETTERS
-    valid, invalid = _read_calls(tool_call_chunks) if tool_call_chunks else ([], [])
+    valid, invalid = read_calls(tool_call_chunks) if tool_call_chunks else ([], [])
     state = _PLAIN_STATE.copy()
     state["content"] = text
     state["additional_kwargs"] = additional_kwargs
@@ -110,7 +110,7 @@ def _construct_chunk(
     return ChatGenerationChunk(message=message)
 
 
-def _read_calls(chunks: list[ToolCallChunk]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+def read_calls(chunks: list[ToolCallChunk]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
     """Return the valid and the invalid calls that langchain-core's constructor reads from `chunks`."""
     valid: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []

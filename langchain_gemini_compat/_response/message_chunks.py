@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, cast
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import add_usage
 from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
-from langchain_core.messages.utils import message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
+from typing_extensions import TypedDict
 
 from langchain_gemini_compat import errors
 from langchain_gemini_compat._catalog.models import bare_model_name
 from langchain_gemini_compat._errors.pending import make_error
 from langchain_gemini_compat._response.assembler import StreamAssembler
 from langchain_gemini_compat._response.block_translator import media_index
-from langchain_gemini_compat._response.chunk_builder import build_chunk
+from langchain_gemini_compat._response.chunk_builder import build_chunk, read_calls
 from langchain_gemini_compat._response.events import (
     CallExtras,
     Finished,
@@ -47,7 +47,7 @@ from langchain_gemini_compat._wire.unknown_fields import MAX_KEPT, MAX_KEYS
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from langchain_core.messages import InvalidToolCall
+    from langchain_core.messages import InvalidToolCall, ToolCall
     from langchain_core.messages.ai import UsageMetadata
     from langchain_core.messages.tool import ToolCallChunk
 
@@ -65,6 +65,17 @@ _NO_JSON = "\u00a0"
 _MOST_REPAIRS = 20
 #: Maximum number of invalid calls whose names an error message lists.
 _MOST_NAMES = 5
+
+
+class _MessageFields(TypedDict):
+    """The fields of a finished message, as arguments of LangChain's constructors."""
+
+    content: str | list[str | dict[str, object]]
+    additional_kwargs: JsonObject
+    response_metadata: dict[str, object]
+    tool_calls: list[ToolCall]
+    invalid_tool_calls: list[InvalidToolCall]
+    usage_metadata: UsageMetadata | None
 
 
 @dataclass(slots=True)
@@ -133,6 +144,17 @@ class Parts:
             ),
         ]
 
+    def read_calls(self, end: Finished) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+        """Return the valid and the invalid calls of a whole message.
+
+        If an invalid call leads to an error, all calls are invalid, and no arguments are parsed.
+        """
+        calls = [*self.calls.values()]
+        if end.invalid and not self.invalid:
+            return [], [invalid_tool_call(name=c["name"], args=c["args"], id=c["id"], error=None) for c in calls]
+        valid, invalid = read_calls(calls)
+        return valid, self.invalid or invalid
+
     def content(self) -> str | list[str | dict[str, object]]:
         """Return the content of the chunk: a string, or a list of blocks if there are media."""
         text = "".join(self.text)
@@ -174,7 +196,7 @@ class ReplyDecoder:
         if text is not None:
             return (build_chunk(text, {}, {"model_provider": PROVIDER}, []),)
         parts = self.read(wire)
-        return (_build_chunk(parts, {}),) if parts.has_content() else ()
+        return (_build_chunk(parts),) if parts.has_content() else ()
 
     def finish(self) -> Iterator[ChatGenerationChunk]:
         """Yield the content that was held back, and the last chunk with usage and metadata.
@@ -185,16 +207,13 @@ class ReplyDecoder:
         """
         parts, end = self.read_end()
         if parts.has_content():
-            yield _build_chunk(parts, {})
-        yield self.build_last(Parts(), end)
+            yield _build_chunk(parts)
+        yield self.build_last(end)
 
     def decode_whole(self, wire: WireChunk) -> ChatGeneration:
         """Return the message of a whole reply. This method raises the same errors as `finish`."""
         parts, end = self._read((*self._assembler.feed(wire), *self._assembler.finish()))
-        message = message_chunk_to_message(self.build_last(parts, cast("Finished", end)).message)
-        if parts.invalid:
-            cast("AIMessage", message).invalid_tool_calls = parts.invalid
-        return ChatGeneration(message=message)
+        return ChatGeneration(message=AIMessage(**self._finish_reply(parts, cast("Finished", end))))
 
     def read_text(self, wire: WireChunk) -> str | None:
         """Return the text of `wire` if `wire` contains only text; `None` if `read` has to decode `wire`."""
@@ -213,14 +232,27 @@ class ReplyDecoder:
         parts, end = self._read(self._assembler.finish())
         return parts, cast("Finished", end)
 
-    def build_last(self, parts: Parts, end: Finished) -> ChatGenerationChunk:
+    def build_last(self, end: Finished) -> ChatGenerationChunk:
         """Return the last chunk. This method raises the same errors as `finish`."""
+        message = AIMessageChunk(**self._finish_reply(Parts(), end), chunk_position="last")
+        return ChatGenerationChunk(message=message, generation_info={"finish_reason": end.reason})
+
+    def _finish_reply(self, parts: Parts, end: Finished) -> _MessageFields:
+        """Return the fields of the message, or of the last chunk. This method raises the same errors as `finish`."""
         if end.fields:
             parts.merge_kwargs(attach_reply_extras(self._reply_key(), end.fields, self._origin()))
         usage = self._usage_metadata(end)
-        chunk = _build_chunk(parts, self._metadata(end, usage), end, usage)
-        self._raise_for_unusable_reply(end, chunk)
-        return chunk
+        valid, invalid = parts.read_calls(end)
+        fields: _MessageFields = {
+            "content": parts.content(),
+            "additional_kwargs": parts.kwargs,
+            "response_metadata": {"model_provider": PROVIDER, **self._metadata(end, usage)},
+            "tool_calls": valid,
+            "invalid_tool_calls": invalid,
+            "usage_metadata": usage,
+        }
+        self._raise_for_unusable_reply(end, fields)
+        return fields
 
     @contextmanager
     def keeping_partial(self) -> Generator[None]:
@@ -333,7 +365,7 @@ class ReplyDecoder:
         """
         return {call.id: call.error for call in end.invalid} if self._request.keeps_invalid_calls else {}
 
-    def _raise_for_unusable_reply(self, end: Finished, chunk: ChatGenerationChunk) -> None:
+    def _raise_for_unusable_reply(self, end: Finished, fields: _MessageFields) -> None:
         if end.reason is None:
             reason = f" (finish reason {end.native_reason[:200]!r})" if end.native_reason else ""
             text = f"The stream broke off before its end{reason}, so the reply is incomplete. Ask again."
@@ -344,13 +376,13 @@ class ReplyDecoder:
         is_refused = bool(end.invalid) and not self._request.keeps_invalid_calls
         if is_refused or end.reason == "function_call_filter" or end.is_call_missing:
             text = self._describe_invalid_call(end, ending)
-            raise make_error(lambda: _build_error(errors.MalformedToolCallError, text, chunk, end))
+            raise make_error(lambda: _build_error(errors.MalformedToolCallError, text, fields, end))
         if self._has_calls and end.reason == "content_filter":
             text = (
                 "The model refused, or a filter stopped the reply. The reply also has a tool call, which must not run "
                 f"({ending}). Rephrase the request."
             )
-            raise make_error(lambda: _build_error(errors.BlockedError, text, chunk, end))
+            raise make_error(lambda: _build_error(errors.BlockedError, text, fields, end))
         if end.empty and end.reason != "content_filter":
             more = "Raise `max_tokens`: thinking used it up." if end.reason == "length" else "Ask again."
             if end.reason == "stop" and self._follows_results():
@@ -360,7 +392,7 @@ class ReplyDecoder:
                 )
             what = "has only thoughts" if self._has_thoughts else "is empty"
             text = f"The reply {what} ({ending}). {more}"
-            raise make_error(lambda: _build_error(errors.EmptyReplyError, text, chunk, end))
+            raise make_error(lambda: _build_error(errors.EmptyReplyError, text, fields, end))
 
     def _follows_results(self) -> bool:
         """Return whether the request ends with the result of a tool."""
@@ -393,42 +425,24 @@ def _build_truncated(text: str, partial_text: str) -> errors.TruncatedStreamErro
 
 
 def _build_error(
-    kind: type[errors.UnusableReplyError], text: str, chunk: ChatGenerationChunk, end: Finished
+    kind: type[errors.UnusableReplyError], text: str, fields: _MessageFields, end: Finished
 ) -> errors.UnusableReplyError:
     error = kind(text)
     # If the token limit ended the reply (`length`), a second request would reach the same limit.
     error.is_retryable = kind.is_retryable and end.reason != "length"
-    error.reply = cast("AIMessage", message_chunk_to_message(cast("AIMessageChunk", chunk.message)))
+    error.reply = AIMessage(**fields)
     return error
 
 
-def _build_chunk(
-    parts: Parts,
-    metadata: dict[str, object],
-    end: Finished | None = None,
-    usage: UsageMetadata | None = None,
-) -> ChatGenerationChunk:
+def _build_chunk(parts: Parts) -> ChatGenerationChunk:
+    metadata: dict[str, object] = {"model_provider": PROVIDER}
     calls = parts.list_call_chunks()
-    if end is None and not parts.media:
-        return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
-    # If an invalid call leads to an error, all calls are passed as invalid, so that LangChain does not parse their
-    # arguments. To parse incomplete JSON, LangChain needs quadratic time.
-    is_invalid = end is not None and bool(end.invalid) and not parts.invalid
+    if not parts.media:
+        return build_chunk("".join(parts.text), parts.kwargs, metadata, calls)
     message = AIMessageChunk(
-        content=parts.content(),
-        additional_kwargs=parts.kwargs,
-        response_metadata={"model_provider": PROVIDER, **metadata},
-        tool_call_chunks=[] if is_invalid else calls,
-        invalid_tool_calls=[_invalid(call) for call in calls] if is_invalid else [],
-        usage_metadata=usage,
-        chunk_position="last" if end else None,
+        content=parts.content(), additional_kwargs=parts.kwargs, response_metadata=metadata, tool_call_chunks=calls
     )
-    info = {"finish_reason": end.reason} if end else None
-    return ChatGenerationChunk(message=message, generation_info=info)
-
-
-def _invalid(call: ToolCallChunk) -> InvalidToolCall:
-    return invalid_tool_call(name=call["name"], args=call["args"], id=call["id"], error=None)
+    return ChatGenerationChunk(message=message)
 
 
 def _media_block(media: MediaSeen, number: int) -> dict[str, object]:

@@ -112,7 +112,7 @@ class EventDecoder:
         parts, end = self._reply.read_end()
         self._add(parts)
         yield from self._take_events()
-        last = self._reply.build_last(Parts(), end)
+        last = self._reply.build_last(end)
         self._emit_finish(cast("AIMessageChunk", last.message), last.generation_info or {})
         yield from self._take_events()
 

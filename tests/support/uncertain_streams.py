@@ -213,7 +213,7 @@ def read_calls(events):
             _collect(calls, decoder.read(event))
         parts, end = decoder.read_end()
         _collect(calls, parts)
-        decoder.build_last(type(parts)(), end)
+        decoder.build_last(end)
     except GeminiCompatError as err:
         return err
     return [(name, json.loads(args)) for name, args in calls.values()]
