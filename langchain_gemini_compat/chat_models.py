@@ -1387,7 +1387,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         # LangChain calls this method before it starts a trace, so a secret that is refused here is never traced.
         normalize_options(kwargs)
-        return super()._get_invocation_params(stop=stop, **cast("dict[str, Any]", hide_secrets(kwargs)))
+        # The method of langchain-core returns the same, but for each call it changes and restores Python's filters for
+        # warnings, which all threads share.
+        return {**self.asdict(), "stop": stop, **cast("dict[str, Any]", hide_secrets(kwargs))}
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         return shield_results(super()._convert_input(adopt_wire_fields(model_input)))

@@ -397,6 +397,9 @@ _MODEL_ONLY = (
     ConnectionFields.model_fields.keys() | aliases_of(ConnectionFields) | (COMPOSITES.keys() - OPTION_COMPOSITES)
 ) - {"model", "model_name", "strict", "streaming"} | {"catalog"}
 _OWN_OPTIONS = RequestFields.model_fields.keys() | {"model", "strict", "streaming"}
+#: Options of a call that the constructor does not accept.
+_CALL_OPTIONS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format", "web_search_options"})
+_OPTIONS = _OWN_OPTIONS | _CALL_OPTIONS
 
 
 def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -408,7 +411,7 @@ def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     >>> normalize_options({"max_output_tokens": 5})
     {'max_tokens': 5}
     """
-    if kwargs.keys() <= _OWN_OPTIONS:
+    if kwargs.keys() <= _OPTIONS:
         return dict(kwargs)
     misplaced = next((name for name in kwargs if name in _MODEL_ONLY), None)
     if misplaced is not None:
@@ -421,10 +424,8 @@ def normalize_options(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return spelled
 
 
-#: Options of a call that the constructor does not accept.
-_CALL_OPTIONS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format", "web_search_options"})
 #: Names and aliases of all options of a call. An option with another name is sent to the server unchanged.
-KNOWN_OPTIONS = _OWN_OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES | _CALL_OPTIONS
+KNOWN_OPTIONS = _OPTIONS | _OPTION_ALIASES.keys() | OPTION_COMPOSITES
 
 
 def find_misspelled(options: Iterable[str]) -> dict[str, str]:
