@@ -78,7 +78,7 @@ class Parts:
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
     #: The numbers of the calls whose arguments are complete after this chunk.
     complete_calls: frozenset[int] = frozenset()
-    #: Invalid calls, if the request keeps them instead of raising an error.
+    #: The invalid tool calls, if `invalid_tool_calls` is `"keep"`.
     invalid: list[InvalidToolCall] = field(default_factory=list)
 
     def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
@@ -108,10 +108,7 @@ class Parts:
             self.calls[delta.index] = tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index)
 
     def merge_kwargs(self, kept: JsonObject) -> None:
-        """Merge `kept` into `kwargs`. If both have a dict under one key, the result has the items of both dicts.
-
-        Such dicts contain the extra fields of calls, and a chunk may have several calls.
-        """
+        """Merge `kept` into `kwargs`. If both have a dict under the same key, merge the two dicts."""
         for key, value in kept.items():
             old = self.kwargs.get(key)
             if isinstance(old, dict) and isinstance(value, dict):
@@ -163,8 +160,8 @@ class ReplyDecoder:
         self._media_count = 0
         #: The wire name of each call that has no arguments yet, by the number of the call.
         self._pending_args: dict[int, str] = {}
-        #: Pieces of calls that are held back until the end of the reply, if the request keeps invalid calls. A call can
-        #: turn out to be invalid at the end, and a piece that was already emitted cannot be marked as invalid.
+        #: Pieces of tool calls. With `invalid_tool_calls="keep"`, they are held back until the end of the reply.
+        #: Only the end shows whether a call is valid, and emitted pieces cannot be marked as invalid.
         self._held_calls: list[ToolCallDelta] = []
         self._argument_repairs: list[str] = []
 
@@ -254,7 +251,7 @@ class ReplyDecoder:
         return parts, end
 
     def _release_calls(self, parts: Parts, end: Finished) -> None:
-        """Add the held-back calls to `parts`, as calls or as invalid calls."""
+        """Add the calls that were held back to `parts`: valid ones to `calls`, invalid ones to `invalid`."""
         if not self._request.keeps_invalid_calls:
             return
         invalid = {call.index for call in end.invalid}
@@ -411,8 +408,8 @@ def _build_chunk(
     calls = parts.list_call_chunks()
     if end is None and not parts.media:
         return build_chunk("".join(parts.text), parts.kwargs, {"model_provider": PROVIDER, **metadata}, calls)
-    # If an invalid call leads to an error, all calls are passed as invalid, so that LangChain does not parse their
-    # arguments. To parse incomplete JSON, LangChain needs quadratic time.
+    # If an invalid call leads to an error, all calls are passed to LangChain as invalid. Otherwise LangChain would
+    # parse incomplete JSON, which takes quadratic time.
     is_invalid = end is not None and bool(end.invalid) and not parts.invalid
     message = AIMessageChunk(
         content=parts.content(),
