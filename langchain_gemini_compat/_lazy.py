@@ -1,8 +1,7 @@
 """Delays imports until first use, with placeholders for modules and with lazy packages.
 
-Placeholders are needed because LangChain evaluates the annotations of a model's methods
-(`RunnableWithFallbacks.__getattr__` calls `typing.get_type_hints`). So each name in a public annotation must exist at
-run time.
+LangChain evaluates the annotations of a model's methods (`RunnableWithFallbacks.__getattr__` calls
+`typing.get_type_hints`). So each name in a public annotation must exist at run time, at least as a placeholder.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def _openai_version() -> str:
         try:
             return version("openai")
         except PackageNotFoundError:
-            # A frozen application may contain openai's modules without openai's metadata.
+            # A frozen application may lack openai's metadata. Then the version is read from the module.
             pass
     found: str = import_module("openai").VERSION
     return found

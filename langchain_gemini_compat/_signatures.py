@@ -1,9 +1,9 @@
 """Stores thought signatures on an `AIMessage` and finds them again.
 
-A signature is stored once, in `additional_kwargs`, under the id of its tool call and not by position. So the signature
-stays when chunks are added, when messages are merged (`merge_message_runs`), and in JSON, pickles and checkpoints.
-`langchain-google-genai` and `langchain-google-vertexai` read and write the same map of signatures. A second map is used
-only by this package. It contains the origin of each signature, and other fields that the server sent.
+A signature is stored once, in `additional_kwargs`, under the id of its tool call. So it is not lost when chunks are
+added, when messages are merged (`merge_message_runs`), or when a message is stored as JSON, as a pickle or in a
+checkpoint. `langchain-google-genai` and `langchain-google-vertexai` read and write the same map of signatures. A second
+map, which only this package uses, contains the origin of each signature and other fields that the server sent.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 #: Key of `additional_kwargs` with the map of signatures: `{tool_call_id: base64}`. Google's own LangChain packages use
 #: the same key.
 SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
-#: Key of `additional_kwargs` with this package's records: `{tool_call_id or reply id: {"origin": …, "fields": …}}`. The
-#: record of a whole message, under the reply id, also has `"reply": True`.
+#: Key of `additional_kwargs` under which this package stores the origin and other fields of calls and replies:
+#: `{tool_call_id or reply id: {"origin": …, "fields": …}}`. The record of a reply also has `"reply": True`.
 RECORDS_KEY = "__gemini_compat_records__"
 #: The placeholder for a missing signature, from Google's page on thought signatures.
 PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
@@ -42,13 +42,13 @@ PLACEHOLDER_SIGNATURES = (
     "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
 )
 _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
-#: Values of `model_provider` for messages whose content blocks may contain Gemini's signatures (`""`: unknown
-#: provider). Google refuses the signatures in blocks of other providers, such as Claude's.
+#: Signatures in the content blocks of a message are used only if its `model_provider` is one of these (`""`: unknown
+#: provider). Google refuses the signatures of other providers, such as Claude's.
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
 #: Keys that gateways add to a tool call. The values of these keys are sent back unchanged.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys that servers behind LiteLLM send. LiteLLM moves all keys of a reply that it does not know into the object
-#: `provider_specific_fields`. If one of the keys below is in this object, LiteLLM has moved keys.
+#: If one of these keys is in the object `provider_specific_fields`, LiteLLM has put it there. LiteLLM moves all keys of
+#: a reply that it does not know into this object.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
 #: Keys that LiteLLM 1.108 itself reads from `provider_specific_fields` of a request. They must stay in that object.
 _READ_BY_LITELLM = frozenset(
@@ -76,7 +76,7 @@ class Extras:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to send back."""
+        """Whether there are no extra fields that the next request has to send back."""
         return not (self.fields or self.server_id or self.litellm_signature or self.reasoning_fields)
 
     @property
@@ -159,7 +159,7 @@ def recover_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> Messag
 
 
 def _has_no_place(message: AIMessage, tool_calls: Sequence[ToolCall]) -> bool:
-    """Return `True` if the message cannot contain extras. This quick check avoids the search in most messages."""
+    """Return `True` if the message certainly has no extras, so that they need not be searched."""
     if message.additional_kwargs or not isinstance(message.content, str):
         return False
     return not any(LITELLM_MARK in (call["id"] or "") for call in tool_calls)
@@ -201,9 +201,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     if not origin or not origin.get("surface"):
         return True
     host = origin.get("host")
-    # A user may configure a gateway first as `openai_compatible` and later with another `surface`. Then the surfaces
-    # differ although the server is the same, so the hosts are compared. Vertex and AI Studio are always different
-    # servers.
+    # Different surfaces usually mean different servers. But a user may configure the same gateway first as
+    # `openai_compatible` and later with one of Google's surfaces. So the hosts are compared.
     is_other = origin["surface"] != endpoint.surface
     if is_other and not (endpoint.may_be_reached_as(origin["surface"]) and host == endpoint.host):
         return False
@@ -218,7 +217,7 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):
         return False
-    # A gateway's name for a model does not always show the model family. But equal requested names mean the same model.
+    # Compare the requested names first: a gateway's name for a model does not always show the family of the model.
     asked = origin.get("asked") or model
     return asked == bare_model_name(endpoint.name) or same_generation
 

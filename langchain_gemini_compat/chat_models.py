@@ -967,10 +967,10 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     @model_validator(mode="before")
     @classmethod
     def _forget_profile_of_other_model(cls, values: object) -> object:
-        """Remove the `profile` from `values` if the profile is from the catalog and `values` contains all fields.
+        """Return `values` without a `profile` from the catalog if `values` contains all fields.
 
-        `configurable_fields` builds a new model from all fields of an old model, and changes some of them. The profile
-        of the old model may not fit the new model, so the new model looks up its own profile.
+        `configurable_fields` builds a new model from all fields of an old model, and may change the name of the model.
+        Without the old profile, the new model looks up its own profile.
         """
         if (
             isinstance(values, dict)
@@ -1171,8 +1171,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         )
 
     if not TYPE_CHECKING:
-        # The methods below are hidden from type checkers. If type checkers saw `__setattr__`, they would accept any
-        # attribute. The other methods have return types that differ between versions of langchain-core.
+        # Hide the methods below from type checkers. With a visible `__setattr__`, type checkers would accept any
+        # attribute. The return types of the other methods differ between versions of langchain-core.
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute. A new `model` or `catalog` also changes the profile."""
             super().__setattr__(name, value)
@@ -1416,7 +1416,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return {**own, **further, **given}, overridden
 
     def _overrides(self, name: str, value: object) -> bool:
-        """Return whether an argument of the constructor overrides an entry of `model_kwargs` with another value."""
+        """Return whether a constructor argument overrides the entry `name` of `model_kwargs` with another value."""
         if name == "model":
             return value != self.model
         names = THINKING_OPTIONS if name in THINKING_OPTIONS else (name,)
@@ -1528,8 +1528,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        # This function returns a generator and is not a generator function itself. One more generator would take as
-        # much time for each chunk as decoding the chunk.
+        # This function has no `yield`, because a further generator would take as much time for each chunk as decoding
+        # the chunk.
         request = self._build(messages, stop, kwargs, stream=True)
         chunks = _call.stream(request, self._open_transport(), ReplyDecoder, self.rate_limiter)
         return _report_tokens(chunks, run_manager) if run_manager else chunks
@@ -1911,10 +1911,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
 
 
 def _choose_profile(model: ChatGeminiCompat) -> ModelProfile | None:
-    """Return the profile that the caller set or changed.
-
-    If there is none, return the profile of the current `model`.
-    """
+    """Return the profile that the caller set or changed, else the catalog's profile of the current `model`."""
     if model.profile is None or is_from_catalog(model.profile):
         return build_profile(family_of(model.model, model.catalog), model.model, ModelProfile.__annotations__)
     return model.profile

@@ -67,8 +67,8 @@ def estimate_price(usage: UsageMetadata, model: str) -> Decimal | None:
     except (LookupError, ValueError):
         # A `LookupError` means an unknown model. A `ValueError` means that the token counts contradict each other.
         return None
-    # The price list has a price of 0 for models with open weights, such as Gemma. They are free only on AI Studio, and
-    # the surface is not known here. So a price of 0 counts as not known.
+    # A price of 0 counts as not known. The list has it for models with open weights, such as Gemma, but they are free
+    # only on AI Studio.
     price: Decimal = found.total_price
     return price or None
 

@@ -35,8 +35,8 @@ _MINUTE_MS = 61_000
 _REDIS_SECONDS = 5.0
 #: Maximum number of async calls that send a command to Redis at the same time.
 _THREADS = 8
-#: Waiting calls add a random time to their sleep. If `burst` is 1, the random time is at most this fraction of the time
-#: between two turns. The fraction is small, because with a `burst` of 1, a turn that is not used at once is lost.
+#: With a `burst` of 1: maximum random time that a waiting call adds to its sleep, as a fraction of the time between two
+#: turns. It is small, because with a `burst` of 1, a turn that is not used at once is lost.
 _LATE_SHARE = 0.1
 _SCHEMES = frozenset({"redis", "rediss", "unix"})
 #: The message repeats no part of the URL, because any part may belong to the password.
@@ -180,8 +180,8 @@ class RedisRateLimiter(BaseRateLimiter):
 class _Threads:
     """Calls `take` of a bucket in threads that are used for nothing else.
 
-    If Redis hangs, the threads of the event loop stay free, for example to look up host names. After an error, all
-    calls that were already waiting for a thread get the same error, so that they need not wait for Redis again.
+    The threads of the event loop stay free even if Redis hangs. The loop needs them to look up host names, for example.
+    After an error, the calls that were waiting for a thread get the same error, so that they need not wait for Redis.
     """
 
     def __init__(self) -> None:
@@ -220,12 +220,12 @@ class _Pauses:
     def next(self, seconds: float) -> float:
         """Return how long to sleep if the next turn is free in `seconds`. Raise an error after the limiter's `timeout`.
 
-        All waiting calls learn the time of the same next turn from Redis. Each call adds a random time to its sleep, so
-        that the calls do not all ask at once.
+        All waiting calls get the time of the same turn from Redis. Each call adds a random time to its sleep, so that
+        the calls do not all ask at once.
 
-        Up to `burst` unused turns are kept. So a call may be late, up to the time in which `burst` - 1 turns become
-        free, and no turn is lost. The random time is at most half of this time. The other half is a reserve for a slow
-        machine. For a `burst` of 1, see `_LATE_SHARE`.
+        The limiter keeps up to `burst` unused turns, so no turn is lost if a call is late by at most the time in which
+        `burst` - 1 turns become free. The random time is at most half of that, because a slow machine may delay the
+        call further. For a `burst` of 1, see `_LATE_SHARE`.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -243,8 +243,7 @@ class _Pauses:
 class _SharedBucket:
     """Counts the turns in a store of pyrate-limiter, by the generic cell rate algorithm.
 
-    The algorithm needs only one number, however many turns were taken. The store checks and changes this number in one
-    atomic step.
+    The store contains one number, and checks and changes it in one atomic step.
 
     Args:
         settings: The arguments of the limiter.
@@ -308,8 +307,8 @@ class _RedisBucket:
 def _turns_per_minute(settings: _Settings) -> int:
     """Return how many turns become free per minute.
 
-    The number is the quota minus (`burst` - 1). So at most `requests_per_minute` requests start in any minute, even in
-    a minute that begins with a full burst.
+    The number is `requests_per_minute` minus (`burst` - 1). So not more than `requests_per_minute` requests start even
+    in a minute that begins with a full burst.
     """
     return settings.requests_per_minute - settings.burst + 1
 

@@ -112,9 +112,9 @@ def no_terminal(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def async_transport(monkeypatch, request):
-    """Send async calls over httpx, even if aiohttp is installed. A test can choose aiohttp with a parameter.
+    """Send async calls over httpx, even if aiohttp is installed. Return the name of the transport.
 
-    The module `transports` has these parameters. The fixture returns the name of the transport.
+    A test can choose aiohttp with a parameter from the module `transports`.
     """
     name = getattr(request, "param", "httpx")
     if name == "httpx":

@@ -45,8 +45,8 @@ class Failure:
     is_retryable: bool = False
     #: Whether the refresh was stopped because no caller waits for it any longer.
     is_timeout: bool = False
-    #: An optional function that builds an error. If it is set, `_build_error` uses the text and `is_retryable` of that
-    #: error instead of the fields above. The function may import openai.
+    #: An optional function that returns an error, and may import openai. If it is set, the text and `is_retryable` of
+    #: that error replace the fields `text` and `is_retryable`.
     build: Callable[[], GeminiCompatError] | None = None
 
     def make_error(self) -> GeminiCompatError:

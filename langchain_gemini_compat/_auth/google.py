@@ -175,7 +175,7 @@ class GoogleTokens:
         return self._raise_or_return(found)
 
     def _should_retry(self, refresh: Refresh, outcome: _Outcome) -> bool:
-        """Return `True` if the refresh failed with another model's client. With this model's client, it may succeed."""
+        """Return whether to refresh again with this model's HTTP client, because another model's client failed."""
         return isinstance(outcome, Failure) and not outcome.is_timeout and refresh.client is not self._client
 
     def _raise_or_return(self, outcome: _Outcome) -> str:
@@ -294,8 +294,8 @@ class GoogleTokens:
         finally:
             self._state.last_snapshot = _snapshot(credentials)
         expiry = _expiry(credentials)
-        # If the caller wrote the class of the credentials, `refresh` may set a new token but keep the old expiry. Then
-        # the expiry of the new token is unknown.
+        # A caller's own class of credentials may set a new token but keep the old expiry. If the old expiry has passed,
+        # the expiry of the new token counts as unknown.
         is_left = expiry is not None and expiry == before and expiry <= self._clock()
         return None if is_left else expiry
 
@@ -331,9 +331,9 @@ class GoogleTokens:
     def _build_token(self, value: str, expiry: datetime | None) -> Token:
         if expiry is None or self._state.is_static:
             return Token(value, expiry, expiry)
-        # A metadata server returns its cached token even if the token expires within `_WINDOW`. In this case, renew at
-        # half of the remaining time. An earlier refresh would return the same token, so each request would start a new
-        # refresh.
+        # A metadata server returns a cached token even if less than `_WINDOW` of its life remains. Such a token is
+        # renewed after half of its remaining time. If it were renewed earlier, the server would return the same token,
+        # and each request would start a refresh.
         return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
     def _is_usable(self, credentials: Credentials, *, is_replaced: bool) -> bool:

@@ -127,10 +127,7 @@ def is_temporary(err: BaseException, answer: TokenResponse | None) -> bool:
 
 
 def _find_answer_cause(err: BaseException, answer: TokenResponse | None) -> Cause | None:
-    """Return the cause for a redirect, an HTML page or a temporary failure, else `None`.
-
-    These causes do not depend on the credentials.
-    """
+    """Return the cause for a redirect, an HTML page or a temporary failure, else `None`."""
     if answer is not None and answer.status // 100 == _REDIRECT:
         return Cause.REDIRECT
     if answer is not None and answer.data.lstrip().startswith(b"<"):

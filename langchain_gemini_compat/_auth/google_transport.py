@@ -72,8 +72,8 @@ class Mounts:
 
     def find(self, url: str) -> ssl.SSLContext | None:
         """Return the certificates that were mounted for `url`."""
-        # google-auth mounts the certificates for a root URL with a slash at its end, but requests the root URL without
-        # the slash.
+        # google-auth mounts the certificates for a root URL with a slash at its end, but requests the URL without the
+        # slash. So add the slash.
         found = (context for prefix, context in self._contexts.items() if f"{url}/".startswith(prefix))
         return next(found, None)
 
@@ -85,10 +85,10 @@ class TokenRequest(Request):
     """The callable that google-auth uses for its requests.
 
     Attributes:
-        answer: The last answer, because google-auth's errors do not always contain it.
+        answer: The last answer of a server. It is kept because google-auth's errors do not always contain it.
         session: The certificates for metadata servers.
         client: The caller's HTTP client. If it is set, its proxy and certificates are used.
-        latest_deadline: Returns the time, by the monotonic clock, at which the last waiting caller stops waiting.
+        latest_deadline: Returns the time of the monotonic clock at which the last waiting caller stops waiting.
     """
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class TokenRequest(Request):
 class _Message:
     """The contents and the deadline of one HTTP request.
 
-    The deadline is the earlier of `end` and the time at which the last waiting caller stops waiting.
+    The deadline is `end`, or the time at which the last waiting caller stops waiting if that is earlier.
     """
 
     method: str
@@ -257,8 +257,7 @@ def _convert_errors(message: _Message) -> Generator[None]:
         reason = f"{type(err).__name__}: {err}"
     else:
         return
-    # If no time is left, `timeout` raises an error that says so. If time is left, the next line raises an error with
-    # the text of the HTTP error.
+    # If no time is left, `timeout` raises its own error, which says so. Otherwise, the next line raises the HTTP error.
     message.timeout()
     raise TransportError(reason)
 

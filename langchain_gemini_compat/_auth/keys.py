@@ -1,6 +1,7 @@
-"""Bearer tokens from API keys and from functions of the caller, and waiting for tokens with a deadline.
+"""Gets bearer tokens from API keys and from functions of the caller, and ends the wait for a token at a deadline.
 
-At the deadline, the caller gets a `RequestTimeoutError`. A sync function then continues to run in its thread.
+A wait that reaches its deadline raises `RequestTimeoutError`. A sync function of the caller cannot be stopped, so it
+continues to run in its thread.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class CallableToken(_KeySource):
 
 
 def run_until(call: Callable[[], _T], deadline: float | None, source: str) -> _T:
-    """Return the result of `call`. With a `deadline` (by the monotonic clock), `call` runs in a thread."""
+    """Return the result of `call`. If `deadline` is set, run `call` in a thread, and end the wait at the deadline."""
     return call() if deadline is None else wait_until(start_thread(call, source), deadline, source)
 
 
@@ -167,8 +168,7 @@ async def await_until(future: asyncio.Future[_T], deadline: float | None, source
 def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
     """Start `call` in a daemon thread and return its future. `source` names the credential in errors."""
     future: Future[_T] = Future()
-    # Mark the future as running, so that it cannot be cancelled. In a cancelled future, the thread could not set the
-    # result.
+    # Mark the future as running, so that it cannot be cancelled. Setting the result of a cancelled future would fail.
     future.set_running_or_notify_cancel()
     try:
         Thread(
@@ -185,8 +185,8 @@ def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
 
 def _set_outcome(future: Future[_T], call: Callable[[], _T]) -> None:
     try:
-        # The waiting caller has a deadline. So this thread builds no error that needs openai, whose import takes half
-        # a second.
+        # Defer errors that need openai: its import takes half a second, during which the waiting caller may reach its
+        # deadline.
         with deferring_errors():
             future.set_result(call())
     except BaseException as err:  # if the future got no result, the waiting caller would hang

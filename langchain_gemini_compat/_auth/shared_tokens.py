@@ -97,10 +97,10 @@ class CredentialState:
 def share_state(
     credentials: Credentials | None, quota_project_id: str | None, client: object
 ) -> tuple[CredentialState, Key]:
-    """Return the shared state of `credentials` and the cache key of the state. Create the state if it does not exist.
+    """Return the `CredentialState` of `credentials` with its cache key. Create the state if it does not exist.
 
-    `None` means the default credentials. Their state depends on the quota project, the environment, and the caller's
-    `client`.
+    If `credentials` is `None`, the state belongs to the default credentials. There is one such state for each quota
+    project, environment and `client`.
     """
     if credentials is not None:
         return _states_of(credentials).setdefault("", CredentialState()), (id(credentials),)
@@ -156,7 +156,7 @@ def _states_of(owner: object) -> dict[str, CredentialState]:
             return entry[1]
         states: dict[str, CredentialState] = {}
         try:
-            # Python reuses ids. So the entry under the id of the collected owner may already belong to a new owner.
+            # `_forget` compares the reference, because Python reuses ids: the entry may already belong to a new owner.
             reference = ref(owner, lambda gone: _forget(number, gone))
         except TypeError:
             return states

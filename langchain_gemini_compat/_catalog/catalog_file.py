@@ -158,10 +158,7 @@ class _Reader:
         return {name.lower(): self._read_family(name, entry, sources) for name, entry in families.items()}
 
     def _check_family_name(self, name: str, names: Collection[str]) -> None:
-        """Raise an error if the family name has a prefix or occurs twice.
-
-        Without this check, the facts under such a name would have no effect.
-        """
+        """Raise an error if the name of a family has a prefix, such as `google/`, or occurs twice, ignoring case."""
         bare = name.rpartition("/")[2]
         if bare != name:
             raise ValueError(f"{self.file}: `families.{name}` has a prefix. Write `families.{bare}`.")
@@ -173,8 +170,8 @@ class _Reader:
         return {key: self._read_fact(key, given, sources, f"`families.{name}.{key}`") for key, given in facts.items()}
 
     def _read_fact(self, key: str, given: object, sources: Mapping[str, Source], place: str) -> Fact:
-        # In a user's file, a fact may consist of its value alone. A table with `date` or `successor` is such a value:
-        # the end of a service. Any other table is a whole fact, with `value`, `source` and `grade`.
+        # In a user's file, a fact may consist of its value alone. A table with `date` or `successor` is such a value,
+        # which describes the end of a service. Any other table has the keys `value`, `source` and `grade`.
         is_table = self.is_own or (isinstance(given, dict) and not given.keys() & {"date", "successor"})
         whole = given if is_table else {"value": given}
         entry = _read_table(whole, self.file, place, ("value", "source", "grade", "note"))
@@ -201,7 +198,7 @@ class _Reader:
 
 
 def _read_table(given: object, file: str, place: str, known: Collection[str] = ()) -> dict[str, object]:
-    """Return `given`. Raise an error if it is not a table or has an unknown key. An empty `known` allows all keys."""
+    """Check that `given` is a table with keys from `known`, and return it. If `known` is empty, any keys are valid."""
     if not isinstance(given, dict):
         raise _wrong(file, place, given, f"a table with {_list(known) or 'entries'}")
     table = cast("dict[str, object]", given)
@@ -264,7 +261,7 @@ def _read_date(value: object) -> str | None:
 
 
 def _read_end(value: object) -> End | None:
-    """Convert a table to an `End`, with an empty grade. The grade is not part of this table, so the caller sets it."""
+    """Convert a table with `date` or `successor` to an `End`; `None` if it is not valid. The caller sets the grade."""
     if not isinstance(value, dict) or not value or not value.keys() <= {"date", "successor"}:
         return None
     # The value of `date` is a `date` from a TOML file, or a string from a JSON file.

@@ -22,8 +22,8 @@ _seen: set[tuple[str | None, str, str]] = set()
 def take_end_warning(endpoint: Endpoint) -> str | None:
     """Return a warning if the service of the endpoint's model ends soon or has ended, else `None`.
 
-    For each catalog, surface and model family, only the first call in a process can return a warning. For compatible
-    servers, and for an end that Google does not document, return `None`.
+    Return `None` for compatible servers, and for an end that Google does not document. In a process, only the first
+    call for each catalog, surface and model family can return a warning.
     """
     if not endpoint.speaks_gemini:
         return None

@@ -1,14 +1,12 @@
 """Builds LangChain's `ModelProfile` from the facts about a model family.
 
-A profile has the keys that langchain-core 1.6 knows. Later versions know more keys. The profile has such a key only if
-the caller lists the key in `keys`, because langchain-core warns about keys that it does not know. A key whose value is
-not known is left out.
+A profile has the keys of langchain-core 1.6. Keys of later versions are added only if the caller lists them in `keys`,
+because langchain-core warns about keys that it does not know. A key whose value is not known is left out.
 
-LangChain's agents read two keys in particular:
+LangChain's agents use two of the keys:
 
-- `structured_output`: if its value is true, `create_agent` sends the schema as `response_format`. Exception: if
-  the agent has tools and the model's name does not contain `gemini-3` (such as `gemini-flash-latest`), the model gets
-  the schema as a tool.
+- `structured_output`: if true, `create_agent` sends the schema of the answer as `response_format`. But if the agent has
+  tools and the model's name does not contain `gemini-3`, such as `gemini-flash-latest`, the schema becomes a tool.
 - `max_input_tokens`: `SummarizationMiddleware` starts to summarize at a fraction of this number.
 """
 
@@ -59,7 +57,7 @@ def build_profile(family: ModelFamily, model: str = "", keys: Collection[str] = 
 def is_from_catalog(profile: object) -> bool:
     """Return whether `profile` was built from the catalog and has not been changed since then.
 
-    If the chat model gets another model name, the profile for the new name replaces such a profile.
+    When the name of the chat model changes, an unchanged profile is replaced, and a changed one is kept.
     """
     return isinstance(profile, KnownProfile) and profile == profile.facts
 
@@ -70,8 +68,8 @@ def _facts(family: ModelFamily) -> dict[str, object]:
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
-        # The next two keys say whether a `ToolMessage` may contain media. If a surface accepts no media in tool
-        # results, this package sends the media in a user message after the tool result.
+        # The next two keys do not depend on the surface. If a surface accepts no media in tool results, this package
+        # sends the media in a user message.
         "image_tool_message": family.calls_tools and "image" in family.inputs,
         "pdf_tool_message": family.calls_tools and "pdf" in family.inputs,
         "text_outputs": True,

@@ -35,9 +35,9 @@ class ModelFamily:
 
     #: The text with which the names of all models of the family begin.
     name: str
-    #: `title`, `status`, `release_date` and `last_updated` describe the one model whose name equals `name`. Its
-    #: LangChain profile contains these facts. `title` is Google's name of the model. `status` is the state of its
-    #: service.
+    #: `title`, `status`, `release_date` and `last_updated` apply only to the model whose name equals `name`, and go
+    #: into its LangChain profile. `title` is Google's name of the model. `status` is the state of its service, such as
+    #: `deprecated`.
     title: str | None = None
     status: str | None = None
     release_date: str | None = None
@@ -209,7 +209,8 @@ def _load_families(catalog: str) -> tuple[ModelFamily, ...]:
     rows = {family.name: family for family in (*known_families(), LATER_GEMINI, _OTHER)}
     corrections = read_catalog(catalog) if catalog else {}
     change = cast("Callable[..., ModelFamily]", replace)
-    # Shorter names are added first, because a new family may copy the facts of a new family with a shorter name.
+    # Add shorter names first: a new family copies facts from the family with the longest matching name, which may be
+    # new as well.
     for name in sorted(corrections, key=len):
         base = rows.get(name) or replace(_longest(name, rows.values()), name=name, known=True)
         rows[name] = change(base, **{key: fact.value for key, fact in corrections[name].items()})

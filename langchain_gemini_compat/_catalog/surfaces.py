@@ -99,8 +99,8 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
     "ai_studio": frozenset({"none", "minimal", "low", "medium", "high"}),
     "openai_compatible": None,
 }
-#: Values of `reasoning_effort` that Vertex AI's page maps to a thinking budget. If a model's thinking is limited by a
-#: number of tokens, Vertex AI gets only these values.
+#: Values of `reasoning_effort` that are sent to Vertex AI for models with a thinking budget. Vertex AI's page maps
+#: these values to budgets.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
 #: Header that replaces `service_tier="priority"` on Vertex AI. No source shows other tiers on the compatible endpoint.
 #: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
@@ -279,9 +279,9 @@ class Endpoint:
         return self.takes_media_in_results(family) and mime_type in family.result_types
 
     def may_be_reached_as(self, surface: object) -> bool:
-        """Whether this server can also be configured with this value of the argument `surface`.
+        """Whether this server may be configured with this value of the argument `surface`.
 
-        A gateway can be configured as a compatible server or as one of Google's surfaces.
+        A gateway can be configured as `openai_compatible` or as one of Google's surfaces.
         """
         return surface == self.surface or "openai_compatible" in (surface, self.surface)
 
@@ -368,7 +368,7 @@ def _build_endpoint(
         else:
             base_url = _vertex_url(root, project, location, endpoint_id, api_version)
     base_url = _trim(base_url)
-    # `openapi` is the name of Google's shared endpoint.
+    # The endpoint ID `openapi` selects Google's shared endpoint, not an endpoint of your own.
     own = endpoint_id not in (None, "openapi") or (surface == "vertex" and _names_own_endpoint(base_url))
     endpoint = Endpoint(surface, base_url, "", self_deployed=own).with_model(model)
     if not model and endpoint.needs_model:
@@ -431,7 +431,7 @@ def is_google_host(base_url: str) -> bool:
 
 
 def is_encrypted_or_loopback(base_url: str) -> bool:
-    """Whether a credential that is sent to `base_url` is encrypted or stays on this machine."""
+    """Whether `base_url` is an `https` URL or its host is this machine."""
     url = urlsplit(base_url)
     return url.scheme == "https" or url.hostname in ("localhost", "127.0.0.1", "::1")
 
@@ -451,13 +451,15 @@ def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
     resource = _RESOURCE.match(url.path)
     if resource is None or not _is_vertex_host(base_url, takes_shared=True):
         return False
-    # A full URL of your own endpoint on the public host does not select Vertex AI. The endpoint counts as a compatible
-    # server.
+    # Your own endpoint on Vertex AI's public host counts as a compatible server if `base_url` contains its path.
     return not (resource["endpoint_id"] and (url.hostname or "").endswith("aiplatform.googleapis.com"))
 
 
 def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
-    """Whether the host belongs to Vertex AI. With `takes_shared`, hosts that serve all Google APIs count too."""
+    """Whether the host is Vertex AI's.
+
+    If `takes_shared` is true, the result is also true for hosts that serve all Google APIs.
+    """
     host = urlsplit(base_url).hostname or ""
     hosts = (_VERTEX_HOST, _DEDICATED_HOST, *([_SHARED_HOST] if takes_shared else []))
     return any(pattern.fullmatch(host) for pattern in hosts)
@@ -466,7 +468,7 @@ def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
 def _lacks_vertex_path(base_url: str) -> bool:
     """Whether `base_url` lacks the path of an endpoint.
 
-    If the host is not Google's, any path that is not empty counts as the path of an endpoint.
+    On hosts other than Google's, any path that is not empty is assumed to lead to an endpoint.
     """
     url = urlsplit(_trim(base_url))
     return not url.path or (is_google_host(base_url) and _is_bare(base_url))

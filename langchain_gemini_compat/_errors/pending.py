@@ -83,7 +83,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def are_classes_imported() -> bool:
-    """Return whether openai and `api` are imported. If not, no error can be an instance of a class of `api`."""
+    """Return whether openai and the module `api` are imported."""
     return _import.is_done
 
 
@@ -129,11 +129,10 @@ def deferring_errors() -> Generator[None]:
 def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
     """Return the error that `build` returns, or a placeholder if openai is not imported yet.
 
-    The placeholder is a `PendingError`. It is returned in the thread of a running event loop, and within
-    `deferring_errors`. Other threads import openai now.
+    The placeholder is a `PendingError`. It is returned only in the thread of a running event loop and within
+    `deferring_errors`. Elsewhere, this function imports openai and returns the error.
 
-    Values that may change must be read before this call and not in `build`, because `build` may run half a second
-    later.
+    `build` may run half a second later, so it must not read values that may change until then.
     """
     if not _import.is_done:
         if _thread.defers_errors or _runs_event_loop():

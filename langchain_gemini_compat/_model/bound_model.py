@@ -151,8 +151,7 @@ class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessag
         bound = cast("_Model", self.bound).bind_tools(tools, **{**options, **kwargs})
         if isinstance(bound, BoundModel):
             return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
-        # `self.bound` is a model with fallbacks. Its `bind_tools` has bound the options to each of the models, so the
-        # copy has no `kwargs` of its own.
+        # A model with fallbacks has bound the options to each of its models, so the copy has no `kwargs` of its own.
         return self.model_copy(update={"bound": bound, "kwargs": {}})
 
     def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:

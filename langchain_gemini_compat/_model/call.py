@@ -2,9 +2,9 @@
 
 `Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
 
-An error is handled after the `except` block. Inside the block, Python would set a `PendingError` as the `__context__`
-of the error that replaces it. So the block only appends the error to the list `caught`. Later, `pop` removes the error
-from the list. Otherwise the list and the error's traceback would refer to each other.
+An `except` block only appends its error to the list `caught`, and the code after the block handles the error. Inside
+the block, Python would set a `PendingError` as the `__context__` of the error that replaces it. `pop` removes the error
+from the list, because otherwise the list and the error's traceback would refer to each other.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from langchain_gemini_compat._model.bound_model import TracedAsLangChain
 class ConfigurableModel(TracedAsLangChain, RunnableConfigurableFields[Input, Output]):
     """A chat model whose parameters are set in the config of a call.
 
-    This class uses LangChain's own type variables. If it defined new ones, pydantic would refuse a chat model as the
-    value of the field named `default`.
+    The type variables are LangChain's. With type variables of this package, pydantic would refuse a chat model in the
+    field `default`.
     """
 
     langchain_name: ClassVar[str] = RunnableConfigurableFields.__name__

@@ -283,7 +283,7 @@ class ConnectedModel(ConnectionFields):
         return {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Restore the pickled state. The restored connection still says where the key came from.
+        """Restore the pickled state.
 
         Older pickles contain the field `model` under the name `model_name`.
         """
@@ -308,7 +308,7 @@ class ConnectedModel(ConnectionFields):
                 model.invoke("Hello")
             ```
         """
-        # Streams that are being read still refer to the transport, so their connections stay open.
+        # A stream that is being read has its own reference to the transport, so its connection stays open.
         if self._link is not None:
             self._link.transport = None
 

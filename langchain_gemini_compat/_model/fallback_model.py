@@ -36,7 +36,7 @@ class FallbackModel(TracedAsLangChain, RunnableWithFallbacks[Input, Output]):
             try:
                 return super().__getattr__(name)
             except (NameError, TypeError):
-                # LangChain could not read the type hints of the method, so return the method of the first model. There
-                # are two causes. The hints of LangChain's own `generate` refer to modules that are imported for type
-                # checkers only. Before Python 3.11, LangChain treats a hint such as `dict[str, str]` as a class.
+                # LangChain could not read the type hints of the method, so return the method of the first model.
+                # `NameError`: the hints of LangChain's `generate` name modules that only type checkers import.
+                # `TypeError`: before Python 3.11, LangChain treats a hint such as `dict[str, str]` as a class.
                 return getattr(self.runnable, name)

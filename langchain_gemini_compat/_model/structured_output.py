@@ -124,10 +124,10 @@ def _build_parts(
 
 
 def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str, Any], _AnswerParser]:
-    """Return the options that force a call of a function with the schema, and the parser for the call.
+    """Return the options that make the model call a function, and the parser for this call.
 
-    The arguments of a function must be an object with named members. If the schema does not describe such an object,
-    the function gets one argument, and the schema describes this argument.
+    The arguments of the function must be an object with named members. For an answer of any other type, the function
+    gets a single argument that contains the answer.
     """
     compiled, losses = compile_parameters(named.schema)
     member = _ANSWER if compiled is None and losses else ""
@@ -147,16 +147,16 @@ def _build_call(named: NamedSchema, answer_class: type | None) -> tuple[dict[str
 
 
 def _wrap(schema: JsonObject) -> JsonObject:
-    """Return the schema of an object whose only member has the schema `schema`."""
+    """Return the schema of an object with the single member `answer`. This member has the schema `schema`."""
     inner = _move_references(schema, f"#/properties/{_ANSWER}")
     return {"type": "object", "properties": {_ANSWER: inner}, "required": [_ANSWER]}
 
 
 def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | None = None, depth: int = 0) -> JsonValue:
-    """Return a copy of a schema in which the JSON pointer `to` is the new beginning of each local reference.
+    """Return a copy of a schema in which each local reference begins with the JSON pointer `to`.
 
-    `moved` maps the `id` of each copied part to the copy of the part, because a schema may contain itself. Parts deeper
-    than `_MAX_DEPTH` are not changed.
+    `moved` maps the `id` of each copied object or list to its copy, because a schema may contain itself. Objects and
+    lists that are nested deeper than `_MAX_DEPTH` are not changed.
     """
     moved = {} if moved is None else moved
     if not isinstance(value, (dict, list)) or depth > _MAX_DEPTH:
@@ -177,7 +177,7 @@ def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | No
 
 
 def _repair(schema: JsonObject, answer: JsonValue) -> JsonValue:
-    """Return the answer after the repair of all mistakes for which only one repair is possible."""
+    """Return `answer` after the repair of each mistake that can be repaired in only one way."""
     return repair_arguments(_wrap(schema), {_ANSWER: answer})[0][_ANSWER]
 
 
@@ -346,7 +346,7 @@ class StreamUpdate(AddableDict):
 
 
 def _parse_beside_raw(parser: _AnswerParser) -> Runnable[AIMessage, dict[str, Any]]:
-    """Return a runnable that yields the reply, its parsed object and the parser's error as soon as each is known."""
+    """Return a runnable that streams the reply, the object that was parsed from it, and the parser's error."""
 
     def transform(messages: Iterator[AIMessage]) -> Iterator[StreamUpdate]:
         reader = _StreamReader(parser)
@@ -380,10 +380,10 @@ class _StreamReader:
         yield from self._parse(self._whole, partial=True)
 
     def finish(self) -> StreamUpdate:
-        """Return the last item of the stream, with the parsing error or `None`.
+        """Return the last item of the stream.
 
-        The item contains the object if the object has changed since the last item. If there is no object, the value
-        of `parsed` is `None`.
+        Its `parsing_error` is the error or `None`. The item has the key `parsed` if the object has changed since the
+        previous item. Without a valid object, `parsed` is `None`.
         """
         update: dict[str, Any] = {}
         if self._whole is not None and "finish_reason" not in self._whole.response_metadata:

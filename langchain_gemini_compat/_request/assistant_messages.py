@@ -101,10 +101,9 @@ def _text_block(text: str) -> Block:
 def _encode_answer(content: Content, signature: JsonValue, context: EncodingContext) -> tuple[JsonValue, JsonValue]:
     """Return the encoded content, and the signature for the message itself.
 
-    If a part of the content gets the signature, the message itself gets no signature (`None`).
-
-    Content with media, or with a text block that has its own `extra_content`, becomes a list of parts. One of the parts
-    then gets the signature if possible. Other content becomes one string, and the signature stays on the message.
+    Content with media, or with a text block that has its own `extra_content`, becomes a list of parts. If one of the
+    parts can take the signature, the message itself gets none (`None`). Other content becomes one string, and the
+    signature stays on the message.
     """
     if isinstance(content, str):
         return content, signature

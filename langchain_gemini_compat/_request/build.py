@@ -1,9 +1,10 @@
 """Builds the JSON body of a request from messages and options, with a note for each change.
 
-An option that the surface or model does not accept is dropped or adjusted, with a note. With `strict`, such an option
-raises an error instead. The caller's `extra_body` is sent unchanged. Parts that the server refused in earlier requests
-are left out (`known_refusals`). On both of Google's surfaces, Google's own fields go under a literal `extra_body` key
-of the body (Google's examples page).
+- An option that the surface or model does not accept is dropped or adjusted, with a note. With `strict`, such an option
+  raises an error instead.
+- The caller's `extra_body` is sent unchanged.
+- Parts that the server refused in earlier requests are left out (`known_refusals`).
+- On both of Google's surfaces, Google's own fields go under the key `extra_body` of the body (Google's examples page).
 """
 
 from __future__ import annotations
@@ -390,8 +391,8 @@ def _note_misspelled(body: JsonObject, context: _Context) -> None:
 def _merge_extra_body(body: JsonObject, given: JsonObject) -> JsonObject:
     """Return `body` merged with `given`, the caller's option `extra_body`.
 
-    The request body has a key that is also named `extra_body`. The entry `google` of `given` is sent under this key.
-    All other entries of `given` are sent at the root of the body.
+    The entry `google` of `given` goes under the key `extra_body` of the body. All other entries of `given` go to the
+    root of the body.
     """
     extra = dict(given)
     google = extra.pop("google", None)

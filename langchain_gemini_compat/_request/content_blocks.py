@@ -81,7 +81,7 @@ class Media:
     detail: str | None = None
     #: The normalized `format` of an `input_audio` block, if the caller set `format` to a MIME type; else `None`.
     audio_format: str | None = None
-    #: Whether the block is an `input_audio` with a URI as its data. Google uses this form for a URI with a MIME type.
+    #: Whether the block is an `input_audio` block whose data is a URI: Google's form for a URI with a MIME type.
     carried: bool = False
     #: Whether `image_url` is a plain string. Only Vertex documents this form.
     plain: bool = False

@@ -149,8 +149,8 @@ def join_vectors(batches: Iterable[list[list[float]]]) -> list[list[float]]:
     for vectors in batches:
         for vector in vectors:
             if joined and len(vector) != len(joined[0]):
-                # `_refuse` is not used here, because it may raise a placeholder for the error. Only `_model.call`
-                # replaces such a placeholder, and `_model.call` does not call this function.
+                # Do not use `_refuse`, which may raise a placeholder for the error. This function runs outside of
+                # `_model.call`, so nothing would replace the placeholder.
                 raise errors.InvalidReplyError(
                     f"The vectors have different lengths: {len(joined[0])} for texts[0] and {len(vector)} for "
                     f"texts[{len(joined)}]. One model returns one length, so check which server answers at `base_url`."

@@ -64,10 +64,9 @@ class CallHistory:
         return wire_id in self._wire_ids
 
     def take_call(self, call_id: str) -> SentCall | None:
-        """Return the call that the next result with this id belongs to; `None` if no call has the id.
+        """Return the tool call with this id that the next result answers; `None` if no call has the id.
 
-        If several calls have the id, the first result belongs to the first call, and so on. Further results belong to
-        the last call.
+        If several calls have the id, the results answer the calls in order. Further results answer the last call.
         """
         calls = self._open.get(call_id)
         if not calls:
@@ -81,9 +80,9 @@ class CallHistory:
 
 @dataclass(slots=True)
 class EncodingContext:
-    """The inputs for encoding the messages of a request, and what the encoders have recorded so far.
+    """The state that the encoders of a request's messages share: their inputs, and what they have recorded so far.
 
-    All messages of the request share this object. Only `index` is set anew for each message.
+    Only `index` is set anew for each message.
     """
 
     endpoint: Endpoint

@@ -89,9 +89,9 @@ def forget_refusals(host: str | None = None) -> None:
 
 
 def join_tier(payload: JsonObject, headers: Mapping[str, str]) -> JsonObject:
-    """Return `payload` with the service tier as a key, even if the tier is sent as a header.
+    """Return `payload`, with the key `service_tier` added if a header contains the service tier.
 
-    This way, code that looks for a refused tier or removes it only has to handle the payload.
+    Then a refused tier can be found and removed like any other key of the payload.
     """
     return {**payload, "service_tier": headers[TIER_HEADER]} if TIER_HEADER in headers else payload
 
@@ -99,10 +99,10 @@ def join_tier(payload: JsonObject, headers: Mapping[str, str]) -> JsonObject:
 def split_tier(
     changed: JsonObject, payload: JsonObject, headers: Mapping[str, str]
 ) -> tuple[JsonObject, Mapping[str, str]]:
-    """Return the body and the headers to send. This reverses `join_tier`.
+    """Reverse `join_tier`: return the body and the headers to send.
 
-    `changed` is the result of `join_tier(payload, headers)`, from which refused parts may have been removed. If the
-    service tier was removed, the tier's header is removed, too.
+    `changed` is the result of `join_tier(payload, headers)`, possibly without refused parts. If `changed` has no
+    service tier, the returned headers have none either.
     """
     if TIER_HEADER not in headers:
         return changed, headers

@@ -166,12 +166,12 @@ def _role_of(message: BaseMessage) -> str:
 
 
 def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tuple[JsonObject, list[JsonObject]]:
-    """Return the result in wire form, and the media parts for the user message that follows all results."""
+    """Return the tool message in wire form, and its media that go into a user message after all tool results."""
     call_id, name = message.tool_call_id, message.name
     call = context.calls.take_call(call_id)
     if call:
         call_id, name = call.wire_id, call.name
-    # A result without a call is not sent, so a changed tool name in the result needs no note.
+    # A tool result whose call is missing is not sent, so its tool name must not add a note.
     is_sent = call is not None or context.calls.is_sent(call_id)
     name = context.names.encode(name, context.index) if name and is_sent else name
     found = encode_tool_result(message, context.endpoint, context.family, call_id=call_id, name=name)
@@ -183,8 +183,8 @@ def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tupl
 def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> None:
     """Add a note about each option of the message's content blocks that is left out, such as `cache_control`.
 
-    For each option, a request has at most one note about tool results, and one about other messages. With `strict`, a
-    note about a tool result raises no error. The result stays in the history, so the error would repeat in every turn.
+    An option gets one note for all tool results of a request, and one for all other messages. With `strict`, a note
+    about a tool result raises no error, because the error would repeat in every turn.
     """
     blocks = cast("list[JsonValue]", message.content)
     kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"

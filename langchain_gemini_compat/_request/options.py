@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Names of other arguments that LangChain passes with the options. Other code reads these arguments before the request
-#: is built.
+#: Names of arguments that LangChain passes together with the options. Other code reads them before the request is
+#: built.
 _READ_ELSEWHERE = frozenset({"messages", "model", "stream", "strict"})
 
 
@@ -61,8 +61,8 @@ class Options:
     invalid_tool_calls: object = "raise"
     #: Whether the headers of the reply are added to the metadata of the message.
     include_response_headers: object = False
-    #: Keys that are added to the body last and unchanged. Only the key `google` is not added to the body itself, but to
-    #: the object that the body has under its own key `extra_body`.
+    #: Keys that are added to the body last and unchanged. The key `google` goes into the object `extra_body` of the
+    #: body, and all other keys go into the body itself.
     extra_body: JsonObject | None = None
     #: All other options. Each is sent as a body key of the same name.
     further: JsonObject = field(default_factory=dict)

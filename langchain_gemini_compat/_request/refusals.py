@@ -85,10 +85,10 @@ _OPTIONAL = frozenset(
         "metadata", "store", "encodingformat", "promptcachekey",
     }
 )  # fmt: skip
-#: Parameters of `_OPTIONAL` whose names are also English words. Without quotation marks, such a word in an error is not
-#: read as a parameter, unless the server calls it unknown.
+#: Names in `_OPTIONAL` that are English words, too. In an error's text, such a word counts as a parameter only in
+#: quotation marks, or if the server calls it unknown.
 _ENGLISH = frozenset({"user", "store", "metadata", "reasoning", "thinking"})
-#: Parameters that are never left out. `_REQUIRED` lists their whole names; `_PROTECTED` matches a part of a name.
+#: Parameters that are never left out: the names in `_REQUIRED`, and each name that contains a word of `_PROTECTED`.
 _REQUIRED = frozenset({"n", "stop", "stream", "google", "extrabody", "generationconfig", "candidatecount"})
 _PROTECTED = re.compile(
     r"message|content|prompt|input|system|history|document|file|media|image|audio|video|modalit|voice|tool|function"
@@ -98,8 +98,8 @@ _PROTECTED = re.compile(
     r"|knowledge|memory|citation|provider|fallback|^route$|routing|region|collection|zdr|^store|training|logging"
     r"|redact|anonym|transform|words|allowed|mintokens|bestof|echo"
 )
-#: Schema keywords that may be left out: a schema without such a keyword still describes the same object. Maps each
-#: keyword in lower case to its usual spelling.
+#: Maps schema keywords in lower case to their usual spelling. Only these keywords may be left out: without
+#: them, the schema still has the same properties.
 _KEYWORDS = {
     word.lower(): word
     for word in (
@@ -113,8 +113,8 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
-#: Paths with which an error may report OpenAI's key `strict`. Each path is mapped to the body key (`tools` or
-#: `response_format`) under which the request contains `strict`.
+#: Maps each path that an error may give for OpenAI's key `strict` to the body key that contains `strict`: `tools` or
+#: `response_format`.
 _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
     ("tools", "strict"): "tools",
     ("tools", "function", "strict"): "tools",
@@ -126,8 +126,7 @@ _FLAGS = re.IGNORECASE
 #: Matches a parameter's name, alone or after the names of the objects around it: `seed`, `body.seed`, `body -> seed`,
 #: `extra_body.google.seed`.
 _NAME = r"(?<![\w.\]\[>$-])[`'\"\[{]{0,2}(?P<name>[A-Za-z_$][\w$]{0,63}(?:(?:\.| -> )[\w$]{1,63}){0,9})[`'\"\]]{0,2}"
-#: Matches further names after the first name, each in quotation marks. A value may follow a name, as in a printed
-#: dictionary.
+#: Matches the names after the first one in an enumeration such as `'seed', 'n' and 'user'`, or in a printed dictionary.
 _MORE = r"(?P<more>(?:(?:: ?[\w.-]{1,40})?,? (?:and )?[`'\"][\w.]{1,63}[`'\"]){0,20})"
 _NOT_TAKEN = r"not (?:supported|enabled|available|allowed|permitted|implemented|recognized)|unsupported"
 _REFUSED = rf"(?:is|are) (?:{_NOT_TAKEN})(?: (?:for|by|with) this model)?"
@@ -225,7 +224,7 @@ def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Ref
 def read_server_text(error: errors.APIStatusError) -> str:
     """Return the server's own text, without the advice of this package.
 
-    The text is the error's message, followed by those descriptions of field violations that the message lacks.
+    The text consists of the error's message and the descriptions of field violations, without repetitions.
     """
     message = _STATUS.sub("", str(error.args[0]).removesuffix(error.remedy).rstrip())
     message = _LITELLM_NOTE.sub("", message)
@@ -302,8 +301,8 @@ def _find_effort(text: str, payload: JsonObject) -> Refusal | None:
         return None
     mentioned = _words_in(match[0])
     words = tuple(word for word in mentioned if word != given.lower())
-    # If the text mentions only one effort besides the given one, the word may be plain English (as in "too high") and
-    # not an allowed effort.
+    # Apart from the refused effort, a single word such as "high" may be plain English ("too high"). Two or more such
+    # words are read as the list of the allowed efforts.
     if len(words) > 1 and given.lower() in EFFORTS:
         return Refusal((FitWord(_EFFORT, words),), match[0].strip())
     return Refusal((LeaveOut(_EFFORT, given if given.lower() in match[0].lower() else None),), match[0].strip())
@@ -343,10 +342,7 @@ def _find_result_parts(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a MIME type that the model refuses, either in tool results or in all messages.
-
-    The change that the refusal contains affects tool results only.
-    """
+    """Find the refusal of a MIME type in tool results or in all messages. Its change affects only tool results."""
     match = _MIME_TYPE.search(text)
     if match is None:
         return None
@@ -354,7 +350,7 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
     if match["result_type"] and mime_type in GEMINI_TAKES:
         change: Change = MoveMedia(mime_type)
     elif match["type"] and mime_type not in mime_types_in_results(payload):
-        # Only tool results can be changed. The change would not help if other messages contain media of this type.
+        # No tool result has media of this type, and media in other messages are never changed.
         return None
     else:
         change = DescribeMedia(mime_type)
@@ -381,7 +377,7 @@ def _find_unknown_name(name: str, at: str, payload: JsonObject) -> Change | None
     schemas = _schemas_at(at)
     if schemas:
         if steps[-1] in SCHEMA_MAPS:
-            # `name` is a property of the schema and not a keyword.
+            # `name` is a key of an object such as `properties`, so it is not a schema keyword.
             return None
         keyword = _KEYWORDS.get(_normalise(name))
         change = LeaveOutKeyword(keyword, schemas) if keyword else None
@@ -408,7 +404,7 @@ def _find_named(text: str, payload: JsonObject) -> Refusal | None:
 def _list_names(match: re.Match[str], *, is_unknown: bool) -> list[str]:
     """Return the names of the parameters that the matched sentence mentions.
 
-    If a name may be a plain English word, the list has an empty string in its place.
+    A name that may be a plain English word is replaced by an empty string, which matches no parameter.
     """
     more = re.findall(r"[`'\"]([\w.]+)[`'\"]", match.groupdict().get("more") or "")
     before = match.string[: match.start("name")][-1:]
@@ -431,14 +427,14 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Combine all changes into one refusal. If one change is `None`, the refusal has no changes.
+    """Return one refusal with all `changes`. If one of them is `None`, the refusal has no changes.
 
-    `None` means that a refused parameter must stay in the request, or was not found in it.
+    A change is `None` if a refused parameter must stay in the request, or is not in the request.
     """
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
-        # Without `thought_tag_marker`, thoughts would be part of the answer. So `include_thoughts` is also left out.
+        # Without `thought_tag_marker`, thoughts would be part of the answer. So leave out `include_thoughts`, too.
         kept.append(LeaveOut((*_CONFIG, "include_thoughts")))
     # A request with `top_logprobs` but without `logprobs` is invalid, so both are left out together.
     paths = [change.path for change in kept if isinstance(change, LeaveOut)]
@@ -452,7 +448,7 @@ def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change |
     A parameter that this package does not know is left out only if the server calls the parameter unknown.
     """
     found = _resolve(path, payload)
-    # Inside of a protected object, such as `tool_choice` or `response_format`, no key is left out, whatever its name.
+    # No key inside of a protected object, such as `tool_choice` or `response_format`, is left out.
     if found is None or any(_is_protected(step) for step in map(_normalise, found[:-1]) if step not in _HOLDERS):
         return None
     value = value_at(payload, found)
@@ -514,7 +510,7 @@ def _first_path(payload: JsonObject, *paths: Path) -> Path | None:
 def _leave_out(match: re.Match[str] | None, payload: JsonObject, paths: Sequence[Path]) -> Refusal | None:
     """Return a refusal whose changes leave out the parameters at `paths`.
 
-    Return `None` if `match` is `None`, or if `payload` has none of the parameters.
+    Return `None` if `match` is `None`, or if `payload` has none of these parameters.
     """
     if match is None or not any(value_at(payload, path) is not None for path in paths):
         return None

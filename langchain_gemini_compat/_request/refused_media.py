@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.refused_parts import Path
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The endpoint that is passed to `encode_media`. Only Vertex AI accepts media in tool results, and the encoded media do
-#: not depend on the location.
+#: An endpoint for calls of `encode_media`. Its surface is Vertex AI, because only Vertex AI accepts media in tool
+#: results. Its location does not matter for the encoded media.
 _VERTEX = Endpoint("vertex", "https://aiplatform.googleapis.com", "")
 
 
@@ -38,7 +38,7 @@ class MoveMedia:
 
     @property
     def part(self) -> Path:
-        """The identifier of the change: `messages`, then the MIME type of the changed media."""
+        """Identifies the change by `messages` and the MIME type of the moved media (empty if all media are moved)."""
         return "messages", self.mime_type or ""
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -84,7 +84,7 @@ class DescribeMedia:
 
     @property
     def part(self) -> Path:
-        """The identifier of the change: `messages`, then the MIME type of the changed media."""
+        """Identifies the change by `messages` and the MIME type of the replaced media."""
         return "messages", self.mime_type
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -124,10 +124,10 @@ def _holds_type(message: JsonValue, mime_type: str) -> bool:
 
 
 def _replace_parts(message: JsonObject, parts: Sequence[JsonValue], texts: Mapping[str, str | None]) -> JsonObject:
-    """Return a copy of a tool result in which `parts` replace all media parts.
+    """Return a copy of a tool result whose media parts are `parts`.
 
-    `texts` maps the name of each removed part to a text that replaces references to the part. `None` removes the
-    references.
+    `texts` maps the name of each removed part to the text that replaces references to this part. If the text is `None`,
+    the references are removed.
     """
     google = dict(object_at(object_at(message, "extra_content"), "google"))
     google.pop("parts", None)
@@ -140,9 +140,10 @@ def _replace_parts(message: JsonObject, parts: Sequence[JsonValue], texts: Mappi
 
 
 def _replace_references(content: JsonValue, texts: Mapping[str, str | None]) -> JsonValue:
-    """Replace or remove references to removed parts in the content of a result.
+    """Replace or remove references to removed media parts in the content of a tool result.
 
-    Google answers 400 to a reference without a part (https://github.com/googleapis/python-genai/issues/2792).
+    Google answers 400 if a reference names a part that is missing
+    (https://github.com/googleapis/python-genai/issues/2792).
     """
     try:
         value = cast("JsonValue", json.loads(content)) if isinstance(content, str) else content

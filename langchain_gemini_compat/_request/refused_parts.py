@@ -203,10 +203,10 @@ class LeaveOutKeyword:
         return {**tool, "function": self._reduce_holder(object_at(tool, "function"), "parameters")}
 
     def _reduce_holder(self, holder: JsonObject, key: str) -> JsonObject:
-        """Return `holder` without the keyword in the schema under `key`.
+        """Return `holder` with the keyword removed from its schema, `holder[key]`.
 
-        `holder` is the declaration of a function, or the `json_schema` object of `response_format`. The key `strict` is
-        removed from `holder` itself, because it is not a keyword of the schema.
+        `holder` is the declaration of a function, or the `json_schema` object of `response_format`. `strict` is a key
+        of `holder` and not of its schema, so it is removed from `holder`.
         """
         if self.keyword == "strict":
             return {name: value for name, value in holder.items() if name != "strict"}
@@ -230,9 +230,9 @@ class LeaveOutKeyword:
 
 
 def _describe_constant(value: JsonValue, schema: JsonObject) -> JsonObject:
-    """Return the keywords that replace `const`, except those that `schema` already has.
+    """Return the keywords that replace `const`: `type` and, for a string, `enum`.
 
-    Gemini accepts only strings in an enumeration, so a constant of another type is replaced by its type alone.
+    Gemini accepts only strings in `enum`. Keywords that `schema` already has are left out.
     """
     kind = _CONSTANT_TYPES.get(type(value))
     described: JsonObject = {"type": kind} if kind else {}

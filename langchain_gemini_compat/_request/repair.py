@@ -1,8 +1,8 @@
 """Changes a request after the server refused an optional part of it. Each part is changed at most once.
 
 After an error, the call uses `try_change` and sends the changed payload. When the server has answered, `confirm`
-remembers the refusals, so that later requests have the changes from the start. If the server refuses another part
-instead, the earlier refusals are also remembered, because the server accepted the changes for them.
+remembers the refusals, so that later requests have the changes from the start. The refusals are also remembered if the
+changed request fails because of a part that was not changed yet: this error shows that the server accepted the changes.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Repair:
         self.notes: list[Note] = []
         self._endpoint, self._path = endpoint, path
         self._strict = strict
-        #: `_parts` has the changed parts of the payload. `_refusals` has the refusals for which the server has not yet
-        #: accepted the change.
+        #: `_parts` contains the parts of the payload that were changed. `_refusals` contains the refusals that caused
+        #: these changes.
         self._parts: set[Path] = set()
         self._refusals: list[Refusal] = []
 
@@ -78,7 +78,7 @@ class Repair:
         changed = refusal.apply(whole) if refusal else None
         if refusal is None or changed is None or not self._parts.isdisjoint(refusal.parts):
             return False
-        # The server now refuses another part. So the server has accepted the earlier changes.
+        # The server refuses a part that was not changed yet. This shows that it accepted the earlier changes.
         self._remember()
         if not tries.try_at_once():
             return False
@@ -88,8 +88,8 @@ class Repair:
         self.notes.append(note)
         self._parts |= refusal.parts
         self._refusals.append(refusal)
-        # A warnings filter can turn this warning into an error. After the changed request, such an error would replace
-        # the server's answer. So the warning is issued before the request is sent.
+        # Warn before the changed request is sent. If a warnings filter turns the warning into an error, no answer of
+        # the server is lost.
         self._warn(refusal, note)
         return True
 

@@ -1,13 +1,13 @@
 """Converts the thinking options to the fields that the surface and the model accept.
 
-If the model does not accept a valid setting, the server would answer 400. So the nearest setting that the model accepts
-is sent instead, and a note reports the replacement. An invalid setting raises an error before the request is sent.
-Models other than Gemini get the options unchanged.
+A valid setting that the model does not accept is replaced by the nearest one that it accepts, with a note. The server
+would answer 400 to the original setting. An invalid setting raises an error before the request is sent. Models other
+than Gemini get the options unchanged.
 
 Sources:
 
-- Google's OpenAI-compatibility pages: Vertex accepts an effort or a `thinking_config`, but not both. With an effort,
-  Vertex returns no thoughts.
+- Google's OpenAI-compatibility pages: Vertex accepts a `reasoning_effort` or a `thinking_config`, but not both. With a
+  `reasoning_effort`, Vertex returns no thoughts.
 - https://ai.google.dev/gemini-api/docs/thinking
 - Public issues in which servers refuse `minimal` and `none`.
 
@@ -126,8 +126,8 @@ def warn_of_tight_limit(max_tokens: object, fields: ThinkingFields, family: Mode
 def _likely_tokens(word: str | None, family: ModelFamily) -> int:
     """Return the expected number of thinking tokens for the effort `word`.
 
-    The number is half of the token budget that Google documents for the effort. For `minimal` on models with thinking
-    levels, the number is 0, because such a model then thinks very little.
+    It is half of the token budget that Google documents for the effort. For `minimal`, it is 0 on models with thinking
+    levels, which then think very little.
     """
     if word is None or (word == "minimal" and family.thinking == "level"):
         return 0
@@ -202,14 +202,14 @@ def _drop(name: str, why: str) -> Note:
 
 @dataclass(slots=True)
 class _Fitter:
-    """Adjusts the checked options to what a Gemini model accepts, and adds a note for each adjustment."""
+    """Adjusts valid thinking options to what a Gemini model accepts, and adds a note for each adjustment."""
 
     endpoint: Endpoint
     family: ModelFamily
     notes: list[Note]
 
     def fit(self, asked: Mapping[str, str | int | bool]) -> ThinkingFields:
-        """Return the fields for the options in `asked`."""
+        """Return the thinking fields of the request for the thinking options in `asked`."""
         thoughts = cast("bool | None", asked.get("include_thoughts"))
         body: JsonObject = {}
         config: JsonObject = {}
@@ -257,8 +257,8 @@ class _Fitter:
     def _fit_budget(self, budget: int) -> tuple[JsonObject, int | None]:
         """Return the `thinking_config` for a budget, and the number of tokens that thinking is expected to use.
 
-        A budget of -1 lets the model choose the amount of thinking. The expected number is then `None`, and the caller
-        uses the number for the model's default effort. A budget of 0 disables thinking on models that allow it.
+        The number is `None` for a budget of -1, with which the model chooses the amount of thinking. A budget of 0
+        disables thinking on models that allow it.
         """
         if budget == -1:
             # For a model without thinking budgets, the field is left out. The model then chooses the amount itself.

@@ -57,10 +57,10 @@ def is_formatted(tool: object) -> bool:
 
 
 def _split_tool(tool: object) -> list[object]:
-    """Return the functions in a `Tool` of Google's SDK or API, followed by a dict with its other fields, if any.
+    """Return a list with the functions in a `Tool` of Google's SDK or API.
 
-    The other fields are Google's own tools, such as `google_search`. The result for any other tool is a list with only
-    this tool.
+    If the `Tool` also has Google's own tools, such as `google_search`, the last item is a dict with them. For any other
+    kind of tool, return a list with only this tool.
     """
     # LangChain's tools and the objects of Google's SDK are both pydantic models, but only LangChain's tools are
     # runnables.

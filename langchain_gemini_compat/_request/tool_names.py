@@ -54,7 +54,7 @@ class ToolNames:
         self.bound = frozenset(self._given)
 
     def encode(self, name: str, index: int | None = None) -> str:
-        """Return the wire name of a tool. `index` is the message index for the note about a changed name."""
+        """Return the wire name of a tool. A note about a changed name has `index`, the position of the message."""
         if name not in self._sent:
             self._add(name, "repaired", "call", index)
         return self._sent[name]

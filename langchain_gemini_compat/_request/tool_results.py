@@ -122,7 +122,7 @@ def encode_tool_result(
 
 
 def shield_results(prompt: PromptValue) -> PromptValue:
-    """Return `prompt`, in which blocks of tool results are wrapped if langchain-core would raise an error for them."""
+    """Return `prompt`. Wrap the blocks of tool results for which langchain-core would raise an error."""
     if not isinstance(prompt, ChatPromptValue) or not any(map(_breaks_core, _result_blocks(prompt.messages))):
         return prompt
     return prompt.model_copy(update={"messages": [_shield(message) for message in prompt.messages]})
@@ -198,15 +198,15 @@ def _flatten(content: object, depth: int) -> Iterator[_ResultBlock]:
 
 
 def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
-    """Return a result's block as text, media or JSON. A tool's own JSON may look like a content block."""
+    """Return a block of a tool result, read as text, as media, or as the tool's own JSON."""
     raw, content = block.raw, block.content
     extra = read_own_extra(raw) if isinstance(content, (Text, Media)) else None
     if isinstance(given, str):
         return _ResultBlock(given, given, extra)
     if isinstance(raw, dict) and isinstance(content, Text) and ("type" in raw or raw.keys() == {"text"}):
         return _ResultBlock(_result_text(raw, content.text), raw, extra)
-    # A part in the form of Google's API may have both text and media. It is sent as media, because the media would be
-    # missing if only the text was sent.
+    # A block in the form of Google's API may have both text and media. It is sent as media, because a text block would
+    # lose the media.
     found = read_media(raw) if isinstance(raw, dict) and isinstance(content, Text) else content
     media = _sendable_media(found) if isinstance(found, Media) else None
     return _ResultBlock(media, given if media is None else raw, extra)
@@ -221,10 +221,7 @@ def _result_text(raw: JsonObject, text: str) -> str | None:
 
 
 def _sendable_media(media: Media) -> Media | None:
-    """Return `media` in the form in which they are sent; `None` if they have no data, URL or file id.
-
-    Without any of these, the block does not contain media: it is a tool's own JSON.
-    """
+    """Return `media` with the fields that the request needs; `None` if they have no data, URL or file id."""
     if not (media.data or media.location):
         return None
     parts = split_data_url(media.url) if media.url else None
@@ -239,10 +236,10 @@ def _sendable_media(media: Media) -> Media | None:
 def _add_media(
     found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
 ) -> None:
-    """Add `media` to `found.media`, or add a text in place of the media to `found.texts`.
+    """Add `media` to `found.media`, or add a text that replaces the media to `found.texts`.
 
-    Textual media are decoded to text, unless the endpoint accepts their type in a result. Media that cannot be sent are
-    replaced by a description.
+    A description replaces media that cannot be sent. The decoded text replaces textual media whose type the endpoint
+    does not accept in a result.
     """
     text = None if endpoint.takes_in_result(media.known_mime_type, family) else read_text_data(media)
     if text is not None:
@@ -283,7 +280,7 @@ def _why_unsendable(media: Media, endpoint: Endpoint, family: ModelFamily) -> st
 def _refused_type(media: Media, endpoint: Endpoint, family: ModelFamily, *, is_gemini: bool) -> str | None:
     """Return the reason why the MIME type of `media` is refused; `None` if it is accepted.
 
-    An unknown type counts as refused. If the type were guessed from `media.kind`, the server could answer 400.
+    An unknown MIME type counts as refused, because the server could answer 400 to a type guessed from `media.kind`.
     """
     mime_type = (media.known_mime_type or "").partition(";")[0]
     if media.kind != "image" and replace(media, kind="file").known_mime_type is None:
@@ -321,10 +318,7 @@ def _join_texts(
 
 
 def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
-    """Return whether a Gemini model may read the result, directly or through a gateway.
-
-    Gemini reads `{"$ref": …}` in a result as a reference to a media part.
-    """
+    """Return whether the model may be a Gemini model, which reads `{"$ref": …}` in a result as a reference to media."""
     return endpoint.speaks_gemini or family.is_gemini or "gemini" in endpoint.model.lower()
 
 
@@ -341,9 +335,9 @@ def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint
 def _describe_following(
     found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily
 ) -> Iterator[str]:
-    """Yield a note for each MIME type that the endpoint does not accept in results.
+    """Yield a note for each MIME type in `found` that the endpoint does not accept in results.
 
-    If the endpoint accepts no media in results at all, no note is needed.
+    If the endpoint accepts no media in results at all, yield nothing.
     """
     types = dict.fromkeys(media.known_mime_type for media, _ in found)
     if endpoint.takes_media_in_results(family):

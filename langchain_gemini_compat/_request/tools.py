@@ -80,9 +80,8 @@ class _Declared:
     notes: tuple[Note, ...]
 
 
-#: Caches the functions of the latest requests, with their JSON. Each entry has all functions of one request. `_schema`
-#: also has a cache, with one entry for each schema. With only that cache, a call with 500 tools would take twice as
-#: long.
+#: Caches the functions of the latest requests, with their JSON. Each entry has all functions of one request. With only
+#: the cache of `_schema`, which has an entry for each schema, a call with 500 tools would take twice as long.
 _declared: BoundedCache[_Declared] = BoundedCache(max_entries=256, max_bytes=32 * 2**20)
 
 
@@ -108,8 +107,8 @@ def read_schema(schema: object) -> NamedSchema:
 def format_tool(tool: dict[str, Any] | type | Callable[..., Any] | BaseTool) -> JsonObject:
     """Return a tool in the form that `bind_tools` stores: OpenAI's declaration, or the dict of a Google tool.
 
-    Dicts for other providers' built-in tools, such as `{"type": "web_search_…"}`, are not changed. `encode_tools` knows
-    the endpoint, and decides whether to send such a dict.
+    A dict for another provider's built-in tool, such as `{"type": "web_search_…"}`, is not changed. `encode_tools`
+    decides later whether to send it.
 
     Raises:
         ValueError: `tool` is not a tool.
@@ -167,8 +166,8 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     if isinstance(tool, BaseTool):
         found = _read_tool_schema(tool)
         if found is not None:
-            # Agents bind their tools at each step, so speed matters. `convert_to_openai_tool` is not called here,
-            # because it would convert the schema, which takes longer.
+            # `convert_to_openai_tool` would take longer, because it converts the schema. Speed matters here, because
+            # agents bind their tools at each step.
             found = _open_top(found)
             description = tool.description or found.get("description") or ""
             return _build_declaration(

@@ -159,7 +159,7 @@ def _types_of(generic: type, arguments: Sequence[object]) -> dict[object, object
 
 
 def _inherited_types(given: type) -> dict[object, object]:
-    """Return a map from the type variables of a class's bases to their types: `T` to `int` for a base `Box[int]`."""
+    """Return a map from type variables of base classes to types. For a base `Box[int]`, it maps `T` to `int`."""
     found: dict[object, object] = {}
     for base in get_original_bases(given):
         generic = find_typed_dict(base)
@@ -189,8 +189,8 @@ def _describe(name: str, hint: object, told: str, *, required: bool) -> object:
 def _read_plain_values(name: str, metadata: list[object]) -> tuple[list[object], str, list[object]]:
     """Return the default, the description and the remaining metadata of an `Annotated` type.
 
-    The default is a list of at most one value. The metadata may be LangChain's `default, description`, a description
-    alone, or metadata for pydantic.
+    The default is in a list, which is empty if there is no default. `metadata` may be LangChain's
+    `default, description`, a description alone, or metadata for pydantic.
     """
     first, second = [*metadata, None, None][:2]
     if isinstance(first, str) and len(metadata) == 1:

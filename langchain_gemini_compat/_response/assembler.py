@@ -107,7 +107,7 @@ class StreamAssembler:
         self._call_limit = call_limit
         self._tool_names = tool_names
         self._schemas = schemas
-        #: Maps each kind of content to the choice that it is taken from. Used if all choices are read as one message.
+        #: Maps each kind of content to the choice that supplies it. Only used if all choices are read as one message.
         self._sources: dict[str, int] = {}
         self._text_source = choice or 0
         #: The choices whose text is ignored, because another choice sent text first.
@@ -133,7 +133,7 @@ class StreamAssembler:
         self._fields: JsonObject = {}
         self._kept = KeptFields()
         self._images: set[tuple[str, str, str]] = set()
-        #: Messages about content that was left out. The dict keeps each message once, in order of arrival.
+        #: Sentences about content of the reply that was left out. They are keys, so that each sentence occurs once.
         self._losses: dict[str, None] = {}
         self._logprobs: list[JsonValue] = []
         #: Maps each key that contained thoughts, such as `reasoning_content`, to the number of characters under that
@@ -179,10 +179,9 @@ class StreamAssembler:
         return text
 
     def _has_new_facts(self, wire: WireChunk) -> bool:
-        """Return whether `wire` may contain new facts about the reply, besides text and token counts.
+        """Return whether `wire` may contain a fact about the reply that is not stored yet.
 
-        Such facts are the value of an attribute that is still empty, such as `model`, or the reason why Google refused
-        the prompt.
+        Such a fact is the value of an empty attribute, such as `model`, or the reason why Google refused the prompt.
         """
         return (
             not self.reply_id
@@ -240,7 +239,7 @@ class StreamAssembler:
             tracker.invalidate_all("The server sent several choices, and it is unclear which one is the answer.")
 
     def _note_reply(self, wire: WireChunk) -> None:
-        # This method runs for most chunks. To save time, it reads a key of the chunk only while the attribute is empty.
+        # To save time, a key of the chunk is read only while the attribute for its value is empty.
         self.reply_id = self.reply_id or text_at(wire, "id")
         self.model = self.model or text_at(wire, "model")
         if "system_fingerprint" in wire:
@@ -285,7 +284,7 @@ class StreamAssembler:
         if not message:
             return delta
         if not self._has_deltas:
-            # All deltas up to here are empty or have only a role. So `message` takes the place of the delta.
+            # No delta of this reply has had content so far, so `message` is read in place of a delta.
             return self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -309,9 +308,8 @@ class StreamAssembler:
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
         """Return `delta` without the content that is taken from another choice.
 
-        If all choices are read as one message, each kind of content, such as text, is taken only from the first choice
-        that sends it. Tool calls are an exception: if two choices send tool calls, all of these calls are kept and get
-        an error.
+        If all choices are read as one message, its text comes only from the first choice that sends text. The same
+        rule holds for every kind of content except tool calls: if two choices send tool calls, all calls are invalid.
         """
         if not delta.keys() <= self._seen_keys:
             self._seen_keys.update([key for key, value in delta.items() if value])
@@ -350,7 +348,7 @@ class StreamAssembler:
     def _note_native(self, fields: JsonObject, number: int) -> None:
         native = text_at(fields, _NATIVE) or text_at(object_at(fields, "provider_specific_fields"), _NATIVE)
         if native and not is_known_reason(native):
-            # An unknown finish reason of the model does not override OpenAI's finish reason.
+            # If this package does not know the model's own finish reason, OpenAI's finish reason decides.
             self._has_unknown_native = True
         elif native and classify_ending(native) not in ("clean", "calls"):
             self._note_reason(native, number)
@@ -399,7 +397,7 @@ class StreamAssembler:
         for key in REASONING_KEYS:
             thought = delta.get(key)
             if isinstance(thought, str):
-                # A key with an empty value is recorded too: if the next request lacks the key, DeepSeek answers 400.
+                # Record the key even if its value is empty: DeepSeek answers 400 if the next request lacks the key.
                 self._reasoning[key] = self._reasoning.get(key, 0) + len(thought)
                 said = said or thought
         for block in () if said else map(read_content_block, list_at(delta, "content_blocks")):
@@ -498,8 +496,8 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 def _extra_content_of(extras: JsonObject) -> JsonObject:
     """Return a dict with only the key `extra_content` of `extras`; an empty dict if the key is missing.
 
-    A server may send the extra fields of a tool call before the name and the arguments. `extras` contains such fields
-    of calls whose name and arguments never came. The caller adds the returned dict to the fields of the message.
+    `extras` contains the extra fields of tool calls whose name and arguments never came. The returned field becomes a
+    field of the message.
     """
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}

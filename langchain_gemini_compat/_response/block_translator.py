@@ -63,7 +63,7 @@ def decode_blocks(message: AIMessage) -> list[ContentBlock]:
 def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
     """Return the blocks of a chunk. Blocks with the same `index` in several chunks are pieces of one block."""
     if chunk.chunk_position == "last" and (chunk.content or chunk.tool_call_chunks or _reasoning(chunk)):
-        # The last chunk of a stream has no content, calls or thoughts. `chunk` is marked as last but has some, so it is
+        # The last chunk of a stream has no content, calls or thoughts. A chunk that is marked as last and has some is
         # the sum of all chunks of the stream.
         return decode_blocks(chunk)
     blocks: list[JsonObject] = [{**block, "index": reasoning_index(0)} for block in _reasoning(chunk)]

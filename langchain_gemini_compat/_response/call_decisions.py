@@ -40,9 +40,9 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class TrackedCall:
-    """One call under construction.
+    """A tool call that is assembled from entries.
 
-    `position` is the number of the call. It is -1 while the call may still be a repetition of `repeated_call`.
+    `position` is the number of the call. It is -1 while the call may still repeat an earlier call (`repeated_call`).
     """
 
     position: int
@@ -54,17 +54,17 @@ class TrackedCall:
     #: Number of pieces that were emitted.
     pieces_sent: int = 0
     extras: JsonObject = field(default_factory=dict)
-    #: Extra fields that came after `extras` was emitted. Most of them repeat fields of `extras`.
+    #: Extra fields of the call that came after `extras` was emitted.
     late_extras: JsonObject = field(default_factory=dict)
     #: `{}` if the arguments so far are only `{}`, otherwise empty. This `{}` is either the complete arguments, or a
     #: placeholder that some gateways send before the arguments.
     placeholder: str = ""
-    #: Whether `{}` came twice with the same id. The second `{}` is a repetition, unless other arguments follow.
+    #: Whether the call got `{}` as its arguments twice.
     has_two_placeholders: bool = False
     #: Whether the arguments do not start with `{`: they are a JSON string that contains the arguments, or `null`.
     is_wrapped: bool = False
-    #: Whether an entry with the same name and no arguments came after the arguments.
-    #: Such an entry is either the end of this call or the start of another call.
+    #: Whether the arguments of this call were followed by an entry with the call's name and without arguments. Such an
+    #: entry either ends this call or starts another call.
     has_second_header: bool = False
     announced: bool = False
     extras_sent: bool = False
@@ -74,8 +74,8 @@ class TrackedCall:
     error: str = ""
     #: The complete call that this call may repeat.
     repeated_call: TrackedCall | None = None
-    #: Whether `repeated_call` gets an error if this call turns out not to be a repetition. True if this call began with
-    #: an entry without a name.
+    #: Whether `repeated_call` gets an error if the arguments of this call turn out to differ from those of
+    #: `repeated_call`.
     must_repeat: bool = False
     #: The arguments, once they are complete; `None` if they are not a JSON object.
     value: JsonObject | None = None
@@ -126,15 +126,15 @@ class Evidence:
     by_id: dict[str, TrackedCall]
     #: The newest call of each name.
     by_name: dict[str, TrackedCall]
-    #: The calls that may be repetitions and whose arguments are incomplete, by wire id.
+    #: Maps a wire id to a call whose arguments are incomplete, and which may turn out to repeat an earlier call.
     open_repetitions: dict[str, TrackedCall]
-    #: The call of the previous entry, if that call may be a repetition; otherwise `None`.
+    #: The call to which the previous entry belongs, if this call may repeat an earlier one; otherwise `None`.
     current_repetition: TrackedCall | None
     #: The wire names of the bound tools; `None` if they are not known.
     tool_names: frozenset[str] | None
-    #: Whether the `index` of each entry so far was equal to the number of the call to which the entry belongs.
+    #: False after an entry with an `index` that is not the number of its call.
     is_index_reliable: bool
-    #: Whether the arguments of any call began without `{}`, which shows that this server does not send placeholders.
+    #: Whether the arguments of some call in this stream began without `{}`. Then the server sends no placeholders.
     skips_placeholders: bool
 
     def call_at(self, index: int | None) -> TrackedCall | None:
@@ -154,26 +154,27 @@ class Decision:
     """The meaning of one entry: it continues `call`, or starts a new call if `call` is `None`."""
 
     call: TrackedCall | None = None
-    #: The name that the call gets, if it differs from the name in the entry.
+    #: The name to set for the call; empty if the call keeps its name or gets the name in the entry.
     name: str = ""
     #: Whether the entry repeats `call` and is ignored.
     is_repetition: bool = False
-    #: The call that the new call may repeat.
+    #: An earlier call, if the entry either repeats it or starts a new call.
     repeated_call: TrackedCall | None = None
-    #: Whether `repeated_call` gets an error if the new call is not a repetition.
+    #: Whether `repeated_call` gets an error if the arguments of the new call turn out to differ from those of
+    #: `repeated_call`.
     must_repeat: bool = False
-    #: Whether the entry has a name but no arguments, and came after the arguments of `call`. Such an entry either ends
-    #: `call`, or starts another call of the same tool.
+    #: Whether the entry came after the arguments of `call`, and has the name of `call` but no arguments. It may end
+    #: `call`, or start another call of the same tool.
     is_second_header: bool = False
-    #: The earlier call that got a second header (see `TrackedCall.has_second_header`). That header turns out to be the
-    #: start of the new call, and not the end of the earlier call.
+    #: An earlier call, if its second header turns out to be the start of the new call (see
+    #: `TrackedCall.has_second_header`).
     header_call: TrackedCall | None = None
     #: The earlier calls that get an error, because the entry allows more than one interpretation.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
     #: Whether the new call gets an error, because the entry allows more than one interpretation.
     is_new_call_ambiguous: bool = False
-    #: The calls whose content depends on the index of the entry. These calls get an error if the index turns out to be
-    #: unreliable.
+    #: The calls whose content depends on the `index` of the entry. They get an error if a later entry shows that the
+    #: server's indexes are wrong.
     decided_by_index: tuple[TrackedCall, ...] = ()
 
 
@@ -215,7 +216,8 @@ def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
         return _decide_other_name(evidence, targets, entry)
     names = evidence.tool_names or frozenset()
     if indexed is not None and indexed is not last and any(_longer_names(indexed.name, entry.name, names)):
-        # The name in the entry either continues the name of the call at the index, or repeats the last call's name.
+        # The entry either repeats the name of the last call, or has the next piece of another call's name: that of the
+        # call at its index.
         return Decision(last, ambiguous_calls=targets)
     if evidence.is_next_index(entry.index) and not (last.is_closed and entry.has_args):
         return _decide_by_index(last, entry)
@@ -249,7 +251,7 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
     The entry is the next piece of `call`, a repetition of `call`, or another call of the same tool.
     """
     if call.is_partial:
-        # Arguments that are a string or `null` may be complete already, so the repeated name may start another call.
+        # Arguments that begin as a JSON string or as `null` may be complete. Then the entry may start another call.
         return Decision(call, ambiguous_calls=(call,) if call.is_wrapped and call.lacks_id else ())
     names = evidence.tool_names or frozenset()
     longer = _decide_repeated_name(call, entry.name, names) if call.is_empty and call.name else None
@@ -265,10 +267,10 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
 
 
 def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) -> Decision | None:
-    """Decide about an entry that repeats the name of `call`, which has no arguments yet.
+    """Decide about an entry that has the same name as `call`, which has no arguments yet.
 
-    Return `None` if no tool's name begins with `call.name` followed by `piece`. If there is such a tool, the entry may
-    be the second piece of that tool's name.
+    The two names may be two pieces of a longer name, such as `go` and `go` of `gogo`. Return `None` if no bound tool's
+    name begins with both pieces.
     """
     same = [name for name in names if name.startswith(call.name)]
     longer = [name for name in same if name.startswith(call.name + piece)]
@@ -279,14 +281,14 @@ def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) 
 
 
 def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry with a name and arguments, after a call that is empty or has only `{}`."""
+    """Decide about an entry with arguments and the name of `call`, which so far has no arguments or only `{}`."""
     is_placeholder = entry.args.strip() == "{}"
     is_identified = not call.lacks_id and (bool(entry.id) or call.has_second_header)
     if call.placeholder and is_placeholder and is_identified:
         return Decision(call, is_repetition=True)
     if call.placeholder and (evidence.skips_placeholders or (call.lacks_id and is_placeholder)):
-        # The earlier `{}` was not a placeholder but the complete arguments. Either this server does not send
-        # placeholders, or a second `{}` came without an id.
+        # The earlier `{}` was not a placeholder but the complete arguments, because this server sends no placeholders,
+        # or because `{}` came again for a call without an id.
         header_call = call if is_identified and call.has_second_header else None
         return Decision(repeated_call=call if is_identified else None, header_call=header_call)
     is_second = bool(entry.id) or call.has_second_header or call.has_two_placeholders
@@ -295,12 +297,13 @@ def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entr
 
 
 def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry with a name and arguments, after a call with complete arguments."""
+    """Decide about an entry with arguments and the name of `call`, whose arguments are complete."""
     if call.lacks_id:
         return Decision()
     is_identified = bool(entry.id) or call.has_second_header
     if has_same_arguments(call, entry.args):
-        # The earlier call has an id. So an entry without an id may be a repetition or a second call.
+        # The earlier call has an id. An entry with the same arguments and without an id may repeat it, or be a second
+        # call.
         return Decision(call, is_repetition=True, ambiguous_calls=() if is_identified else (call,))
     return Decision(repeated_call=call if is_identified else None, header_call=call if call.has_second_header else None)
 
@@ -308,8 +311,8 @@ def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
 def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
     """Decide about an entry without a name.
 
-    The entry is the next piece of `call`, a repetition of `call`, or the arguments of a call that a second header
-    started.
+    The entry is the next piece of `call`, a repetition of `call`, or the arguments of another call whose name came in
+    an earlier entry.
     """
     if not entry.has_args:
         return Decision(call)
@@ -332,8 +335,8 @@ def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
 def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry: Entry) -> Decision:
     """Decide about an entry whose name differs from the names of the calls in `targets`.
 
-    The entry either continues the name of a call in `targets`, or starts a new call. The names of the bound tools
-    decide. If these names are not known, the calls in `targets` that have no arguments get an error.
+    The name in the entry is either the next piece of the name of a call in `targets`, or the name of a new call. The
+    names of the bound tools show which of the two it is.
     """
     names = evidence.tool_names
     if names is None:
@@ -345,8 +348,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        # The entry does not continue the name of any call in `targets`. If no tool's name begins with the entry's name
-        # either, the entry may continue an unknown name, or call an unknown tool.
+        # The name in the entry is not the next piece of the name of a call in `targets`. If it is not the
+        # beginning of a tool's name either, it is unclear whether the entry starts a call.
         unclear = () if begins_a_name else tuple(call for call in targets if not call.is_closed)
         if unclear:
             return Decision(ambiguous_calls=unclear, is_new_call_ambiguous=True)
@@ -358,10 +361,10 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
 
 
 def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
-    """Decide that a new call starts.
+    """Decide that the entry starts a new call.
 
-    The new call is ambiguous if its name is not the beginning of a tool's name, but can continue the name of an earlier
-    call.
+    If no tool's name begins with the name in the entry, but the name can be the rest of an earlier call's name, both
+    calls get an error.
     """
     if evidence.tool_names is None or _begins_a_tool_name(entry.name, evidence.tool_names):
         return Decision()
@@ -370,7 +373,7 @@ def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
 
 
 def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, TrackedCall]) -> Iterator[TrackedCall]:
-    """Yield the calls whose name, followed by `piece`, is the beginning of a tool's name."""
+    """Yield each call whose name plus `piece` is the beginning of a tool's name, as `get_` plus `ti` of `get_time`."""
     for name in names:
         start = name.find(piece, 1)
         while start > 0:
@@ -380,10 +383,10 @@ def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, Tr
 
 
 def _longer_names(known: str, piece: str, names: frozenset[str]) -> Iterator[str]:
-    """Yield the possible names of a call that had the name `known` before an entry with the name `piece` came.
+    """Yield the names that a call can have after the names `known` and `piece` have arrived for it.
 
-    In `piece`, some servers send only the new characters of the name, and others repeat the name from its start. A name
-    is possible only if a tool's name begins with it.
+    Some servers send the next piece of the name in `piece`, and others the whole name so far. A name is possible only
+    if a tool's name begins with it.
     """
     if _begins_a_tool_name(known + piece, names):
         yield known + piece
@@ -396,7 +399,7 @@ def _begins_a_tool_name(text: str, names: frozenset[str]) -> bool:
 
 
 def may_name_grow(call: TrackedCall, names: frozenset[str] | None) -> bool:
-    """Return whether another piece can still turn the name of `call` into the name of another bound tool."""
+    """Return whether the name of `call` may be incomplete: a bound tool's name is longer and begins with it."""
     if names is None or call.scanner.started:
         return False
     return any(name.startswith(call.name) and name != call.name for name in names)

@@ -82,7 +82,7 @@ class MediaSeen:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a reply."""
+    """The event at the end of a reply."""
 
     #: OpenAI's finish reason; `None` if the stream broke off.
     reason: str | None

@@ -28,9 +28,9 @@ _DECODER = json.JSONDecoder(strict=False)
 def read_answers(text: str, schema: JsonObject | None) -> list[JsonValue]:
     """Return the possible JSON answers in `text`.
 
-    One value means that the answer is certain. Several values mean that it is uncertain. Without complete JSON, the
-    list is empty. If there is prose around the JSON, and `schema` asks for an object or an array, only values of that
-    type count. Without a schema, only objects count.
+    The list has one value if the answer is certain, and several values if it is uncertain. Without complete JSON, the
+    list is empty. In prose, only values of the type that `schema` asks for (object or array) count. Without `schema`,
+    only objects count in prose.
 
     >>> read_answers('Here it is: {"a": 1} Anything else?', None), read_answers('{"a": 1}{"a": 2}', None)
     ([{'a': 1}], [{'a': 1}, {'a': 2}])

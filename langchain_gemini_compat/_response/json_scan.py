@@ -10,7 +10,7 @@ import re
 _CONTROL = {chr(code): f"\\u{code:04x}" for code in range(0x20)} | {
     "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r",
 }  # fmt: skip
-#: The scanner stops at a match: of `_IN_STRING` inside of strings, and of `_STRUCTURE` outside of strings.
+#: Characters at which the scanner stops: `_IN_STRING` inside of strings, `_STRUCTURE` outside of strings.
 _IN_STRING = re.compile(r'["\\\x00-\x1f]')
 _STRUCTURE = re.compile(r'["{}\[\]]')
 

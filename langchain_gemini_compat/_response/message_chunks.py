@@ -89,7 +89,7 @@ class Parts:
     calls: dict[int, ToolCallChunk] = field(default_factory=dict)
     #: The numbers of the calls whose arguments are complete after this chunk.
     complete_calls: frozenset[int] = frozenset()
-    #: Invalid calls, if the request keeps them instead of raising an error.
+    #: The invalid tool calls, if `invalid_tool_calls` is `"keep"`.
     invalid: list[InvalidToolCall] = field(default_factory=list)
 
     def add(self, event: TextDelta | ThoughtDelta | RefusalDelta | ToolCallDelta | MediaSeen) -> None:
@@ -119,10 +119,7 @@ class Parts:
             self.calls[delta.index] = tool_call_chunk(name=delta.name, args=delta.args, id=delta.id, index=delta.index)
 
     def merge_kwargs(self, kept: JsonObject) -> None:
-        """Merge `kept` into `kwargs`. If both have a dict under one key, the result has the items of both dicts.
-
-        Such dicts contain the extra fields of calls, and a chunk may have several calls.
-        """
+        """Merge `kept` into `kwargs`. If both have a dict under the same key, merge the two dicts."""
         for key, value in kept.items():
             old = self.kwargs.get(key)
             if isinstance(old, dict) and isinstance(value, dict):
@@ -185,8 +182,8 @@ class ReplyDecoder:
         self._media_count = 0
         #: The wire name of each call that has no arguments yet, by the number of the call.
         self._pending_args: dict[int, str] = {}
-        #: Pieces of calls that are held back until the end of the reply, if the request keeps invalid calls. A call can
-        #: turn out to be invalid at the end, and a piece that was already emitted cannot be marked as invalid.
+        #: Pieces of tool calls. With `invalid_tool_calls="keep"`, they are held back until the end of the reply.
+        #: Only the end shows whether a call is valid, and emitted pieces cannot be marked as invalid.
         self._held_calls: list[ToolCallDelta] = []
         self._argument_repairs: list[str] = []
 
@@ -286,7 +283,7 @@ class ReplyDecoder:
         return parts, end
 
     def _release_calls(self, parts: Parts, end: Finished) -> None:
-        """Add the held-back calls to `parts`, as calls or as invalid calls."""
+        """Add the calls that were held back to `parts`: valid ones to `calls`, invalid ones to `invalid`."""
         if not self._request.keeps_invalid_calls:
             return
         invalid = {call.index for call in end.invalid}

@@ -1,7 +1,7 @@
 """Separates thoughts from the answer in the text of a reply.
 
-Gemini puts thoughts into the text: between `<thought>` and `</thought>` on AI Studio, and between the caller's
-`thought_tag_marker` on Vertex. Gemini also flags text that is a thought with `extra_content.google.thought`. The rules:
+Gemini writes thoughts into the text: between `<thought>` and `</thought>` on AI Studio, and between the caller's
+`thought_tag_marker` on Vertex. It also marks thoughts with the flag `extra_content.google.thought`. The rules:
 
 - The server's flag decides: flagged text is a thought, and unflagged text after it is the answer.
 - An opening tag counts only at the start of the reply, or at the start of flagged text.
@@ -45,16 +45,15 @@ class ThoughtSplitter:
         self._state = self._start
         self._held = ""
         self._flagged = False
-        #: Number of characters at the start of `_held` that belong to a thought. The next text can still show that they
-        #: are part of a tag.
+        #: Number of characters at the start of `_held` that are a thought, if they do not turn out to be part of a tag.
         self._held_thought = 0
         #: Whether the next unflagged text is passed on unchanged, as part of the answer.
         self.passes_text = False
 
     def feed(self, text: str, *, flagged: bool = False) -> Iterator[Event]:
-        """Yield the events for `text`, except the end of `text` that may be the start of a tag.
+        """Yield the events for `text`. If the end of `text` may be the start of a tag, it is held back.
 
-        `flagged` is the server's `extra_content.google.thought`.
+        `flagged` says whether the server marked `text` as a thought (`extra_content.google.thought`).
         """
         if not text:
             return
@@ -92,8 +91,8 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` changes `_held`, but does not have to call this method. After the end of a reply, `passes_text` is
-        # not read any more. If `feed` calls `finish`, `feed` calls this method afterwards.
+        # `finish` does not call this method. After the end of a reply, `passes_text` is not read, and `feed` calls this
+        # method itself.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:
@@ -141,9 +140,9 @@ class ThoughtSplitter:
         yield from self._hold_thought(text, keep)
 
     def _after_flagged(self, text: str) -> Iterator[Event]:
-        """Read the first text after flagged thoughts.
+        """Read the first text after flagged thoughts, and remove the closing tag.
 
-        The closing tag is in the unflagged text, or begins at the end of the flagged text, or is missing.
+        The closing tag may begin in the flagged text or in the unflagged text, or may be missing.
         """
         cut = self._held_thought
         for start in (0, cut):
@@ -168,7 +167,7 @@ class ThoughtSplitter:
         return len(text) - len(bare) <= _MOST_SPACE and any(opening.startswith(bare) for opening, _ in self._tags)
 
     def _hold_thought(self, text: str, size: int) -> Iterator[Event]:
-        """Yield `text` as a thought, with the last `size` characters held back."""
+        """Yield `text` as a thought, except its last `size` characters, which are held back."""
         cut = len(text) - size
         self._held, self._held_thought = text[cut:], size
         if cut:

@@ -164,7 +164,7 @@ class ToolCallTracker:
         self._skips_placeholders = False
         #: Calls whose content depends on an index. If the index turns out to be unreliable, these calls get an error.
         self._decided_by_index: list[TrackedCall] = []
-        #: Whether an entry had only an id. Such an entry announces a call, but does not send it.
+        #: Whether an entry of `tool_calls` had an id and nothing else.
         self.has_ids_without_calls = False
 
     def __len__(self) -> int:
@@ -216,7 +216,7 @@ class ToolCallTracker:
     def select_new(self, entries: Sequence[JsonValue]) -> list[JsonValue]:
         """Return the entries that do not repeat a call with complete arguments.
 
-        If two entries are equal to one call, only the first entry counts as a repetition.
+        Of several entries that repeat the same call, only the first one is left out.
         """
         left = Counter((call.name, _fingerprint_of(call)) for call in self._calls if call.has_arguments)
         unknown: list[JsonValue] = []
@@ -244,7 +244,7 @@ class ToolCallTracker:
         )
 
     def take_early_extras(self) -> JsonObject:
-        """Return and delete the extra fields of the calls whose name and arguments never came."""
+        """Return and delete the extra fields of the `tool_calls` entries whose call never came."""
         extras: JsonObject = {}
         for early in self._early_extras.values():
             _merge_missing(extras, early)
@@ -276,7 +276,7 @@ class ToolCallTracker:
         )
 
     def _apply(self, entry: Entry, decision: Decision) -> Iterator[Event]:
-        """Change the calls as `decision` says. Yield the events that do not depend on later entries."""
+        """Change the calls as `decision` says. Yield the events that can be emitted at once."""
         for call in decision.ambiguous_calls:
             call.error = call.error or _AMBIGUOUS
         self._decided_by_index += decision.decided_by_index
@@ -447,7 +447,7 @@ def _fingerprint_of(call: TrackedCall) -> str:
 
 
 def _id_at(wire: JsonObject) -> str:
-    """Return the id of an entry. Some servers send a number."""
+    """Return the id of an entry of `tool_calls` as text. Some servers send a number as the id."""
     wire_id = wire.get("id")
     if type(wire_id) is int:
         return str(wire_id)

@@ -117,7 +117,7 @@ class _Counts(NamedTuple):
 def _reconcile(prompt: int | None, completion: int | None, total: int | None, reasoning: int | None) -> _Counts:
     """Return input and output tokens that add up to `total`.
 
-    A missing `total`, or one that is less than the sum of `prompt` and `completion`, is ignored.
+    `total` is ignored if it is missing, or less than `prompt` plus `completion`.
     """
     given, output = prompt or 0, completion or 0
     if total is None:
@@ -128,26 +128,24 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
     if rest <= 0:
         return _Counts(given, output, reasoning)
     if completion is not None and prompt is None:
-        # Only the number of input tokens is unknown. `rest` is the total minus the output. If `rest` is large enough to
-        # include the reasoning tokens, they count as output, and the other tokens of `rest` as input. Otherwise, all of
-        # `rest` counts as input.
+        # The server did not send the number of input tokens. `rest`, the total minus the output, contains them. If
+        # `rest` is large enough to contain the reasoning tokens too, it is assumed to contain them.
         thoughts = reasoning if reasoning and reasoning <= rest else 0
         return _Counts(rest - thoughts, output + thoughts, reasoning)
     if completion is not None and reasoning and rest > reasoning:
-        # `rest` consists of reasoning tokens and of results of Google's own tools, which Google does not count as
-        # prompt tokens. The number of reasoning tokens is known, so the other tokens of `rest` are input. Source:
+        # `rest` is the total minus prompt and completion. Tokens of `rest` that are not reasoning tokens are results of
+        # Google's own tools, which Google does not count as prompt tokens. These are input. Source:
         # https://github.com/mozilla-ai/any-llm/pull/1367 (80 prompt + 237 tools + 173 output + 60 reasoning = 550).
         return _Counts(given + rest - reasoning, output + reasoning, reasoning)
     return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
 
 
 def _read_kinds(usage: Mapping[str, object], places: Sequence[str], total: int, other: int) -> dict[str, int]:
-    """Return the tokens of each kind of content, from details in the form of OpenAI (a dict) or Google (a list).
+    """Return the number of tokens of each kind of content. OpenAI sends these numbers in a dict, Google in a list.
 
-    `other` is the number of cached or reasoning tokens. The counts of the kinds may include these tokens. But programs
-    that compute prices add `other` to the counts of all kinds. If this sum exceeds `total`, the count of `text` is left
-    out, so that no token is counted twice. Counts of 0 are also left out, since some gateways send a count for every
-    kind.
+    Programs that compute prices add `other`, the number of cached or reasoning tokens, to the counts of all kinds. If
+    the sum exceeds `total`, these counts already include tokens of `other`, and the count of `text` is left out. Counts
+    of 0 are left out, since some gateways send a count for every kind.
     """
     found: dict[str, int | None] = {}
     for place in [place for place in places if place in usage]:
@@ -170,8 +168,8 @@ def _add(count: int | None, more: int | None) -> int | None:
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
     """Return the count with the name `key` from the details in `usage`; `None` if there is no such count.
 
-    `places` lists the keys of `usage` that may contain the details. If no details contain the count, it is read from
-    `usage` itself, under the names in `own`.
+    The details are objects in `usage`, under the keys in `places`. If they do not have the count, it is read from
+    `usage` itself, under a name in `own`.
     """
     details = (_count(object_at(usage, place), (key,)) for place in places if place in usage)
     found = next((count for count in details if count is not None), None)

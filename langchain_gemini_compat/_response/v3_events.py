@@ -89,8 +89,8 @@ class EventDecoder:
         self._calls: dict[int, _Block] = {}
         #: The numbers of the calls whose blocks are finished.
         self._calls_finished: set[int] = set()
-        #: The `additional_kwargs` of the message so far: `_texts` contains the pieces of each string, and `_maps` all
-        #: other values.
+        #: The `additional_kwargs` of the message so far. Strings are kept as pieces in `_texts`, all other values in
+        #: `_maps`.
         self._maps = Parts()
         self._texts: dict[str, list[str]] = {}
 

@@ -1,8 +1,8 @@
 """Repairs the arguments of a tool call: converts values that the model wrote in the wrong type, such as `"3"` for 3.
 
 Invalid arguments are changed only if exactly one repair makes them satisfy the tool's schema. All other arguments are
-returned unchanged. Keywords that this module does not check (`pattern`, `format`, `not` and others) count as satisfied.
-So more values count as valid, and fewer values are converted.
+returned unchanged. Keywords that this module does not check (`pattern`, `format`, `not` and others) count as satisfied,
+so a value that violates only such a keyword is not converted.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ _COUNTS: dict[type, tuple[str, str]] = {
     list: ("minItems", "maxItems"),
     dict: ("minProperties", "maxProperties"),
 }
-#: Keywords without their own check function. Such a keyword is checked together with another keyword, or does not
-#: restrict values.
+#: Keywords that need no check function. They do not restrict values, or the function of another keyword checks them.
 _READ_ELSEWHERE = frozenset(
     {
         "properties", "additionalProperties", "items", "prefixItems", "additionalItems", "nullable", "title",
@@ -48,8 +47,8 @@ _READ_ELSEWHERE = frozenset(
         "$comment",
     }
 )  # fmt: skip
-#: Maximum number and depth of the values to check. The limits are needed, because schemas may be recursive, and nested
-#: unions multiply the checks.
+#: Maximum number of values to check, and maximum depth of a value. Without these limits, a check could take very long,
+#: because schemas may be recursive, and nested unions multiply the checks.
 _MAX_VISITS = 100_000
 _MAX_DEPTH = 100
 #: Above this number, a parsed float may differ from the number that the model wrote.
@@ -64,9 +63,8 @@ _MAX_PATH = 80
 def repair_arguments(schema: JsonObject, arguments: JsonObject) -> tuple[JsonObject, list[str]]:
     """Return arguments that satisfy `schema`, and a description of each change.
 
-    The arguments are returned unchanged, with an empty list, if they are valid or if they do not have exactly one
-    possible repair. A change is described by a JSON pointer and the two types. `schema` and `arguments` are not
-    modified.
+    If the arguments are valid, or if there is not exactly one repair, they are returned unchanged, with an empty list.
+    A description contains a JSON pointer to the changed value. `schema` and `arguments` are not modified.
 
     >>> repair_arguments({"properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}, {"a": "3", "b": None})
     ({'a': 3}, ['/a (string to integer)', '/b (null left out)'])
@@ -102,10 +100,10 @@ def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]
 
 
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
-    r"""Return the arguments that the model meant by `text`, which is JSON but not an object; `None` if uncertain.
+    r"""Return the arguments in `text`, which is JSON but not an object; `None` if the arguments are uncertain.
 
-    Some gateways encode arguments twice, and some models write `null` for no arguments. The arguments are certain if
-    they satisfy the tool's `schema`, as they are or after a repair.
+    Some gateways encode the JSON of arguments twice, and some models write `null` for no arguments. The arguments are
+    certain if they satisfy the tool's `schema`, as they are or after a repair.
 
     >>> unwrap_arguments({"required": ["name"]}, r'"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
     ({'name': 'x'}, {})
@@ -132,7 +130,7 @@ def describe_changes(tool: str, changes: list[str]) -> str:
 
 
 class _NoRepairError(Exception):
-    """Raised if no certain repair makes the value satisfy the schema, or if the search takes too long."""
+    """Raised if there is not exactly one repair of the value, or if the search for a repair takes too long."""
 
 
 @dataclass(slots=True)
@@ -182,9 +180,10 @@ class _Validator:
         return not branches or any(self.is_valid(value, branch, depth) for branch in branches)
 
     def is_valid_for_one(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
-        """Whether exactly one branch of `oneOf` is valid.
+        """Whether `value` satisfies exactly one branch of `oneOf`.
 
-        Several valid branches are accepted if a keyword that is not checked here may exclude all but one of them.
+        If it satisfies several branches, the result is still true if one of them has a keyword that this module does
+        not check.
         """
         branches = list_at(schema, "oneOf")
         holding = [branch for branch in branches if self.is_valid(value, branch, depth)]
@@ -270,7 +269,7 @@ class _Repairer(_Validator):
 
 
 def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
-    """Return `value`. If its type is wrong, or `enum` or `const` does not list it, convert `value` first."""
+    """Return `value`, converted if its type is wrong, or if `enum` or `const` does not list it."""
     listed, types = _enum_values(schema), _types_of(schema)
     if listed is not None and not _is_listed(value, listed):
         found = [one for reading in _possible_conversions(value) for one in listed if is_equal(reading, one)]
@@ -286,7 +285,7 @@ def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
 def _possible_conversions(value: JsonValue) -> list[JsonValue]:
     """Return the values to which `value` can be converted: the JSON in a string, or the integer that equals a float.
 
-    A number, boolean or null in a string is converted only in JSON's own spelling.
+    In a string, a number, boolean or null must have JSON's own spelling: `"true"` is converted, and `"True"` is not.
     """
     if isinstance(value, float):
         return [int(value)] if abs(value) <= _LARGEST_EXACT and value.is_integer() else []
@@ -317,7 +316,8 @@ def _property_schema(schema: JsonObject, name: str) -> JsonValue:
     properties = schema.get("properties")
     if isinstance(properties, dict) and name in properties:
         return properties[name]
-    # `patternProperties` is not checked, so every property that `properties` does not list counts as valid.
+    # If the schema has `patternProperties`, which this module does not check, all properties that `properties` does not
+    # list count as valid.
     return True if "patternProperties" in schema else schema.get("additionalProperties", True)
 
 
@@ -356,7 +356,7 @@ def is_equal(left: JsonValue, right: JsonValue) -> bool:
 
 
 def _list_changes(before: JsonValue, after: JsonValue, path: str) -> Iterator[str]:
-    """Yield a description of each place where the two values differ."""
+    """Yield a description of each difference between `before` and `after`, with its path in the arguments."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name, inner in before.items():
             place = f"{path}/{escape(name)}"[:_MAX_PATH]

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 _Value = TypeVar("_Value")
-#: The pickle protocol. Protocol 5 would also accept `PickleBuffer` and `bytearray` objects, but such objects must
-#: not get a key.
+#: The pickle protocol. Protocol 5 would accept `PickleBuffer` and `bytearray` objects, which must not get a cache key.
 _PROTOCOL = 4
 
 

@@ -59,30 +59,30 @@ class Compiler:
     """Compiles one schema within limits on its depth and size."""
 
     reader: Reader
-    #: Maximum depth of a place in the compiled schema. The top of the schema has depth 1.
+    #: Maximum nesting depth of the compiled schema. The top of the schema has depth 1.
     max_depth: int
     #: Whether `additionalProperties` stays in the compiled schema.
     keep_additional: bool
     #: Array bounds above this number go into the description instead of the schema. `None` keeps all bounds in
     #: the schema.
     most_items: int | None = None
-    #: Number of places compiled so far.
+    #: Number of schemas that were compiled so far, including nested schemas and branches of unions.
     built: int = 0
     #: The unions at the top of the schema.
     top_unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: Compiled places whose original schema has no `type`. Each key is the `id()` of the compiled place.
+    #: Compiled parts of the schema for which the original schema has no `type`. Each key is the `id()` of the value.
     untyped: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether more places were compiled, or more schemas were read, than the budget allows.
+        """Whether more parts of the schema were compiled or read than the budget allows.
 
-        From then on, the compiler leaves out everything inside a place, such as the properties of an object.
+        From then on, the compiler leaves out nested schemas, such as the properties of an object.
         """
         return max(self.reader.visited, self.built) > self.reader.budget
 
     def compile(self, path: str, sources: Sequence[Source], depth: int) -> JsonObject:
-        """Return the compiled schema of the place `path`, which is described by all of `sources`."""
+        """Return one compiled schema for the value at `path`. Each schema in `sources` describes this value."""
         self.built += 1
         node = self.reader.read(path, sources)
         record_unsupported(node, "any")
@@ -127,7 +127,7 @@ class Compiler:
         return {"anyOf": [{"type": name} for name in _ANY_TYPES]}
 
     def _build_leaf(self, node: Node) -> JsonObject:
-        """Compile a place at the maximum depth, without the places inside it."""
+        """Compile a schema without its nested schemas, because the limit of depth or size is reached."""
         types = _types(node)
         if not node.unions:
             if _takes_only_null(node):
@@ -283,7 +283,7 @@ class Compiler:
         return {"type": "array", "items": self.compile(path, node.items, depth + 1), **counts}
 
     def _limit_counts(self, node: Node, counts: JsonObject) -> JsonObject:
-        """Return the array bounds that Gemini accepts. Describe each higher bound in words, and record a loss."""
+        """Return the `minItems` and `maxItems` that Gemini accepts. Move higher values into the description."""
         kept: JsonObject = {}
         for keyword, bound in counts.items():
             if self.most_items is None or not isinstance(bound, int) or bound <= self.most_items:
@@ -323,11 +323,7 @@ class Compiler:
 
 
 def record_additional_losses(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
-    """Record a loss for each `additionalProperties` or `unevaluatedProperties` that the compiled schema cannot express.
-
-    These keywords refer only to the properties of their own schema, but other schemas may add properties to
-    the same place.
-    """
+    """Add each `additionalProperties` or `unevaluatedProperties` that cannot be compiled to the list of lost rules."""
     for check in checks:
         if not isinstance(check.value, (bool, dict)) or check.value is True or check.value == {}:
             continue

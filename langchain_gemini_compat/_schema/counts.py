@@ -1,8 +1,8 @@
 """Computes the array bounds that Gemini accepts in one request.
 
 If the `maxItems` of a request add up to about 960, in one array or in many, Gemini answers 400 without a reason
-(https://github.com/googleapis/python-genai/issues/2170). The bound of an inner array counts once for each item of the
-outer array.
+(https://github.com/googleapis/python-genai/issues/2170). In this sum, the bound of an inner array is multiplied by the
+bound of the outer array.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _MOST_STATES = 900
 
 
 def find_most_items(schemas: Iterable[JsonObject]) -> int | None:
-    """Return the highest array bound that may stay in the `schemas` of one request; `None` if all bounds may stay.
+    """Return the highest array bound (`minItems` or `maxItems`) that may stay in the `schemas` of one request.
+
+    Return `None` if all bounds may stay, and 0 if none may stay.
 
     >>> find_most_items([{"type": "array", "items": {"type": "string"}, "maxItems": 10_000}])
     0

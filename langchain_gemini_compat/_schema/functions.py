@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Loss", "compile_all_parameters", "compile_parameters", "compile_response_schema"]
 
-#: Each row has the limits of one attempt: how often a recursive definition is expanded, the maximum depth, and the
-#: maximum number of subschemas that are read or compiled. If the compiled schema is too large, the next attempt uses
-#: the next row. Only the first attempt expands recursive definitions twice. The second expansion helps the model, but
-#: too little to justify a huge prompt.
+#: Each row has limits: how often a recursive definition is expanded, the depth, and the number of subschemas. If the
+#: compiled schema is too large, it is compiled again with the next row.
+#: Only the first row expands a definition twice. The second expansion helps the model, but does not justify a huge
+#: prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
 #: Maximum size of a compiled schema, in bytes.
 _MAX_BYTES = 100_000
@@ -51,8 +51,7 @@ class _Compiled:
     @property
     def size(self) -> int:
         """Return an upper estimate of the bytes of memory that this object takes."""
-        # The factors were measured on schemas of published MCP servers. Python 3.10 was used, because its objects are
-        # the largest.
+        # The factors were measured with schemas of published MCP servers on Python 3.10, which has the largest objects.
         return (
             1_000 + 3 * len(as_text(self.schema)) + sum(200 + len(loss.path) + len(loss.reason) for loss in self.losses)
         )
@@ -143,7 +142,7 @@ def _compile_bounded(
 
 
 def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
-    """Return a loss for each keyword that has no effect on the type of its schema, such as `minLength` for a number."""
+    """Return a `Loss` for each keyword that has no meaning for its schema's type, such as `minLength` for numbers."""
     listed = {loss.path for loss in losses}
     unread: list[Loss] = []
     for path, is_read in met.items():
@@ -155,7 +154,7 @@ def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """Return the losses, except those for unknown keywords that contain the target of a reference."""
+    """Return `losses` without those of unknown keywords under which the target of a `$ref` is stored."""
     return [
         loss
         for loss in losses

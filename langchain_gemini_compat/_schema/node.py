@@ -1,8 +1,8 @@
-"""Collects everything that a JSON Schema says about one place in a `Node`.
+"""Collects everything that a JSON Schema says about one value in a `Node`.
 
-A place is a position in a schema that describes one value. Several schemas can describe it: `$ref`, `allOf`, a union
-with a single branch, and a second description of the same property each add a schema. These schemas are the sources of
-the place, and a value must satisfy all of them. So the keywords beside a `$ref` or an `allOf` are never lost.
+Several schemas can describe the value: `$ref`, `allOf`, a union with a single branch, and a second description of the
+same property each add a schema. These schemas are called *sources*, and the value must satisfy all of them. The
+position of the value in the original schema is called a *place*.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ COMPARISONS = {"minimum": ge, "maximum": le, "exclusiveMinimum": gt, "exclusiveM
 #: Maximum length of a sentence in a description.
 _MAX_SENTENCE = 240
 #: Maximum length of the text that describes the values of a map (an object with any property names). The limit is high,
-#: because nothing else describes these values.
+#: because only this text describes the values.
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not accept this keyword, so it is not sent."
 ONE_OF = "It is not checked that only one alternative of `oneOf` matches."
-#: Keywords that are not repeated in the branches of a union: they restrict no values, or are handled separately.
+#: Keywords of a schema with a union that are not copied into the branches of the union: they do not restrict values, or
+#: are handled separately.
 _ANNOTATIONS = frozenset(
     {
         "description", "title", "default", "examples", "example", "deprecated", "nullable", "discriminator",
@@ -50,7 +51,7 @@ _CHECKS = frozenset(
         "not", "if",
     }
 )  # fmt: skip
-#: Keywords that are read together with others, or that say nothing about a value.
+#: Keywords that `_add_unknown` skips: other code reads them, or they do not restrict values.
 _READ_ELSEWHERE = frozenset(
     {
         "type", "enum", "const", "properties", "required", "items", "prefixItems", "additionalItems", "then", "else",
@@ -73,20 +74,21 @@ class Loss:
     path: str
     #: The keyword that was dropped or weakened.
     keyword: str
-    #: One or two short sentences that say what the server no longer checks. A user may read them without the schema.
+    #: One or two short sentences that tell the user what the server no longer checks. They must be clear without the
+    #: schema.
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One schema that a value at a place must satisfy."""
+    """One of the schemas that a value must satisfy."""
 
     schema: JsonValue
     path: str
     #: JSON pointers of the definitions that contain this schema. A recursive definition is listed once for each level.
     enclosing: tuple[str, ...] = ()
-    #: JSON pointer of the enclosing union, if the union allows null. Null is then valid even if this schema forbids
-    #: null.
+    #: If a union consists of null and a branch with this schema: the JSON pointer of the union. Null is then valid even
+    #: if this schema forbids null.
     nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
@@ -114,7 +116,7 @@ class SchemaUnion:
     source: Source
     branches: list[Source]
     with_null: bool
-    #: For each branch, the values that a `discriminator` assigns to the branch.
+    #: For each branch: a list with the schema that a `discriminator` adds to the branch, or an empty list.
     tags: list[list[Source]]
 
 
@@ -124,10 +126,11 @@ class Node:
 
     path: str
     losses: list[Loss]
-    #: Maps the path of each `Check` to `True` if the compiler has used the check, else to `False`. All nodes of a
-    #: schema share this dict.
+    #: Maps the JSON pointer of each `Check` to whether the compiler has used this check. All nodes of a schema share
+    #: the dict.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
-    #: JSON pointers of the original sources of the place, without the sources that `$ref` or `allOf` add.
+    #: JSON pointers of the schemas that were passed to `Reader.read` for this value. Schemas that `$ref` or `allOf` add
+    #: are not listed.
     paths: list[str] = field(default_factory=list[str])
     #: Types other than null; `None` if none of the schemas of this place has a `type`.
     types: list[str] | None = None
@@ -135,10 +138,11 @@ class Node:
     null: bool | None = None
     #: JSON pointer of each `oneOf` that consists of null and one other branch.
     null_unions: list[str] = field(default_factory=list[str])
-    #: Whether a source forbids null while the union around this source allows null. Null then satisfies only one branch
-    #: of the union.
+    #: Whether a union consists of null and a branch whose schema forbids null. Null then satisfies only one branch, as
+    #: `oneOf` demands.
     null_is_exclusive: bool = False
-    #: Whether a source has `nullable: true`. Null is then also valid for a union in the same source.
+    #: Whether a schema that describes this value has `nullable: true`. Such a schema allows null even if it contains a
+    #: union without null.
     flagged_nullable: bool = False
     values: list[JsonValue] | None = None
     #: JSON pointers of the keywords (`enum` or `const`) that list the values.
@@ -152,24 +156,25 @@ class Node:
     max_tuple: int | None = None
     checks: list[Check] = field(default_factory=list["Check"])
     unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: The sources without their annotations. A compiled union repeats these sources in each branch.
+    #: The schemas of this value without the keywords in `_ANNOTATIONS`. The compiler copies them into each branch of a
+    #: union.
     assertions: list[Source] = field(default_factory=list["Source"])
     descriptions: list[str] = field(default_factory=list[str])
     sentences: list[str] = field(default_factory=list[str])
 
     def record_loss(self, path: str, keyword: str, reason: str, sentence: str = "") -> None:
-        """Record a loss, and add `sentence` to the description, so that the model knows the restriction."""
+        """Add a `Loss` to `losses`. Also add `sentence` to the description, to tell the model about the restriction."""
         self.losses.append(Loss(path, keyword, reason))
         self.add_sentence(sentence)
 
     def record_value_loss(self, reason: str, sentence: str = "") -> None:
-        """Record a loss for each `enum` or `const` of the place."""
+        """Add a `Loss` to `losses` for each `enum` or `const` that describes this value."""
         for path in self.values_paths:
             self.record_loss(path, path.rpartition("/")[2], reason)
         self.add_sentence(sentence)
 
     def record_place_loss(self, keyword: str, reason: str, sentence: str = "") -> None:
-        """Record a loss for this node's `path`, and one for each other JSON pointer in its `paths`."""
+        """Add a `Loss` to `losses` for each JSON pointer in `path` and `paths`."""
         for path in dict.fromkeys([self.path, *self.paths]):
             self.record_loss(path, keyword, reason)
         self.add_sentence(sentence)
@@ -186,13 +191,13 @@ class Node:
         return fits
 
     def take_checks(self, keyword: str) -> list[Check]:
-        """Return the `Check` of `keyword` from each source that has one, and mark these checks as used."""
+        """Return all checks of `keyword`, and mark them as used."""
         found = [check for check in self.checks if check.keyword == keyword]
         self.checks_read.update((check.path, True) for check in found)
         return found
 
     def add(self, source: Source, schema: JsonObject) -> None:
-        """Add the keywords of `schema` to the keywords collected so far. `Reader` handles unions and references."""
+        """Add everything that `schema` says about the value, except for unions and references (see `Reader`)."""
         self._add_types(source, schema)
         self._add_values(source, schema)
         self._add_null(source, schema)
@@ -306,8 +311,8 @@ class Node:
             if keyword in _KNOWN or value is None or (keyword in _ACCESS_SENTENCES and value is False):
                 continue
             if not source.path and isinstance(value, (dict, list)) and keyword not in _DRAFT_3_SCHEMAS:
-                # An unknown key at the top level may contain schemas to which a `$ref` refers, so the key is not
-                # recorded as lost.
+                # Record no loss for an unknown key at the top level of the schema, because its value may contain
+                # schemas to which a `$ref` refers.
                 continue
             self.record_loss(f"{source.path}/{escape(keyword)}", keyword, NOT_SENT, _ACCESS_SENTENCES.get(keyword, ""))
 
@@ -355,7 +360,7 @@ class Node:
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:
-    """Whether `required` is the boolean of a property, as in draft 3. The enclosing object handles this form."""
+    """Whether `required` is `true` in a property, as in draft 3. The code for the enclosing object reads it."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
 

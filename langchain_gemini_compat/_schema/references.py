@@ -1,8 +1,7 @@
 """Reads all schemas that describe one value into a `Node`: resolves references, expands `allOf`, and collects unions.
 
-The position of the value is a *place*, and the schemas are its *sources* (see `node`). Reading always ends, for two
-reasons. A definition is expanded inside itself only a limited number of times. And after a maximum number of sources,
-nothing is expanded.
+The position of the value is called a *place*, and the schemas are called its *sources* (see `node`). Two limits make
+sure that reading ends: how often a definition is expanded inside itself, and how many schemas are expanded in total.
 """
 
 from __future__ import annotations
@@ -46,14 +45,14 @@ class Reader:
     root: JsonValue
     #: Maximum number of times that a definition is expanded inside itself, including the first expansion.
     max_nesting: int
-    #: After this number of schemas (see `Source`), references, `allOf` and unions are no longer expanded.
+    #: Maximum number of schemas that are expanded. In all further schemas, references, `allOf` and unions are ignored.
     budget: int
     losses: list[Loss]
-    #: Number of schemas read so far (see `Source`).
+    #: Number of schemas that were read so far.
     visited: int = 0
     #: JSON pointers of the targets of references.
     targets: set[str] = field(default_factory=set[str])
-    #: Maps the path of each `Check` to `True` if the compiler has used the check, else to `False`.
+    #: Maps the JSON pointer of each `Check` to whether the compiler has used this check.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
@@ -136,9 +135,9 @@ class Reader:
         return []
 
     def _read_discriminator(self, source: Source, branch: Source) -> list[Source]:
-        """Return a source with the values that OpenAPI's `discriminator` assigns to a branch.
+        """Return the schema that OpenAPI's `discriminator` adds to a branch: the allowed values of a property.
 
-        The result is a list with this source, or an empty list if no values are assigned.
+        The result is a list with one `Source`, or an empty list if the `discriminator` adds nothing.
         """
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
@@ -159,7 +158,7 @@ class Reader:
         return found[0] == pointer if found is not None else to == pointer.rpartition("/")[2]
 
     def _check_discriminator(self, source: Source, schema: JsonObject, node: Node) -> None:
-        """Record a loss for a `discriminator` whose values do not match the branches."""
+        """Add a `Loss` if the `discriminator` of `schema` has no `propertyName` or does not match the branches."""
         name, mapping = _discriminator_of(schema)
         path = f"{source.path}/discriminator"
         branches = [part for keyword in ("anyOf", "oneOf") for part in list_at(schema, keyword)]
@@ -202,7 +201,7 @@ def resolve_pointer(root: JsonValue, reference: JsonValue) -> tuple[str, JsonVal
 
 
 def _build_shallow(target: JsonValue) -> JsonObject:
-    """Return only those keywords of a definition that contain no further schemas."""
+    """Return a short form of a definition, without the keywords that contain schemas."""
     if not isinstance(target, dict):
         return {}
     shallow: JsonObject = {key: target[key] for key in _SHALLOW if key in target}

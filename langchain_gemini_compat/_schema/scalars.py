@@ -65,7 +65,7 @@ UNSUPPORTED_BY_TYPE = {
 
 
 def record_unsupported(node: Node, kind: str) -> None:
-    """Record a loss for each keyword of `node` that is in `UNSUPPORTED_BY_TYPE[kind]`.
+    """Add each keyword of `node` that is in `UNSUPPORTED_BY_TYPE[kind]` to the list of lost schema parts.
 
     If a sentence about the keyword helps the model, it is added to the description.
     """
@@ -126,8 +126,8 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
     if _has_gaps(numbers):
-        # The enum could list numbers as strings. But the model would then return strings, and the tool would refuse the
-        # strings.
+        # The numbers are not sent as an enum of strings, because the model would then return strings, which the tool
+        # refuses.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
         node.record_value_loss("Numbers between the values of `enum` are accepted, too.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
@@ -143,9 +143,10 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
 
 
 def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
-    """Compile an enum of which no value satisfies the other keywords of the schema.
+    """Compile an enum whose values all violate other keywords of the schema.
 
-    The values are listed as strings if the types allow strings or numbers.
+    If the types allow strings or numbers, the enum's strings and numbers are sent as strings. Otherwise, it is not
+    sent.
     """
     if values:
         keyword = node.values_paths[0].rpartition("/")[2]

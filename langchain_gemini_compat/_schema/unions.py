@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._schema.node import Node, SchemaUnion
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Maximum number of combinations of several unions at one place.
+#: Maximum number of combinations of branches, if several unions apply to the same value.
 _MAX_COMBINATIONS = 24
 #: Maximum number of branches that are compared with each other.
 _MAX_COMPARED = 200
@@ -65,7 +65,7 @@ def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
 
 
 def choose_unions(node: Node) -> list[SchemaUnion]:
-    """Return the unions that are compiled to `anyOf`. Record a loss for each other union."""
+    """Return the unions that are compiled to `anyOf`. Add each other union to the list of lost schema parts."""
     unions: list[SchemaUnion] = []
     for union in node.unions:
         if _only_requires(node, union):
@@ -113,8 +113,8 @@ def strings_in(schema: JsonValue, keyword: str) -> list[str]:
 def is_disjoint_union(union: SchemaUnion, branches: Sequence[JsonObject], untyped: Mapping[int, JsonObject]) -> bool:
     """Whether the types and enums of the branches guarantee that no value satisfies two branches.
 
-    `untyped` contains the compiled places whose original schema has no `type` and so accepts values of any type. Each
-    key is the `id()` of the compiled place.
+    `untyped` maps the `id()` of a compiled schema to this schema. It contains the schemas that accept values of any
+    type, because the original schema has no `type`.
     """
     schema = union.source.schema
     if isinstance(schema, dict) and "discriminator" in schema:

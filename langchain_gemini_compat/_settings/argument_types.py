@@ -1,6 +1,6 @@
 """Types of the constructors' arguments, for type checkers and editors.
 
-The fields have wider types, so a value that is not listed here works at run time if the server accepts it.
+At run time, the fields also accept values that are not listed here, in case the server accepts them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high",
 MediaResolution: TypeAlias = Literal[
     "MEDIA_RESOLUTION_UNSPECIFIED", "MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH"
 ]
-#: The first three values are Google's. Only OpenAI has the other values.
+#: `standard`, `flex` and `priority` are Google's values. Only OpenAI has the other values.
 ServiceTier: TypeAlias = Literal["standard", "flex", "priority", "auto", "default", "scale"]
 Modality: TypeAlias = Literal["text", "image", "audio", "TEXT", "IMAGE", "AUDIO"]
 InvalidToolCalls: TypeAlias = Literal["raise", "keep"]

@@ -88,8 +88,8 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # On Vertex AI, the endpoint's path is added to a `base_url` without this path in two cases: the host belongs to
-    # Vertex AI, or the caller gives a project, location or endpoint. Any other `base_url` is used unchanged.
+    # The path of a Vertex AI endpoint is added to a `base_url` that lacks it, if the host belongs to Vertex AI, or if
+    # the caller gives a project, location or endpoint. Any other `base_url` is used unchanged.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
@@ -155,8 +155,8 @@ def _choose_surface(
 def _complete_place(named: dict[str, str | None], base_url: str | None) -> tuple[str | None, str | None]:
     """Return project and location for Vertex AI: from the arguments, else from `base_url`, else from the environment.
 
-    A returned project of `None` means the project of the credentials, and a returned location of `None` means `global`.
-    An argument that contradicts the path of `base_url` is ignored with a warning.
+    The project `None` means the project of the credentials, and the location `None` means `global`. An argument that
+    contradicts the path of `base_url` is ignored with a warning.
     """
     path = read_place(base_url or "")
     unused = [name for name, value in named.items() if value and path.get(name, value) != value]

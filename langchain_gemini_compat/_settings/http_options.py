@@ -95,7 +95,7 @@ def _with_article(name: str) -> str:
 
 
 def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
-    """Return whether the object has the two methods of a client that this package calls, as test doubles do."""
+    """Return whether `client` has the methods `build_request` and `send`. A test double may have only these two."""
     build, send = getattr(client, "build_request", None), getattr(client, "send", None)
     if isinstance(client, type) or not callable(build) or not callable(send):
         return False

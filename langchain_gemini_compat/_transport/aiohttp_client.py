@@ -67,8 +67,7 @@ class _Request(aiohttp.ClientRequest):
 class _Connector(aiohttp.TCPConnector):
     """A connector of aiohttp that counts as closed if its event loop can no longer close it.
 
-    Otherwise, aiohttp would log "Unclosed client session" if a program closes the event loop before the client is
-    closed.
+    So aiohttp does not log "Unclosed client session" if a program closes the event loop before the client.
     """
 
     def __init__(self, *, ssl: ssl.SSLContext, limit: int, keepalive_timeout: float | None) -> None:
@@ -77,7 +76,7 @@ class _Connector(aiohttp.TCPConnector):
 
     @property
     def closed(self) -> bool:
-        """Whether the connector is closed, or can no longer be closed because its event loop or the process ends."""
+        """Whether the connector is closed, or cannot be closed any more: its event loop is closed, or Python exits."""
         return super().closed or self._of_loop.is_closed() or sys.is_finalizing()
 
     def __del__(self, _warnings: object = warnings) -> None:

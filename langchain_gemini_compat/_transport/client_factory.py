@@ -1,6 +1,6 @@
-"""Builds HTTP clients, and describes what the HTTP library reads from the environment while it builds one.
+"""Builds HTTP clients that models can share, and describes the environment settings that a new client uses.
 
-Models can share these clients: a client has no credentials and no cookies, and its headers are the same for all models.
+The clients have no credentials and no cookies, and their headers are the same for all models.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 #: The environment variables with the path of a file or directory of certificates.
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-#: The keys in the result of `getproxies` under which an HTTP client finds its proxies. The key `no` lists hosts that
-#: are reached without a proxy.
+#: The keys of `getproxies()` under which an HTTP client finds its proxies. The key `no` is not among them, because it
+#: lists hosts that are reached without a proxy.
 _PROXIES = frozenset({"http", "https", "all"})
 #: The environment variable with the path of a file to which TLS keys are logged.
 _KEY_LOG = "SSLKEYLOGFILE"
@@ -49,9 +49,9 @@ _SYSTEM_PROXIES = ("darwin", "win32", "cygwin")
 def digest_environment() -> str:
     """Return a digest of the settings that an HTTP client reads from the environment.
 
-    The digest covers SSLKEYLOGFILE, the variables for proxies, SSL_CERT_FILE and SSL_CERT_DIR. For the last two, the
-    digest also covers the metadata of the file and of the directory, but not the files in the directory. Only a digest
-    is kept, because a proxy's URL may contain a password.
+    The settings are SSLKEYLOGFILE, SSL_CERT_FILE, SSL_CERT_DIR and the variables for proxies. The digest also covers
+    the metadata of the certificate file and of the directory, such as the modification time, but not the files in the
+    directory. The settings themselves are not kept, because a proxy's URL may contain a password.
     """
     return _digest((_read_proxies(), _describe_certificates()))
 
@@ -142,8 +142,8 @@ def _refuse_cookies() -> CookieJar:
 def _read_proxies() -> tuple[object, ...]:
     """Return the values that determine the result of `urllib.request.getproxies`, which the HTTP library calls.
 
-    On platforms where only environment variables count, this function reads the variables and does not call
-    `getproxies`. Each new model calls this function, and `getproxies` would take a tenth of a call's time.
+    If only environment variables count on this platform, read them without `getproxies`. This function runs for each
+    new model, and `getproxies` would take a tenth of a call's time.
     """
     found = [(name, os.environ[name]) for name in os.environ if name.lower().endswith("_proxy")]
     # If REQUEST_METHOD is set, as in a CGI script, `getproxies` ignores HTTP_PROXY.

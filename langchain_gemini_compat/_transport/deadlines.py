@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two checks if no deadline is due earlier.
 _CHECK_SECONDS = 1.0
-#: The thread sleeps after this number of checks without any deadline. It does not sleep earlier, because waking the
-#: thread takes a tenth of a call's time.
+#: After this number of checks without a deadline, the thread stops checking until it is woken. The number is not lower,
+#: because waking the thread takes a tenth of the time of a call.
 _IDLE_CHECKS = 10
 #: Seconds until the next check of an expired deadline whose request has no socket yet.
 _SOCKET_CHECK_SECONDS = 0.05
@@ -75,42 +75,44 @@ class Deadline:
     ) -> None:
         self._socket: Socket | None = None
         self._find_socket = find_socket
-        #: A function that ends the caller's wait while a thread or a task reads the socket. `None` if the caller reads
-        #: the socket itself.
+        #: Function that `expire` calls to end the caller's wait, if a thread or a task reads the socket for the caller.
+        #: `None` if the caller reads the socket itself.
         self.interrupt: Callable[[], object] | None = None
         self._request = request
         self._between_chunks = math.inf if between_chunks is None else between_chunks
         self._end_by = math.inf if end_by is None else end_by
         self._lock = threading.Lock()
-        #: The limit that applies to the next chunk, and the time when this limit passes, by the monotonic clock.
+        #: `_limit` is the kind of the limit that applies to the next chunk. `_limit_by` is the time at which this limit
+        #: passes, in seconds of the monotonic clock.
         self._limit: Limit = "first_byte"
         self._limit_by = first_by
-        #: When this deadline expires, by the monotonic clock; infinity while the caller does not wait for the server.
+        #: The time at which this deadline expires, in seconds of the monotonic clock. Infinity while the caller does
+        #: not wait for the server.
         self.due = math.inf
         self._is_monitored = False
         #: The limit that has passed; `None` while no limit has passed.
         self.exceeded: Limit | None = None
-        #: Whether `expire` ended the wait. If `expire` could not end the wait, the HTTP library's own timeouts have to
-        #: end it.
+        #: Whether `expire` has ended the caller's wait for the server. If it could not, the timeouts of the HTTP
+        #: library end the wait.
         self.has_ended_wait = False
 
     def begin_sending(self) -> None:
-        """Start the clock before the wait for the response's headers.
+        """Start this deadline before the wait for the response's headers, if this object can end the wait.
 
-        If this object cannot end that wait, the timeouts of the HTTP library apply.
+        Otherwise, the timeouts of the HTTP library apply.
         """
         if self._can_end_wait():
             self.arm()
 
     def end_sending(self, response: httpx2.Response) -> None:
-        """Stop the clock after the response's headers came, and record the socket of `response`."""
+        """Stop this deadline after the response's headers came, and record the socket of `response`."""
         with self._lock:
             if self._can_end_wait():
                 self.due = math.inf
             if self.interrupt is None:
                 self._socket = _socket_of(response)
         if self._socket is not None:
-            # Now this object enforces the limits, so switch off the read timeout. This works for the body, because
+            # This object can now shut down the socket, so switch off the HTTP library's read timeout for the body.
             # httpcore reads the extension `timeout` (documented by httpx) again before it reads the body.
             self._limit_reading(None)
 
@@ -120,7 +122,7 @@ class Deadline:
         self._limit_by = time.monotonic() + self._between_chunks
 
     def arm(self) -> None:
-        """Start the clock before a wait for bytes."""
+        """Start this deadline. Call this before each wait for bytes of the response."""
         self.due = min(self._limit_by, self._end_by)
         if self._is_monitored:
             if self.due < _monitor.next_check:
@@ -145,7 +147,7 @@ class Deadline:
         extensions["timeout"] = {**extensions.get("timeout", {}), "read": seconds}
 
     def disarm(self) -> None:
-        """Stop the clock after bytes came.
+        """Stop this deadline. Call this after bytes of the response have arrived.
 
         If the deadline thread does not check this deadline, check here whether the bytes came too late.
         """
@@ -211,25 +213,25 @@ class TaskDeadline(Deadline):
         super().__init__(request, first_by=first_by, between_chunks=between_chunks, end_by=end_by)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        #: When the timer runs, by the monotonic clock.
+        #: The time at which the timer fires, in seconds of the monotonic clock.
         self._timer_at = math.inf
         self._task: _Task | None = None
-        #: Number of cancellations of the task when its wait began.
+        #: The result of the task's `cancelling()` when its wait began.
         self._earlier = 0
         self._has_cancelled = False
 
     def begin_sending(self) -> None:
-        """Switch off the HTTP library's read timeout. Start the clock before the wait for the response's headers."""
+        """Switch off the HTTP library's read timeout. Start this deadline before waiting for the response's headers."""
         self._limit_reading(None)
         self.arm()
 
     def end_sending(self, response: httpx2.Response) -> None:
-        """Stop the clock after the response's headers came."""
+        """Stop this deadline after the response's headers came."""
         del response
         self.due = math.inf
 
     def arm(self) -> None:
-        """Start the clock before the running task waits for bytes."""
+        """Start this deadline before the running task waits for bytes."""
         self._task = task = cast("_Task", asyncio.current_task())
         self._earlier = task.cancelling()
         self.due = due = min(self._limit_by, self._end_by)
@@ -237,11 +239,11 @@ class TaskDeadline(Deadline):
             self._set_timer()
 
     def disarm(self) -> None:
-        """Stop the clock after bytes came."""
+        """Stop this deadline after bytes came."""
         self.due = math.inf
 
     def expire(self) -> None:
-        """Record the limit that has passed, and cancel the wait."""
+        """Record which time limit has passed, and cancel the task that waits for bytes."""
         self.exceeded = self.exceeded or self.next_limit
         self.due = math.inf
         if self._task is not None:
@@ -291,7 +293,7 @@ class _Monitor:
         #: Functions that this thread calls whenever it checks the deadlines. Each function gets the time, and returns
         #: when its next call is due.
         self.checks: list[Callable[[float], float]] = []
-        #: When the next check is due, by the monotonic clock.
+        #: The time of the next check, in seconds of the monotonic clock.
         self.next_check = math.inf
 
     def runs_here(self) -> bool:
@@ -307,7 +309,7 @@ class _Monitor:
             self.wake()
 
     def wake(self) -> None:
-        """Make the thread check now, because a deadline is due before the thread's next check."""
+        """Make the thread check the deadlines now."""
         self._wake.set()
 
     def remove(self, deadline: Deadline) -> None:
@@ -328,8 +330,8 @@ class _Monitor:
     def _run(self) -> None:
         idle = 0
         while True:
-            # If another thread adds a deadline from now on, either the copy below contains that deadline, or the other
-            # thread wakes this thread.
+            # Set `next_check` before the deadlines are copied. A thread that adds a deadline after the copy then wakes
+            # this thread.
             self.next_check = math.inf
             self._wake.clear()
             deadlines = list(self._deadlines)
@@ -364,8 +366,8 @@ def wake_checks() -> None:
 
     Without open requests, the thread sleeps after a while, so it may have to be woken.
     """
-    # In a forked child, `_wake` is the parent's event until the thread starts. The lock of that event may be held
-    # forever.
+    # In a forked child, `_wake` is the parent's event until the child starts its own thread. Do not use the parent's
+    # event, because its lock may be held forever.
     if _monitor.runs_here():
         _monitor.wake()
 

@@ -35,8 +35,8 @@ class BrokenEncodingError(ValueError):
 def build_decompressor(encoding: str) -> Decompressor | None:
     """Return the decompressor for the header `Content-Encoding`, or `None` for a body without compression.
 
-    Raises `UnsupportedEncodingError` for other encodings. Several encodings at once are refused too, because each of
-    them can compress data to a thousandth of its size.
+    Raises `UnsupportedEncodingError` for other encodings, and for a list such as `gzip, gzip`. Each layer of
+    compression can shrink data to a thousandth of its size, so two layers can expand a body a million times.
     """
     layers = [layer for name in encoding.lower().split(",") if (layer := name.strip()) not in ("", "identity")]
     if not layers:
@@ -56,9 +56,9 @@ class Decompressor:
         self._inflate = zlib.decompressobj(window)
         #: The first bytes of deflate data, kept until it is clear whether they are a zlib header.
         self._start: bytes | None = b"" if window == zlib.MAX_WBITS else None
-        #: The byte after a gzip member, if this byte may be the start of the next member.
+        #: The first byte of a possible next gzip member, kept until the second byte arrives.
         self._rest = b""
-        #: Whether padding or garbage followed the last member.
+        #: Whether bytes that do not belong to the compressed data came after its end.
         self._is_over = False
         self._began = False
 

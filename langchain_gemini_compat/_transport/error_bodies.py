@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 NO_REASON = "The server gave no reason."
 #: Maximum length of a server's text in an exception.
 LONGEST_TEXT = 2000
-#: Limits for one error body: how many levels of wrapping and how many values to read, and how many characters to search
-#: for JSON.
+#: Limits for one error body: the levels of wrapping, the number of values, and the number of characters that are
+#: searched for JSON.
 _DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
-#: Limits for one text: how many characters to search, how many positions to try as the beginning of JSON, and how many
-#: characters of a printed Python value to read.
+#: Limits for one text: the characters to search, the positions that are tried as the start of JSON, and the characters
+#: of a printed Python value.
 _LONGEST_SEARCH, _MOST_STARTS, _LONGEST_LITERAL = 2**16, 8, 2**14
 #: Maximum nesting depth of brackets in a printed Python value.
 _MOST_BRACKETS = 32
@@ -141,7 +141,7 @@ def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
         elif not search.text:
             search.text = value.strip()
     elif isinstance(value, list):
-        # Only the first error of the list is unwrapped. `_read_reason` joins the texts of all errors.
+        # Only the first error of a list is unwrapped.
         for item in value[:1]:
             _unwrap(item, search, depth - 1)
     elif isinstance(value, dict):
@@ -164,8 +164,8 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
         if isinstance(inner, str):
             inner = _extract_json(inner, search)
         if isinstance(inner, list):
-            # A list of several errors is not unwrapped, because the message quotes all of them. FastAPI's validation
-            # errors, which have the key `loc`, are not unwrapped either.
+            # A list with several errors is not unwrapped, because the message quotes all of them. FastAPI's validation
+            # errors, which have the key `loc`, are never unwrapped.
             inner = inner[0] if len(inner) == 1 and _is_error(inner[0]) else None
             inner = None if isinstance(inner, dict) and "loc" in inner else inner
         if (isinstance(inner, dict) and inner and key == "error") or _is_error(inner):
@@ -220,9 +220,9 @@ def _extract_json(text: str, search: _Search) -> JsonValue:
 
 
 def _matches_status(value: JsonValue, search: _Search) -> bool:
-    """Return whether an error that was found inside a text can be the cause of the HTTP status.
+    """Return whether an error that was found inside a text fits the HTTP status.
 
-    If it cannot, the text may quote the user's prompt, and the error may be a part of that prompt.
+    An error that does not fit may come from the user's prompt, because the text may quote the prompt.
     """
     if search.code not in _REFUSALS:
         return True
@@ -355,10 +355,13 @@ def _status_of(layers: list[JsonObject]) -> str | None:
 
 
 def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code: int) -> int:
-    """Return the status of an error.
+    """Return the status code of an error.
 
-    The innermost number in the error objects decides. Without a number, an HTTP status that shows the cause of the
-    error decides. If the HTTP status does not show the cause, the words of the error decide.
+    It comes from the first of these sources that has one:
+
+    - the numbers in the error objects, the innermost first
+    - the HTTP status, if it shows the cause of the error
+    - the words of the error, such as its type
     """
     number = next((code for layer in layers for code in _codes_of(layer)), None)
     if number is not None:
@@ -370,5 +373,5 @@ def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code:
     if default_code >= FIRST_ERROR:
         return default_code
     # The HTTP status means success, for example because the error came in a stream that had begun with status 200. So
-    # the first word in `CODES_OF_WORDS` decides, even if it is one of `VAGUE_WORDS`.
+    # the first word of the error that is in `CODES_OF_WORDS` decides, even if it is one of `VAGUE_WORDS`.
     return CODES_OF_WORDS[meant[0]] if meant else 500

@@ -96,7 +96,7 @@ def _says_error(body: JsonObject) -> bool:
     if any(body.get(key) for key in ("usage", "data", "id", "promptFeedback")):
         return False
     if len(body) == 1:
-        # The only key may be FastAPI's `detail`, or a number such as "0": some gateways turn a list into an object.
+        # The only key may be FastAPI's `detail`, or a number such as "0" if a gateway has turned a list into an object.
         ((key, inner),) = body.items()
         return (key == "detail" and bool(inner)) or (key.isdigit() and is_error_body(inner)) or _is_bare_message(body)
     has_reason = any(body.get(key) for key in ("message", "detail", "details", "msg"))
@@ -106,7 +106,7 @@ def _says_error(body: JsonObject) -> bool:
 
 
 def _reports_error(value: JsonValue) -> bool:
-    """Return whether the value of a key in `_FAULTS` means an error. On success, some servers send 0 or "ok"."""
+    """Return whether `value` describes an error. Some servers send `0` or `ok` on success."""
     return value.strip().lower() not in _GOOD_WORDS if isinstance(value, str) else bool(value)
 
 

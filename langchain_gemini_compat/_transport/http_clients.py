@@ -51,8 +51,8 @@ class Clients:
         if self._given is not None:
             return self._given
         share = self._share
-        # At the end of the process, an `atexit` function of this package closes the clients. `atexit` functions that
-        # were registered earlier run after this function. If one of them makes a call, the call gets a new client.
+        # An `atexit` function of this package closes the clients. `atexit` functions of the program may run after it
+        # and make a call. Such a call gets a new client.
         if share is None or share.pid != os.getpid() or share.client.is_closed:
             share = self._share = take_client((self._place, digest_environment()))
         return share.client

@@ -118,8 +118,7 @@ def _library_of(err: BaseException | None) -> str:
 def _text_of(err: BaseException, kind: HttpErrorKind) -> str:
     """Return the text of an exception of aiohttp without URLs, since these may contain secrets."""
     message = getattr(err, "message", None) or getattr(err, "os_error", None) or err
-    # If a response is invalid, aiohttp's exception has a made-up status of 400. So the text contains the status only if
-    # a proxy sent it.
+    # aiohttp gives an invalid response the made-up status 400. So the text contains the status only if a proxy sent it.
     text = f"{getattr(err, 'status', '')} {message}" if kind is HttpErrorKind.PROXY else str(message)
     return " ".join(text.split())
 

@@ -2,8 +2,8 @@
 
 In an event loop, models with the same server, account and network settings share one client.
 
-As in `shared_clients`, a client without users stays open for a while. Then a timer of its event loop closes it. If the
-loop ends earlier, the client is closed at the end of the loop.
+When a client has had no users for `shared_clients.IDLE_SECONDS`, a timer of its event loop closes it. If the loop ends
+earlier, the client is closed with the loop.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class LoopClients:
     async def take(self, key: Hashable) -> _Share:
         """Return a share of the running loop's client for `key`. A missing client is built in a thread.
 
-        Callers that need the same missing client at the same time wait for one task. If the task fails, the caller that
-        started it gets the exception, and another caller starts a new task. So no two callers get the same exception
-        object.
+        If several callers need the same missing client, one task builds it for all of them. If the task fails, the
+        caller that started it gets the exception, and another caller starts a new task. So no two callers get the same
+        exception object.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -73,8 +73,8 @@ class LoopClients:
                 if is_first or not _has_failed(task):
                     return task.result()
             finally:
-                # The traceback of an exception refers to this frame, and the task refers to the exception or to a
-                # share. So this frame must not refer to the task.
+                # The traceback of an exception refers to this frame, and the frame to the task. Without `del`, the
+                # exception or the share of the task would stay in memory.
                 del task
 
     async def _open_pool(self, key: Hashable, loop: asyncio.AbstractEventLoop) -> _Share:
@@ -82,12 +82,12 @@ class LoopClients:
         self._open.add(pool)
         await pool.hold_open()
         self._by_loop.setdefault(loop, _OfLoop()).pools[key] = pool
-        # If all callers are cancelled, no object refers to this share. The garbage collector then deletes the share,
-        # which starts the idle time of the client.
+        # If all callers are cancelled, no object refers to this share, and Python deletes it. Then the idle time of the
+        # client starts.
         return pool.share()
 
     def withhold(self, pool: _LoopPool) -> None:
-        """Hand out no more shares of `pool`, because its client is being closed."""
+        """Remove `pool` from the pools that give out shares, because its client is being closed."""
         of_loop = self._by_loop.get(pool.loop)
         if of_loop is not None and of_loop.pools.get(pool.key) is pool:
             del of_loop.pools[pool.key]
@@ -123,23 +123,23 @@ class _OfLoop:
         self.opening: dict[Hashable, asyncio.Task[_Share]] = {}
 
     def start_opening(self, key: Hashable, opening: Coroutine[object, object, _Share]) -> asyncio.Task[_Share]:
-        """Start and return a task that runs `opening`. `self.opening` contains the task until it is done."""
+        """Start a task that runs the coroutine `opening`, and return it. It is in `self.opening` until it is done."""
         task = self.opening[key] = _start_task(asyncio.get_running_loop(), opening)
         task.add_done_callback(partial(self._end_opening, key))
         return task
 
     def _end_opening(self, key: Hashable, task: asyncio.Task[_Share]) -> None:
         del self.opening[key]
-        # Read the exception of the task here, because all callers may be cancelled, and Python logs an exception that
-        # nobody reads.
+        # Python logs the exception of a task if no code reads it. Read it here, because all callers may have been
+        # cancelled.
         _has_failed(task)
 
 
 class _LoopPool(Pool["httpx2.AsyncClient"]):
     """The client of an event loop. It is closed with the loop, or when it is unused for `IDLE_SECONDS`.
 
-    An event loop does not call a hook when it ends. But `asyncio.run` closes all unfinished async generators
-    (`loop.shutdown_asyncgens`). So each pool starts a generator whose `finally` closes the client.
+    An event loop has no hook that runs at its end. But `asyncio.run` closes all unfinished async generators
+    (`loop.shutdown_asyncgens`). So each pool starts an async generator, whose `finally` block closes the client.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
             self._owner.close_surplus(self.loop)
 
     def _set_timer(self) -> None:
-        # The timer is not cancelled when the client is used again. Cancelling it would take more time than the check in
+        # A new use of the client does not cancel this timer. Cancelling it would take more time than the check in
         # `_end_idle_time`.
         self._timer = self.loop.call_at(
             self.unused_since + shared_clients.IDLE_SECONDS, self._end_idle_time, context=Context()
@@ -225,8 +225,7 @@ def _start_task(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object,
 async def _wait_for(task: asyncio.Task[_Share]) -> None:
     """Wait until `task` is done. If the caller is cancelled, the task goes on, since other callers wait for it.
 
-    This function does not use `asyncio.wait`: the traceback of a cancelled caller would refer to the task, and so to
-    the share that the task returns.
+    `asyncio.wait` is not used, because the traceback of a cancelled caller would then keep the task and its share.
     """
     is_done = asyncio.Event()
     task.add_done_callback(lambda _: is_done.set())

@@ -157,8 +157,9 @@ _LOGIN = (
 
 
 def _innermost_text(chain: list[BaseException]) -> str:
-    """Return the text of the innermost error of the operating system or of Python, else the text of the first error."""
-    # Other errors in the chain are internals of a library, such as "pop from an empty deque".
+    """Return the innermost text of an `OSError`, `OverflowError` or `UnicodeError`, else the first error's text."""
+    # Errors of other types come from inside a library, and their texts do not help the user. An example is "pop from an
+    # empty deque".
     telling = [one for one in chain if isinstance(one, (OSError, OverflowError, UnicodeError)) or one is chain[0]]
     texts = [text for one in telling if (text := str(one).strip())]
     return _cut(texts[-1] if texts else "it gave no reason")

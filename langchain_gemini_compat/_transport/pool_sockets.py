@@ -41,7 +41,8 @@ def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request)
 
 def may_multiplex(pool: object | None) -> bool:
     """Return whether a connection of `pool` may serve several requests at once, as HTTP/2 does."""
-    # If `_http2` is missing, `test_stream_that_exceeds_a_limit_ends_alone` fails.
+    # `_http2` is a private attribute of httpcore. If it is missing, `test_stream_that_exceeds_a_limit_ends_alone`
+    # fails.
     return bool(getattr(pool, "_http2", False))
 
 

@@ -41,8 +41,8 @@ class Gate:
         self._probed_at = -_PROBE_SECONDS
         #: The last error with status 429, or `None` while the gate lets calls pass.
         self.refusal: Refusal | None = None
-        #: How often `block` was called. The answer to a request that was sent before the last call of `block` has no
-        #: effect.
+        #: How often `block` was called. `release` ignores the answer to a request that was sent before the last call of
+        #: `block`.
         self.blocks = 0
 
     def try_enter(self) -> float:
@@ -76,9 +76,9 @@ class Gate:
         return self._is_blocking and (self._is_probing or self._clock() >= self._half_open_at)
 
     def refused_for(self) -> float:
-        """Return how many seconds are left of the wait that the server asked for.
+        """Return how many seconds are left of the wait that the server asked for; 0 while the gate does not block.
 
-        The gate may let calls pass earlier, because the argument `limit` of `block` may shorten the time.
+        The gate may block for a shorter time than the server asked for (see the argument `limit` of `block`).
         """
         return max(0.0, self._refused_until - self._clock()) if self._is_blocking else 0.0
 
@@ -99,9 +99,10 @@ class Gate:
         self.blocks += 1
 
     def release(self, blocks: int) -> None:
-        """Let calls pass again after an answer, unless a 429 came after the answered request was sent.
+        """Let calls pass again after an answer.
 
-        `blocks` is the value of the attribute `blocks` at the time when that request was sent.
+        `blocks` is the value of the attribute `blocks` when the answered request was sent. If the attribute has changed
+        since then, a 429 has come, and the gate continues to block.
         """
         if blocks == self.blocks:
             self._is_blocking = False

@@ -93,7 +93,7 @@ class ReplyReader(ABC):
     def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
         """Raise `RequestTimeoutError` if a deadline has passed, or `TruncatedStreamError` if the connection broke.
 
-        After the deadline has shut the socket down, the body may also end without an error of the HTTP library.
+        `err` may be `None` after a deadline, because a socket that was shut down can look like the end of the body.
         """
         self._deadline.close()
         is_cancelled = self._deadline.take_back_cancellation() and isinstance(err, CancelledError)
@@ -121,8 +121,8 @@ class ReplyReader(ABC):
 
     def finish(self) -> Iterator[WireChunk]:
         """Yield the chunks that the end of the body completes. If the body is an error, raise the exception for it."""
-        # Stop the deadline first. The connection is back in the pool, and the deadline could shut it down while another
-        # call uses it.
+        # The connection is back in the pool and may serve another call. So stop the deadline, which could shut the
+        # connection down.
         self._deadline.close()
         if self._deadline.exceeded:
             self._stop()
@@ -205,7 +205,7 @@ class StreamReader(ReplyReader):
             raise _build_not_json(err) from None
         if value is None or decoder.joiner.began:
             return self._read_all(decoder.feed(data) if value is None else (value,))
-        # Most servers send each event in one piece. For this case, a tuple takes less time than a generator.
+        # `data` is one whole event, as most servers send it. A tuple takes less time than a generator.
         return (self._read(value),)
 
     def _finish(self) -> Iterator[WireChunk]:
@@ -315,7 +315,7 @@ class ErrorReader(_BodyReader):
 
     def _build_unreadable(self, text: str) -> Exception:
         if self._decompressor is None:
-            # The server's text cannot be read, because its encoding is not supported. The error quotes `text`.
+            # The encoding of the body is not supported, so the error cannot quote the body. It quotes `text` instead.
             self._pieces = [text.encode()]
         return self._build_error()
 

@@ -32,12 +32,12 @@ _PUBLIC = HARMLESS | {
 }  # fmt: skip
 #: Minimum length of a secret. Shorter values are not hidden, since they may be ordinary words.
 _SHORTEST = 8
-#: The fast search looks for the longest run of letters and digits in a secret. If the run has fewer characters than
-#: this minimum, only the slow search with a pattern is used.
+#: The fast search skips texts that do not contain the longest run of letters and digits of a secret. If this run has
+#: fewer characters than the minimum, the fast search is left out.
 _SHORTEST_RUN = 4
 HIDDEN = "[hidden]"
-#: Maps a character to a part of a regular expression, which matches the escaped character in HTML, in form data, or in
-#: a string of Python or JSON.
+#: Maps a character to an alternative of a regular expression. The alternative matches the escaped character: `&amp;` in
+#: HTML, `+` in form data, or `\n` in a string of Python or JSON.
 _NAMED = {
     "&": "|&amp;",
     "<": "|&lt;",
@@ -78,7 +78,7 @@ def forget_secrets(error: BaseException | None) -> None:
     secrets = [secret for request in requests for secret in secrets_of(request)]
     for one in chain:
         if isinstance(one, UnicodeEncodeError):
-            # A `UnicodeEncodeError` contains the whole text that could not be encoded.
+            # A `UnicodeEncodeError` contains the whole text that could not be encoded, which may be a secret.
             one.object, one.args = "", ()
         one.args = tuple(_hide_in(secrets, part) for part in one.args)
     for request in requests:
@@ -125,7 +125,7 @@ def secrets_of(request: Request, is_secret: Callable[[str, bytes], bool] | None 
 
 
 def _parts_of(value: bytes) -> Iterator[bytes]:
-    """Yield a header's value and its parts: tokens, passwords in `Basic` credentials, cookies and strings in JSON."""
+    """Yield the value of a header, and parts of it such as a token, a password or a cookie."""
     value = value.strip()
     if not value:
         return

@@ -77,20 +77,19 @@ class Tries:
         self._sleeps = sleeps
         self._rate_limiter = rate_limiter if sleeps else None
         self._budget = limits.retry_wait
-        #: Maximum wait that a call with these limits accepts, in seconds.
+        #: The longest wait before a retry that the limits of this call allow, in seconds.
         self._longest_wait = min(limits.retry_wait, math.inf if limits.total is None else limits.total)
         self._gate = gate
         self._blocks = gate.blocks
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Maximum seconds that all tries together wait for bearer tokens. By default, there is no maximum, because a
-        #: token source would need a thread to enforce a maximum. If `first_byte` is below its default,
-        #: `first_byte` is the maximum.
+        #: Maximum seconds that all tries together wait for bearer tokens: `first_byte`, if it is below its default.
+        #: Otherwise, there is no maximum, because a token source would need a thread to enforce one.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
-        #: When the first chunk or the whole reply of the current try is due, by the monotonic clock.
+        #: Time by which the first chunk or the whole reply of this try must arrive, in seconds of the monotonic clock.
         self.first_by = math.inf
-        #: When the call must end, by the monotonic clock, or `None`.
+        #: Time by which the call must end, in seconds of the monotonic clock; `None` for no limit.
         self.deadline = None if limits.total is None else time.monotonic() + limits.total
         self._import_seconds = import_seconds()
         self._delivered = False
@@ -130,7 +129,7 @@ class Tries:
     def waiting_for_token(self) -> Generator[float | None]:
         """Yield the time at which the wait for a bearer token must end, by the monotonic clock; `None` for no limit.
 
-        If the wait fails, later tries of the call have less time to wait for a token.
+        If no token arrives, the time of the wait is subtracted from the time that later tries may wait for a token.
         """
         start = time.monotonic()
         imported = import_seconds()
@@ -168,8 +167,7 @@ class Tries:
         if self.deadline is not None:
             self.deadline += self._seconds_of_import()
         seconds = self._back_off(error)
-        # The classes for errors of servers are imported when the first such error is built. Until then, `error` cannot
-        # come from a server. It may come from the caller's functions.
+        # If the classes for errors of servers are not imported yet, `error` cannot come from a server.
         if are_classes_imported():
             if self._sleeps:
                 self._inform_gate(error, seconds)
@@ -199,7 +197,7 @@ class Tries:
         return True
 
     def _seconds_of_import(self) -> float:
-        """Return how many seconds the import of openai took since this method last ran for this call."""
+        """Return the time that the import of openai took since the last call of this method, in seconds."""
         seconds, self._import_seconds = import_seconds() - self._import_seconds, import_seconds()
         return seconds
 
@@ -224,7 +222,7 @@ class Tries:
     def _try_start(self) -> float:
         """Return 0 if the next try may start now, else the seconds to sleep before calling this again.
 
-        Raise the last 429 if the wait exceeds the limits of this call. Waiting at the rate gate is not a try.
+        Raise the last 429 if the wait exceeds the limits of this call.
         """
         seconds = self._try_gate() if self._uses_gate else 0.0
         if seconds:
@@ -236,14 +234,13 @@ class Tries:
     def _try_gate(self) -> float:
         """Return 0 if the rate gate lets the try pass, else the seconds to wait.
 
-        If the wait exceeds the limits of this call, the call does not wait. Return 0 if the gate lets the try pass as
-        the probe of this second. Otherwise, raise the last 429.
+        If the limits of this call do not allow the wait, the try passes if the gate accepts it as a probe. Otherwise,
+        raise the last 429.
         """
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()
-        # `named` is the rest of the wait that the server asked for. The gate may open earlier, because the limit of the
-        # call that got the 429 shortens the time for which the gate blocks. Until the gate opens, a call that cannot
-        # wait for `named` seconds does not wait at all: it is a probe, or raises the 429.
+        # `named` is the rest of the wait that the server asked for. The gate may open earlier. Until it opens, a call
+        # whose limits do not allow `named` seconds does not wait: it is a probe, or raises the 429.
         seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
         if seconds <= 0:
             return 0.0
@@ -264,7 +261,8 @@ class Tries:
         """
         if isinstance(error, errors.RateLimitError):
             if error.is_retryable:
-                # The caller's own HTTP client may rebuild an error from its arguments. Such an error has no response.
+                # If the caller's own HTTP client has rebuilt the error from its arguments, it has no attribute
+                # `response`.
                 refusal = errors.Refusal.of(error) if hasattr(error, "response") else None
                 self._gate.block(seconds, refusal, limit=self._longest_wait)
         elif isinstance(error, (errors.APIStatusError, errors.UnusableReplyError)):

@@ -1,9 +1,11 @@
 """Sends a request and reads the bytes of its response, with a deadline for both.
 
-With HTTP/1.1, the caller reads the socket itself, and an expired deadline shuts the connection down. An HTTP/2
-connection may serve other calls, so it must stay open. So with HTTP/2, a thread or a task reads, and the caller stops
-waiting at the deadline. Async clients with other transports, such as aiohttp, hide their sockets. With these clients,
-the deadline cancels the wait.
+What happens at the deadline depends on the connection:
+
+- HTTP/1.1: the caller reads the socket itself, and the connection is shut down.
+- HTTP/2: the connection stays open, because other calls may use it. A thread or a task reads, and the caller stops
+  waiting.
+- Async clients that hide their sockets, such as those of aiohttp: the wait is cancelled.
 """
 
 from __future__ import annotations
@@ -347,7 +349,7 @@ async def _aopen(exchange: AsyncExchange, client: httpx2.AsyncClient, request: h
     with _raising_deadline(exchange.deadline), _raising_upload_error(request, upload):
         await exchange.open(client, request)
     if exchange.deadline.exceeded:
-        # The deadline cancelled the wait, but the client returned a response all the same.
+        # The client returned a response although the deadline had cancelled its wait. Undo the cancellation.
         exchange.deadline.take_back_cancellation()
         await exchange.aclose()
         raise DeadlineExceededError(exchange.deadline.exceeded)

@@ -116,8 +116,8 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # The gateway probably dropped the missing signature: most gateways drop signatures, and most callers send
-        # messages back unchanged.
+        # The missing signature was probably dropped by the gateway: most gateways drop signatures, and most callers
+        # send messages back unchanged.
         remedy = (
             f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting "
             "with which the gateway keeps signatures, or use Google's own endpoint."

@@ -56,7 +56,7 @@ class Pool(Generic[_Client]):
         self.key = key
         self.client = client
         self._share: ref[Share[_Client]] | None = None
-        #: Time at which it was noticed that nothing uses the client any more; infinity while the client is in use.
+        #: The time at which the client was first seen without users. Infinity while the client is in use.
         self.unused_since = math.inf
 
     def share(self) -> Share[_Client]:
@@ -93,7 +93,7 @@ class _SyncClients:
         self._lock = RLock()
 
     def take(self, key: Hashable) -> Share[httpx2.Client]:
-        """Return a share of the client for `key`. Build a missing client."""
+        """Return a share of the client for `key`. Build the client if it does not exist."""
         with self._lock:
             pool = self._pools.get(key)
             if pool is None:

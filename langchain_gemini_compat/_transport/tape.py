@@ -32,7 +32,7 @@ class Take(Protocol):
     """Records one exchange, from the request to the end of the response."""
 
     def note_response(self, response: httpx2.Response, *, is_raw: bool) -> None:
-        """Record status and headers. If `is_raw` is true, the pieces are the bytes as sent, which may be compressed."""
+        """Record status and headers. If `is_raw` is true, `note_piece` gets the bytes as sent, perhaps compressed."""
         ...
 
     def note_piece(self, data: bytes) -> None:
@@ -125,7 +125,7 @@ def playing_here(player: Player) -> Generator[None]:
 
 
 def is_playing_here() -> bool:
-    """Return whether a player of `playing_here` answers. Such a player gives every retry the same reply."""
+    """Return whether a player of `playing_here` answers the requests of this context."""
     return _player_here.get() is not None
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
     JsonObject: TypeAlias = dict[str, JsonValue]
 else:
-    # At run time, the aliases are not recursive. A recursive alias would contain the name `JsonValue` as a string.
-    # `typing.get_type_hints` could not resolve the string in a module that imports only `JsonObject`.
+    # At run time, the two types are not recursive. A recursive type would contain the name `JsonValue` as a string,
+    # which `typing.get_type_hints` cannot resolve in a module that imports only `JsonObject`.
     JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
     JsonObject = dict[str, object]
 
@@ -155,8 +155,9 @@ def as_chunk(completion: WireChunk) -> WireChunk:
     """Convert a whole reply to a chunk, as if a stream had sent the reply in one chunk.
 
     AI Studio sets the flag `extra_content.google.thought` of a whole message even if its text also contains the answer.
-    So the flag is replaced by `THOUGHTS_TAGGED`, and the text is not read as one thought. A whole reply is complete
-    even without a finish reason or without choices.
+    The flag is replaced by `THOUGHTS_TAGGED`, so that the answer is not read as a thought.
+
+    The chunk counts as complete even if the reply has no finish reason or no choices.
     """
     choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
     if len(choices) == 1:

@@ -124,7 +124,7 @@ def guess_mime_type(name: str, kind: str = "") -> str | None:
     ('audio/mp4', 'audio/webm', None)
     """
     path = re.split(r"[?#]", name, maxsplit=1)[0]
-    # If the ending of the path is not known, the ending of the whole URL is used. The name of a file in a bucket may
+    # The ending of the path is tried first, and then the ending of the whole URL. The name of a file in a bucket may
     # contain `?`, and the query of a URL may end with a file name.
     endings = (unquote(text).strip().rpartition(".")[2].lower() for text in (path, name))
     found = next((_ENDINGS[ending] for ending in endings if ending in _ENDINGS), None)

@@ -89,7 +89,7 @@ class _TextField:
     #: Whether Google flags the delta as a thought.
     is_thought: bool
     path: tuple[str, ...] = ()
-    #: Index and ID of the list item that contains the field. An example of such an item is a tool call.
+    #: Index and id of the list item that contains the field, such as a tool call.
     index: int | None = None
     call_id: str = ""
 
@@ -233,8 +233,8 @@ class _PairJoiner:
             if other.is_continued_in(field):
                 text = self._waiting.pop(other) + text
             elif other.is_thought != field.is_thought or other.shares_index(field):
-                # `text` begins another thought, answer or call. So the field `other` gets no more text, and the
-                # surrogate that waits there gets no pair.
+                # `text` belongs to another thought, answer or call than the surrogate that waits in the field `other`.
+                # So this surrogate gets no pair.
                 self._end(other)
         if _HIGH_SURROGATE.search(text):
             # Keep back the surrogate at the end of `text` until the next fragment. If `text` is a name, keep back the
@@ -249,7 +249,10 @@ class _PairJoiner:
         self._ended.append(field.build_chunk(self._complete(self._waiting.pop(field), field)))
 
     def _complete(self, text: str, field: _TextField | None) -> str:
-        """Return `text` with U+FFFD for unpaired surrogates. In a tool call or whole reply, raise `ValueError`."""
+        """Return `text` with U+FFFD for each unpaired surrogate.
+
+        If the text belongs to a tool call or a whole reply, raise `ValueError` instead.
+        """
         repaired = _repair(text)
         is_text = self._lenient or (field is not None and not field.is_in_call)
         if not is_text and repaired.count(_REPLACEMENT) > text.count(_REPLACEMENT):

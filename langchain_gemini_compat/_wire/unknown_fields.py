@@ -65,9 +65,9 @@ def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObjec
 
 
 def read_content_block(item: JsonValue) -> JsonObject:
-    """Return a block of Portkey's `content_blocks` in the form that whole replies have.
+    """Return a block of Portkey's `content_blocks` in the form that it has in a reply that is not streamed.
 
-    In streams, `item` has another form: `{"index": 0, "delta": {…}}`.
+    In a stream, Portkey sends a block as `{"index": 0, "delta": {…}}`.
 
     >>> read_content_block({"index": 0, "delta": {"thinking": "Hm."}})
     {'thinking': 'Hm.', 'type': 'thinking', 'index': 0}
@@ -100,10 +100,13 @@ def _size(value: JsonValue) -> int:
 class KeptFields:
     """Collects the unknown keys of one message from its deltas.
 
-    A later string or number replaces the earlier one. Most servers repeat such values, and no server is known to send
-    them in fragments. Objects are merged. Lists are joined, but a list that repeats or extends the earlier list
-    replaces the earlier list. Entries of `reasoning_details` and `thinking_blocks` arrive in fragments, which are
-    joined.
+    If a key arrives again:
+
+    - A string or number replaces the earlier one. Most servers repeat such values, and no server is known to send them
+      in fragments.
+    - Objects are merged.
+    - Lists are joined, but a list that repeats or extends the earlier list replaces it.
+    - Entries of `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
     """
 
     def __init__(self) -> None:
@@ -112,7 +115,8 @@ class KeptFields:
         self._room = MAX_KEPT
         #: Keys that were not kept, because their values are too large or because there are too many keys.
         self.dropped: set[str] = set()
-        #: Keys whose string was replaced by a later string. The two strings may have been fragments of one string.
+        #: Keys for which a later delta contained another string. The later string replaced the earlier one, although
+        #: both may be fragments of one string.
         self.replaced: set[str] = set()
 
     def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
@@ -146,8 +150,8 @@ class KeptFields:
         """Return all kept keys."""
         lists = {key: fragments.finish() for key, fragments in self._fragments.items()}
         blocks = [_without_index(block) for block in lists.pop("content_blocks", [])]
-        # Portkey ignores the `content` of a message that has `content_blocks`. If the user changed `content`, the
-        # change would have no effect. So blocks are left out if they only repeat the text of `content`.
+        # Blocks that only repeat the text of `content` are left out. Portkey would use them instead of `content`, and
+        # ignore a change that the user made to `content`.
         if any(block.get("type") != "text" for block in blocks):
             lists["content_blocks"] = [*blocks]
         return {**self._fields, **lists}
@@ -194,8 +198,8 @@ class _Entry:
 
     def _add_text(self, key: str, piece: str, *, again: bool) -> None:
         pieces = self.pieces.setdefault(key, [])
-        # The second fragment may be equal to the first one. But a later text that equals all earlier fragments together
-        # is the complete value, which the server has sent again.
+        # If `piece` equals all earlier fragments together, the server has sent the complete text again. But if there is
+        # only one earlier fragment, `piece` may be an equal second fragment.
         may_repeat = again or len(pieces) > 1
         if may_repeat and len(piece) == self._sizes.get(key) and piece == "".join(pieces):
             return
@@ -250,16 +254,16 @@ class _Fragments:
             return None
         if last.is_ended and last.finish() == item:
             return last
-        # Without an index, only adjacent fragments can form one entry. A signature ends the entry.
+        # A fragment without an index can belong only to the last entry, and only if that entry has no signature yet.
         has_text = any(key in item and key in last.pieces for key in self._texts)
         is_end = last.pieces and not any(item.get(key) for key in self._texts)
         return last if first and (has_text or is_end) and not last.is_ended else None
 
 
 def _lookup_keys(item: JsonObject) -> list[tuple[object, ...]]:
-    """Return the lookup keys of the entry that `item` belongs to, the most specific key first.
+    """Return the keys with which the entry of the fragment `item` is looked up, the most specific key first.
 
-    Return an empty list if `item` has no index.
+    The list is empty if `item` has no index.
     """
     kind, index, name = item.get("type"), item.get("index"), item.get("id")
     if not isinstance(index, (int, str)) or not (kind is None or isinstance(kind, str)):

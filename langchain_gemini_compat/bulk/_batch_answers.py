@@ -95,14 +95,11 @@ class LineReader:
         except Exception as error:
             outcome = read_error(error)
         price = None if outcome.price is None else outcome.price * _PRICE_FACTOR
-        # The batch has ended, so an error in one of its lines is no reason to stop the run.
+        # An error in one line of a batch's output is no reason to stop the run, because the batch has already ended.
         return replace(outcome, price=price, error_scope="row")
 
     def can_read(self, row: Row) -> bool:
-        """Return whether this model would send the same request for `row` as the model that sent the row.
-
-        The schema and the options are parts of the request.
-        """
+        """Return whether `row` was sent with the same request that this model would build now."""
         return row.key.partition(":")[0] == digest_request(self._model, describe_row(row))
 
     def _respond(self, _: httpx2.Request) -> httpx2.Response:
@@ -114,7 +111,7 @@ class LineReader:
 
 
 def _prepare(runnable: object) -> object:
-    """Return a copy of `runnable` without cache, rate limiter and retries, because the copy sends no requests."""
+    """Return a copy of `runnable` without cache, rate limiter and retries. The copy only decodes answers."""
     if isinstance(runnable, ConnectedModel):
         return runnable.model_copy(update={"cache": False, "rate_limiter": None})
     if not isinstance(runnable, RunnableSerializable):
@@ -147,7 +144,7 @@ def _read_line(line: JsonObject) -> _Answer:
     if isinstance(response, dict) and not error:
         status = response.get("status_code")
         body = response.get("body")
-        # `response` either has the keys `status_code` and `body`, or is the body itself.
+        # The object `response` of a line either contains `status_code` and `body`, or is the body itself.
         shown = body if body is not None else response
         return (status if isinstance(status, int) else _OK), json.dumps(shown).encode()
     found = error if isinstance(error, dict) else {}

@@ -123,8 +123,8 @@ def find_batches(path: Path) -> Path:
 class _Draft:
     """The input file of a batch that is being written.
 
-    All rows are for one model: https://platform.openai.com/docs/guides/batch demands this, and a native batch of Google
-    has one model. Google does not say what a compatible batch does with a second model.
+    All rows are for one model: OpenAI demands this (https://platform.openai.com/docs/guides/batch), and a native batch
+    of Google has one model. Google does not say whether an OpenAI-compatible batch may have several.
     """
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class _Draft:
         return len(self.rows) >= most_requests or self.content.tell() + len(line) > most_bytes
 
     def add(self, row: Row, line: bytes) -> None:
-        """Add a row. The position of the row in the file becomes the `custom_id` of the line."""
+        """Add `row` and its line of the input file. The `custom_id` of the line is the row's position in the file."""
         self.content.write(line.replace(b"{}", str(len(self.rows)).encode(), 1))
         self.rows.append(row)
 

@@ -1,8 +1,7 @@
 """Stores what `BatchApiEngine` needs after a crash: each unfinished batch, and its rows without an outcome.
 
-The state is a SQLite file beside the output. The file is synced to the disk before and after a batch is created, so
-that no batch is created twice, even after a power failure. The rows of a batch are in the file before the batch is
-created.
+The state is a SQLite file beside the output. A batch is created only after the file with its rows is synced to the
+disk, and the file is synced again afterwards. So no batch is created twice, even after a power failure.
 """
 
 from __future__ import annotations
@@ -92,9 +91,9 @@ class BatchState:
                 self.path.unlink()
 
     def want(self, row: Row) -> bool:
-        """Record that this run wants the outcome of `row`. Return whether a batch contains or contained the row."""
+        """Record that this run wants the outcome of `row`. Return whether `row` was already put into a batch."""
         self._database.execute("INSERT OR IGNORE INTO wanted VALUES (?)", (row.key,))
-        # The journal reads ahead, so it may offer a row whose outcome was recorded a moment ago.
+        # `row` was read from the journal some time ago. If it has got an outcome since then, it is in `settled`.
         statement = "SELECT 1 FROM requests WHERE key = ? UNION ALL SELECT 1 FROM settled WHERE key = ?"
         return self._database.execute(statement, (row.key, row.key)).fetchone() is not None
 
@@ -131,12 +130,12 @@ class BatchState:
         return Part(*self._database.execute(statement, (number,)).fetchone())
 
     def has_wanted_rows(self, part: Part) -> bool:
-        """Return whether `part` has rows that have no outcome and that this run wants."""
+        """Return whether `part` has rows that have no outcome yet and that this run wants."""
         statement = "SELECT 1 FROM requests JOIN wanted USING (key) WHERE part = ? LIMIT 1"
         return self._database.execute(statement, (part.number,)).fetchone() is not None
 
     def has_rows(self, part: Part) -> bool:
-        """Return whether `part` has rows that have no outcome, even if this run does not want these rows."""
+        """Return whether `part` has rows that have no outcome yet, including rows that this run does not want."""
         return (
             self._database.execute("SELECT 1 FROM requests WHERE part = ? LIMIT 1", (part.number,)).fetchone()
             is not None
@@ -160,9 +159,9 @@ class BatchState:
                 self._database.execute("INSERT OR IGNORE INTO settled VALUES (?)", (row.key,))
 
     def drop_answered(self, has_answer: Callable[[str], bool]) -> None:
-        """Forget rows whose answer is in the journal. Such rows remain if an earlier run died before `drop_rows`.
+        """Delete the rows whose answer is in the journal, left by a run that died before it called `drop_rows`.
 
-        A row that has an error in the journal is kept, because this row may have been sent again after the error.
+        Rows with an error in the journal are kept, because they may have been sent again after the error.
         """
         keys = [key for (key,) in self._database.execute("SELECT key FROM requests") if has_answer(key)]
         with self._database.transaction():
@@ -177,7 +176,7 @@ class BatchState:
             self._database.execute("DELETE FROM parts WHERE part = ?", (part.number,))
 
     def _forget_unsent(self) -> None:
-        """Forget the parts whose batch was certainly not created."""
+        """Delete the parts for which no request to create a batch was sent, or the server refused this request."""
         for part in self.read_parts():
             if part.intended is None and part.batch is None:
                 self.drop_part(part)

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 #: Assumed number of seconds until the server's list of batches contains a new batch. Google documents no time.
 SETTLE_SECONDS = 60.0
-#: Seconds that a run waits if the server says that a batch or its output does not exist. For the same time, a run looks
-#: for a batch whose creation is not confirmed. Google documents no time.
+#: Seconds for which a run asks the server again in the following cases. Google documents no such time.
+#: - The server says that a batch or its output does not exist.
+#: - The server's list of batches lacks a batch whose creation is not confirmed.
 DOUBT_SECONDS = 600.0
 #: After an outage of this number of seconds, a run that polls its batches ends with an error.
 OUTAGE_SECONDS = 3600.0
@@ -78,9 +79,10 @@ class BatchWork:
         self._known: set[str] = set()
         #: Numbers of the parts whose batch may or may not exist. A part consists of the rows of one batch.
         self._doubtful: set[int] = set()
-        #: Maps the number of a part to the time, by the monotonic clock, when requests for this part began to fail.
+        #: Maps the number of a part to the time, in seconds of the monotonic clock, since which requests for the part's
+        #: batch fail.
         self._failing_since: dict[int, float] = {}
-        #: Maps the number of a part to the reason why this run no longer asks for the part's batch. A later run may get
+        #: Maps the number of a part to the reason why this run no longer polls the part's batch. A later run may get
         #: the missing outcomes.
         self._given_up: dict[int, str] = {}
         self._failures = 0

@@ -23,7 +23,7 @@ _WORKER_SECONDS = 300
 class _ModelOnWorker(WorkerPlugin):
     """A Dask plugin that carries the model to the workers.
 
-    Dask sends the plugin once to each worker process, also to processes that start later.
+    Dask sends the plugin once to each worker process, including processes that start later.
     """
 
     def __init__(self, name: str, model: BulkModel) -> None:
@@ -75,8 +75,8 @@ def ask_rows(client: Client, model: BulkModel, rows: Iterator[Row], concurrency:
             yield outcomes
             running.update(submit(len(batch)))
     finally:
-        # Ctrl-C in a terminal also ends local workers. Then the calls below fail, and their errors would hide the
-        # `KeyboardInterrupt`.
+        # Errors of this clean-up must not hide a `KeyboardInterrupt`. The clean-up fails after Ctrl-C in a terminal,
+        # which also ends local workers.
         with suppress(Exception):
             client.cancel([future for _, future in on_cluster.values()])
             client.unregister_worker_plugin(name)

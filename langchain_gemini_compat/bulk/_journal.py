@@ -58,8 +58,8 @@ _CREATE = (
         "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) ORDER BY row"
     ),
 )
-# Rows that failed in an earlier run come last. A run stops after 50 consecutive errors of the account or the server. So
-# failed rows at the beginning could stop each new run before it sends the other rows.
+# Rows that failed in an earlier run come last. Otherwise 50 of them in a row could stop each new run before the run
+# sends the other rows.
 _LIST_OPEN = (
     "CREATE TEMP TABLE rows_to_send AS SELECT row FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) "
     "WHERE coalesce(status, 2) >= {least} ORDER BY status IS NOT NULL, row"
@@ -157,7 +157,7 @@ class Journal:
             self._synced = time.monotonic()
 
     def reopen(self, keys: Sequence[str]) -> None:
-        """Let the next run send the failed rows among `keys` again. Until then, these rows keep their errors."""
+        """Mark the failed rows among `keys` as open, so that the next run sends them. Keep their errors until then."""
         with self._database.transaction():
             for key in keys:
                 self._database.execute("UPDATE bulk_outcomes SET status = ? WHERE key = ? AND status > 0", (_OPEN, key))
@@ -187,8 +187,8 @@ class Journal:
     def _prepare(self) -> None:
         """Create the tables of a new file.
 
-        WAL mode is switched on after the tables are created. So the `application_id` is written to the file itself and
-        not to the WAL file, and `_is_usable` can read it.
+        WAL mode is switched on last. Otherwise `application_id` would be in the WAL file, where `_is_usable` does not
+        look for it.
         """
         with self._database.transaction():
             if not self._database.execute("SELECT 1 FROM sqlite_master").fetchone():

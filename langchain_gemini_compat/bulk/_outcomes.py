@@ -55,15 +55,14 @@ class Outcome:
 
     @property
     def is_failed(self) -> bool:
-        """Whether the row failed in such a way that only a run with `retry_failed` sends the row again."""
+        """Whether the row counts as failed. After an error of the account or a quota, the row stays open."""
         return self.error_type is not None and self.error_scope in ("row", "server")
 
 
 def read_reply(reply: object) -> Outcome:
-    """Return the outcome of a call that returned `reply`.
+    """Return the outcome of a call that returned `reply`. A refusal by the model or by a filter is an error.
 
-    `reply` is a message, or, with structured output, the dict that a model with `include_raw=True` returns.
-    A refusal by the model or by a filter is an error, even if the run has no schema.
+    `reply` is a message or, with structured output, the dict that a model with `include_raw=True` returns.
     """
     if isinstance(reply, AIMessage):
         refusal = describe_refusal(reply)

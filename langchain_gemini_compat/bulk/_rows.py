@@ -124,15 +124,16 @@ def digest_request(model: BulkModel, content: JsonObject) -> str:
     """
     try:
         question, options = read_content(content)
-        # Without `ignore_refusals`, the model leaves out what the server refused earlier in this process. The key of a
-        # row must not depend on these refusals.
+        # The key of a row must not depend on what the server refused earlier in this process. Without
+        # `ignore_refusals`, the model would leave the refused parts out.
         with ignore_refusals():
             body, _ = model.preview(question, **options)
         return _digest(body)
     except UnsupportedParameterError:
         raise
     except GeminiCompatError:
-        # The model cannot send this content. During the run, the call raises the same error, which becomes the outcome.
+        # The model cannot send this content. During the run, the call fails with the same error, which becomes the
+        # outcome of the row.
         return _digest({"not_sent": content})
     except ValueError:
         raise

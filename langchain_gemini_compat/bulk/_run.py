@@ -165,7 +165,7 @@ def _check_batches(engine: Engine, path: Path, journal: Journal) -> None:
     """Raise an error if the engine would send rows again that are already in a batch at Google.
 
     Raises:
-        OutputError: If rows are in a batch and the engine is not a `BatchApiEngine`, or if the `BatchApiEngine` was
+        OutputError: The engine is not a `BatchApiEngine` although rows are in a batch, or a `BatchApiEngine` was
             created with the path of another output.
     """
     batches = find_batches(path)

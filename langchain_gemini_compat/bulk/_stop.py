@@ -8,15 +8,15 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.bulk._outcomes import Outcome
     from langchain_gemini_compat.bulk._rows import Row
 
-#: A run stops after this number of consecutive errors of the account, the server or the network, or after `2 *
-#: concurrency` errors if that is more.
+#: A run stops after this number of consecutive errors of the account, the server or the network. The limit is
+#: `2 * concurrency` if that is higher.
 _MOST_IN_A_ROW = 50
 
 
 class StopRule:
     """Decides from the outcomes when a run stops.
 
-    General errors are errors of the account, the server or the network. They do not depend on the row.
+    A general error is an error of the account, the server or the network. It does not depend on the row.
 
     Attributes:
         reason: Why the run stops, or `None` while it goes on.
@@ -48,14 +48,11 @@ class StopRule:
             )
 
     def end(self) -> None:
-        """Set `reason` if errors of the account left rows without an answer. The next run sends these rows."""
+        """Set `reason` if some rows have no answer because of errors of the account."""
         if self._of_account:
             rows = "1 row was" if self._of_account == 1 else f"{self._of_account:,} rows were"
             self.reason = self.reason or f"{rows} not answered. The last error is {self._last_of_account}"
 
     def list_rows_of_outage(self) -> list[str]:
-        """Return the keys of the rows with consecutive general errors, if these errors stopped the run.
-
-        Otherwise, return an empty list.
-        """
+        """Return the keys of the rows whose consecutive errors stopped the run, or an empty list if there are none."""
         return self._in_a_row if len(self._in_a_row) >= self._most else []

@@ -28,7 +28,7 @@ class ProgressLine:
         self.last: Progress | None = None
 
     def start(self) -> None:
-        """Tell the user that the rows are checked first, which takes about a minute for 50,000 rows."""
+        """Show on a terminal that the input is being read. This takes about a minute for 50,000 rows."""
         if self._screen.live:
             self._screen.status("Reading the input …")
 

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "langchain-gemini-compat"
 #: `global` and Google's multi-regions. Any other location is a region.
 _MULTI_REGIONS = ("global", "us", "eu")
-#: Base URLs with this ending serve Google's own models. The catalog has locations only for these models. A model that
-#: the user deployed exists only in the location that the user chose.
+#: The end of base URLs that serve Google's own models. Locations are checked only for these URLs, because the catalog
+#: has no locations for models that a user deployed.
 _PUBLISHED_MODELS_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0

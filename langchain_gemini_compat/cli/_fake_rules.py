@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing import FakeRequest
     from langchain_gemini_compat.testing._server.answers import Answer
 
-#: Maps the JSON schema type of a parameter to the argument that sample tool calls have.
+#: The arguments of sample tool calls, by the JSON schema type of the parameter.
 _SAMPLES: dict[str, object] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 _FIRST_ERROR = 400
 #: Thresholds of `answer_verify`. If `max_tokens` is 16 or less, the answer is cut off. If the prompt has more than

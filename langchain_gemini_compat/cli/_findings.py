@@ -62,7 +62,7 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `name` is an entry of `_ORDER`, and `fixes` are lines to paste into a shell."""
+    """The result of one check of `doctor`. `name` is an item of `_ORDER`, and `fixes` are shell commands."""
 
     name: str
     status: Status
@@ -81,7 +81,7 @@ class Place:
     surface: str
     base_url: str
     project: str | None = None
-    #: The user pastes this line to change the location to `global`. The line depends on where the location was set.
+    #: The shell command that changes the location to `global`. It depends on where the user has set the location.
     set_global: str = SET_GLOBAL
 
     @property
@@ -91,7 +91,7 @@ class Place:
 
 
 def explain_credentials(err: errors.CredentialsError, place: Place) -> tuple[str, ...]:
-    """Return the commands that fix a missing token. The text of `err` contains most of these commands."""
+    """Return the commands that fix a missing token."""
     text = str(err)
     found = _COMMAND.findall(text)
     if "could not be reached" in text:

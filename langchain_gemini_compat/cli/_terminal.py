@@ -43,7 +43,7 @@ _STYLES = {
     "note": "yellow",
 }
 _TOKEN = re.compile(r"\n|[^\S\n]+|\S+")
-#: A place inside a word where a line may end: between two fields of compact JSON.
+#: Matches the position between two fields of compact JSON, where a line may be broken.
 _JSON_BREAK = re.compile(r'(?<=,)(?=")')
 #: A word of a shell command. A word may contain quoted text with spaces.
 _SHELL_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|[^\s"'])+""")
@@ -89,7 +89,7 @@ class Screen:
         self.piece(f"{text}\n", style, indent)
 
     def piece(self, text: str, style: str = "", indent: int = 0) -> None:
-        """Print `text` without a line end. On a terminal, the last word appears only after its end has arrived."""
+        """Print `text` without a line end. On a terminal, its last word is held back until the word is complete."""
         put = self._wrap.put if self._wrap else self._put
         put(self.clean(text), style, indent)
         self._stream.flush()

@@ -81,7 +81,7 @@ class WireLog:
         return sum(signature == PLACEHOLDER_SIGNATURE for signature in sent)
 
     def rows(self, replies: Sequence[AIMessage]) -> Iterator[tuple[str, ...]]:
-        """Return one row for each exchange. `replies` are the messages that the model returned, in order."""
+        """Yield one table row for each exchange. `replies` are the messages that the model returned, in order."""
         origins: dict[tuple[str, str], int] = {}
         for exchange, reply in zip(self.exchanges, self._match(replies), strict=True):
             back = [_describe_sent(call_id, signature, origins) for call_id, signature in exchange.sent.items()]
@@ -105,8 +105,8 @@ class WireLog:
         reply = next(waiting, None)
         for exchange in self.exchanges:
             if reply is None or not exchange.succeeded or discarded < _count_retries(reply):
-                # `discarded` is compared with the message's number of retries. That number does not include a request
-                # that got a 401, so `discarded` does not include it either.
+                # A request that got a 401 is not counted, because the number of retries in the message does not include
+                # it.
                 discarded += exchange.status != _UNAUTHENTICATED
                 yield None
                 continue

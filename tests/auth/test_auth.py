@@ -192,7 +192,7 @@ def pool(path):
 
 
 async def test_thousand_tasks_and_fifty_threads_cause_one_refresh_a_lifetime():
-    """Four hours need four refreshes, none of them on the thread of the event loop."""
+    """Each hour, one refresh serves all callers. No refresh runs on the thread of the event loop."""
     clock = Clock()
     credentials = Counting(clock, seconds=0.02)
     tokens = source(credentials, clock)
@@ -284,7 +284,7 @@ async def test_refresh_may_last_until_the_deadline_of_the_last_waiting_caller(de
 
 
 def test_early_refresh_has_no_deadline():
-    """The caller gets the old token at once, so its deadline does not end the refresh of the next token."""
+    """The caller does not wait for the new token, so the caller's deadline does not end the refresh."""
     clock = Clock()
     credentials = Counting(clock)
     tokens = source(credentials, clock)
@@ -763,7 +763,7 @@ def test_expired_login_behind_impersonation_suggests_a_login(servers):
 
 
 def test_refused_quota_project_suggests_another_one(servers):
-    """Impersonation sends the quota project of the caller."""
+    """A request for impersonation has the quota project of the caller, which the server refuses here."""
     denied = {
         "error": {
             "code": 403,
@@ -778,7 +778,7 @@ def test_refused_quota_project_suggests_another_one(servers):
 
 
 def test_missing_metadata_server_is_named(servers, monkeypatch):
-    """Outside of Google Cloud there is no metadata server. Some machines do not have a service account."""
+    """Without a metadata server, the error suggests a login, or a service account for the machine."""
     servers()
 
     def fail(*_, **__):
@@ -838,7 +838,7 @@ def test_missing_packages_are_named():
     ],
 )
 def test_secret_in_an_answer_is_not_in_the_exception(servers, body):
-    """Servers may repeat the request. Text, traceback and pickle have no secret."""
+    """A secret that the server's answer repeats is not in the exception's text, traceback or pickle."""
     servers(oauth2=(400, body))
     with pytest.raises(CredentialsError) as caught:
         source(user()).token()
@@ -992,9 +992,9 @@ def raising(error):
     ],
 )
 def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
-    """The message names the argument. The exception is the cause, and decides whether the error is retryable."""
+    """The error message names the argument `api_key`. The exception of the callable is the error's `__cause__`."""
     calls = list(raising(error))
-    # A coroutine cannot raise `StopIteration`.
+    # The first four calls use a sync function. Only they can raise `StopIteration`, because a coroutine cannot.
     for call in calls if not isinstance(error, StopIteration) else calls[:4]:
         with pytest.raises(CredentialsError) as caught:
             call()

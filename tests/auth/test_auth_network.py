@@ -238,10 +238,9 @@ def test_impersonation_uses_the_same_transport(monkeypatch, resolve, certificate
 
 
 def test_gdch_service_account_uses_the_same_transport(monkeypatch, certificates, tmp_path):
-    """GDCH credentials accept only an instance of google-auth's request class for the library `requests`.
+    """Credentials of Google Distributed Cloud (GDCH) require google-auth's request class for the library `requests`.
 
-    So the package passes an instance of a subclass, which uses the transport of this package. These credentials also
-    name the certificate authority of the token server. Field case E9.
+    So the package passes an instance of a subclass, which uses the transport of this package. Field case E9.
     """
     gdch = pytest.importorskip("google.oauth2.gdch_credentials")
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
@@ -264,10 +263,10 @@ def test_gdch_service_account_uses_the_same_transport(monkeypatch, certificates,
 
 @pytest.mark.parametrize("kind", ["sync", "ainvoke"])
 def test_token_request_uses_the_proxy_of_the_callers_client(kind):
-    """Without the proxy, the token server may be unreachable.
+    """Token requests use the proxy of the caller's client, because the token server may be unreachable without it.
 
-    The event hooks of the client are not called, because they would see the secret. The default headers of the client
-    are not sent. Field case E11.
+    The client's event hooks are not called, because they would see the secret. The client's default headers are not
+    sent. Field case E11.
     """
     library = pytest.importorskip(library_name())
     seen = []

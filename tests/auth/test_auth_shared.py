@@ -209,7 +209,7 @@ def request_tokens_at_once(credentials, clients):
 
 
 def test_models_with_different_clients_cause_one_refresh():
-    """Credentials of google-auth are not thread-safe, and the token is the same for all clients.
+    """Credentials of google-auth are not thread-safe, so only one refresh may run at a time. All clients use its token.
 
     Field cases E10, E11.
     """
@@ -223,9 +223,9 @@ def test_models_with_different_clients_cause_one_refresh():
 
 
 def test_failed_refresh_is_tried_with_the_next_client():
-    """A refresh may fail because the proxy of one client is down, so the package tries the client of another model.
+    """A refresh can fail because one client's proxy is down. Then the package tries the client of another model.
 
-    The clients refresh one after the other, and each client at most once.
+    Only one client refreshes at a time, and each client at most once.
 
     Field case E11.
     """
@@ -279,7 +279,7 @@ def test_collected_credentials_leave_the_cache(server):
 
 
 def test_cache_of_default_credentials_is_bounded(login, monkeypatch):
-    """The cache gets a new entry if the environment has changed, which may happen before each call. Field case E10."""
+    """A program may change its environment before each call. Each change adds an entry to the cache. Field case E10."""
     for number in range(200):
         monkeypatch.setenv("GOOGLE_CLOUD_QUOTA_PROJECT", f"q{number}")
         source()
@@ -320,7 +320,7 @@ def test_failed_lookup_is_not_cached(server, login, monkeypatch):
     assert source().token() == "t-1"
 
 
-#: google-auth uses naive UTC times.
+#: A time in UTC without a time zone, as google-auth uses it.
 NAIVE = datetime(2020, 1, 1, tzinfo=timezone.utc).replace(tzinfo=None)
 
 
@@ -385,7 +385,7 @@ def later(hours):
 @pytest.mark.parametrize("expires", [False, True])
 @pytest.mark.parametrize("keeps_model", [False, True])
 def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
-    """This applies to the same and to a new model, and to tokens with and without an expiry. Field cases E10, E15."""
+    """The next request of an existing or a new model uses the token that the caller has set. Field cases E10, E15."""
     sent = []
     credentials = UserCredentials("AAAA", expiry=later(1) if expires else None)
     kept = source(credentials) if keeps_model else None
@@ -399,7 +399,7 @@ def test_token_that_the_caller_replaces_is_used_at_once(expires, keeps_model):
 
 
 def test_token_that_the_caller_replaces_ends_a_401():
-    """The server refused a token that cannot be refreshed. The call is repeated only after the caller sets a new token.
+    """After a 401 for a token that cannot be refreshed, the call is repeated only if the caller has set a new token.
 
     Field case E15.
     """

@@ -26,7 +26,7 @@ from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault
 CONCURRENCY = 16
 #: One row in every `ONE_IN` rows of the input causes a fault.
 ONE_IN = 20
-#: These faults cause long waits or stop the run, so only one row gets each of them, and only once.
+#: Faults that stop the run or cause a long wait. The key is a divisor: the row `rows // key` gets the fault once.
 ONCE = {
     2: Fault.rate_limit("39043s", per="day"),
     3: Fault.rate_limit("0.2s"),
@@ -86,7 +86,7 @@ def read_memory(pid):
 
 
 def measure(engine, rows, folder):
-    """Run until nothing is missing, with three kills on the way. Return the report of the engine."""
+    """Repeat a bulk run until it has sent all rows, and kill it three times. Return the report on `engine`."""
     source, output = folder / "in.jsonl", folder / f"{engine.replace(':', '-')}.jsonl"
     source.write_text("".join(json.dumps({"prompt": f"Row {number}"}) + "\n" for number in range(rows)))
     fake = FakeGemini(build_rule(rows))
@@ -114,7 +114,7 @@ def measure(engine, rows, folder):
             if len(samples) > len(memory):
                 memory = samples
             # If an exhausted quota stopped this run, another run sends the missing rows. After other errors of the
-            # account, such as a wrong key, rows are missing too, but another run would get the same error.
+            # account, such as a wrong key, another run would get the same error.
             if child.returncode == 0 and "a quota is exhausted" not in (
                 json.loads(printed.splitlines()[-1])["stopped"] or ""
             ):

@@ -154,7 +154,7 @@ def test_outcomes_are_those_of_calls(fake, model, path, kind, plan):
     run_bulk(model, number(18), path.with_name("usual.jsonl"), schema=schema)
     for row, usual in zip(read(path), read(path.with_name("usual.jsonl")), strict=True):
         assert {**row, "price": None, "error_message": None} == {**usual, "price": None, "error_message": None} | {
-            # The server generates the ids of calls, so they differ between the two outputs.
+            # Only the presence of tool calls is compared, because the server gives them new ids in each run.
             "tool_calls": row["tool_calls"] and usual["tool_calls"] and row["tool_calls"]
         }
         assert (row["error_message"] or "")[:40] == (usual["error_message"] or "")[:40]
@@ -227,7 +227,7 @@ def test_a_creation_without_a_connection_is_repeated(fake, model, path):
 def test_the_first_creation_without_an_answer_is_repeated_on_demand_only(fake, model, path):
     """The rows are sent again only with `retry_failed`, because Google may have created the batch.
 
-    An empty list of batches does not prove that this batch does not exist. Google does not say that its native list
+    The empty list of batches does not prove that there is no such batch: Google does not say that its native list
     contains OpenAI-compatible batches.
     """
     with breaking(fake, CREATION, 1, after=False):
@@ -270,7 +270,7 @@ def test_a_program_that_died_at_the_creation_pays_once(fake, model, path, monkey
 
 
 def test_a_list_is_read_only_when_it_shows_a_new_batch(fake, model, path, monkeypatch):
-    """A batch that was just created may be missing in a list."""
+    """The server's list may lack a batch that was just created, so the run does not read the list at once."""
     slept = []
     monkeypatch.setattr(f"{ENGINE}.SETTLE_SECONDS", 60.0)
     monkeypatch.setattr(OpenRows, "wait", lambda _, seconds: slept.append(seconds))
@@ -370,9 +370,9 @@ def test_a_batch_whose_rows_left_the_input_is_kept_for_later(fake, model, path):
 
 
 def test_rows_inserted_into_the_input_do_not_make_a_batch_paid_twice(fake, model, path):
-    """An earlier run created a batch for the rows a, gone and b. The next input has new rows between a and b.
+    """An earlier run created a batch for the rows a, gone and b. Now the input is a, three new rows, and b.
 
-    The old batch ends while the new rows wait for a quota. At this time, the run has not yet read the row b.
+    The batch ends while the run waits to send the new rows, before the run has read the row b.
     """
     fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
     with pytest.raises(errors.ServerError):
@@ -409,8 +409,8 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
         notes.append(text)
         if len(notes) == 2:
             signal.pthread_kill(main_thread().ident, signal.SIGINT)
-        # Set the clock to a time at which the batch is done. Without the Ctrl-C, the next check of the batch would end
-        # the run.
+        # From the second note on, the batch is done. If the run ignored Ctrl-C, it would therefore end without
+        # `KeyboardInterrupt`.
         fake.batches.clock = lambda: 4_000_000_000.0 if len(notes) > 1 else time.time()
 
     async def run_cell():
@@ -468,7 +468,7 @@ def test_another_engine_can_be_used_if_no_batch_was_created(fake, model, path):
 
 
 def test_answers_that_a_run_could_not_forget_do_not_keep_the_state(fake, model, path, monkeypatch):
-    """The program crashes when the answers are in the journal, before the engine deletes the rows from its state."""
+    """The program crashes after the answers are written to the journal, and before the engine deletes the rows."""
     with killed_at(monkeypatch, "BatchState.drop_rows"):
         run(model, ["one", "two"], path)
     assert path.with_name("answers.jsonl.batches").exists()
@@ -534,7 +534,7 @@ class TestMissingBatch:
         assert asked(fake) == ["one"]
 
     def test_other_batches_are_collected_before_the_run_ends(self, fake, model, path, place, fault):
-        """The first batch and its output, `files/batch-…4`, are missing."""
+        """The server no longer has the first batch, or its output. The second batch is still collected."""
         gone = {"/batches/batches/": "000000000001", ":download": "batch-000000000005"}[place]
         fake.batches.plan = BatchPlan(seconds=0.2)
         fake.batches.fault_rule = lambda one: fault if place in one.path and gone in one.path else None
@@ -648,7 +648,7 @@ def test_rows_of_another_schema_are_left_to_a_run_with_it(fake, model, path):
 
 
 def test_an_error_that_a_run_could_not_forget_does_not_keep_the_state(fake, model, path, monkeypatch):
-    """The program crashes when the error is in the journal, before the engine deletes the row from its state."""
+    """The program crashes after the error is written to the journal, and before the engine deletes the row."""
     fake.answer_with(lambda _: Fault.overloaded())
     with killed_at(monkeypatch, "BatchState.drop_rows"):
         run(model, ["one"], path)
@@ -728,7 +728,7 @@ def test_two_runs_at_one_output_do_not_mix(fake, model, path):
 
 
 def test_state_of_the_batches_is_open_in_one_process_only(tmp_path):
-    """This also holds for a state that an earlier run has left."""
+    """While a run uses the state that an earlier run has left, no other run can open this state."""
     path = tmp_path / "answers.jsonl.batches"
     with BatchState(path) as state:
         state.note_intent(state.add_part("files/1", []), 1.0)

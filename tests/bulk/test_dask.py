@@ -74,7 +74,7 @@ def test_killed_worker_loses_and_doubles_no_row(client, tmp_path):
 
 
 def test_runs_on_a_cluster_have_models_of_their_own(client, tmp_path):
-    """Equal rows of another run are sent again, with the model of that run."""
+    """Two runs send the same row with different models. Each run gets the answer of its own model."""
     fake = FakeGemini(lambda request: request.body["model"])
     with fake.serve() as url:
         for name in ("gemini-3.8-flash", "gemini-3.5-flash-lite"):
@@ -103,7 +103,7 @@ def test_number_of_processes_is_checked(cluster):
 
 
 def test_pickled_model_is_small_and_connects_at_its_first_call():
-    """A connected model has the same size as a new one, and its copy has no client."""
+    """The pickle of a connected model is about as large as that of a new model, and contains no HTTP client."""
     fake = FakeGemini(answer)
     with fake.serve() as url:
         model = build(url)

@@ -73,7 +73,7 @@ def test_second_run_asks_only_for_what_is_new(fake, model, path):
         f"About {prompt}" for prompt in ["first", *number(3), "changed", "word 4"]
     ]
     assert (result.rows, result.answered) == (6, 6)
-    # The journal still contains the answer to the old text of the changed row, so nothing is sent for this row.
+    # With the original input, no request is sent, because the journal still contains its answers.
     run_bulk(model, number(5), path)
     assert len(fake.requests) == 7
 
@@ -97,7 +97,7 @@ def test_other_options_and_models_are_other_requests(fake, model, path):
 
 
 def test_parameter_that_the_server_refuses_does_not_change_the_keys(path):
-    """The process remembers the refusal, but the rows have the same keys as before the refusal."""
+    """A row keeps its key in the journal, even after the process has learned that the server refuses a parameter."""
     unknown = GoogleError(
         400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "user": Cannot find field.'
     )
@@ -239,7 +239,7 @@ def test_daily_quota_stops_the_run_and_the_next_one_goes_on(fake, model, path):
     result = run_bulk(model, number(60), path, concurrency=4)
     assert (result.answered, result.failed, result.missing) == (10, 0, 50)
     assert result.stopped.startswith("The run stopped because a quota is exhausted. ")
-    # When the quota is exhausted, the calls in flight are not cancelled.
+    # More than 11 requests are possible, because running calls are not cancelled when the quota is exhausted.
     assert len(fake.requests) <= 18
     errors = [row["error_type"] for row in read(path)]
     assert errors[:11] == [None] * 10 + ["QuotaExhaustedError"]
@@ -601,9 +601,9 @@ def test_row_that_fails_in_a_run_with_retry_is_sent_once(fake, model, path):
 
 
 def test_rows_without_an_answer_because_of_the_account_are_the_reason_of_the_end(fake, model, path):
-    """A few rows with an error of the account, such as a wrong key, do not stop the run.
+    """`stopped` in the result says why rows have no answer if the account is the reason, such as a wrong key.
 
-    `stopped` in the result tells the caller why these rows have no answer.
+    A few such rows do not stop the run early, but `stopped` is set nevertheless.
     """
     fake.answer_with(Fault.bad_key())
     result = run_bulk(model, number(3), path)

@@ -102,10 +102,7 @@ def test_packages_that_agree_give_exit_code_0(packages, run):
     ],
 )
 def test_new_model_gives_exit_code_1(packages, run, published, says):
-    """One package that lists the model is enough, even if the package lists it only for a gateway.
-
-    Gateways may be the first to list a new model.
-    """
+    """A new model is reported even if only one package lists it, and only for a gateway."""
     code, report = run(packages(**published))
     assert code == 1
     assert f"Models that the catalog does not have\n  {NEW}: model: ours 'absent', theirs 'listed' ({says})" in report
@@ -160,7 +157,7 @@ def test_difference_gives_exit_code_1(packages, run, published, line):
 
 
 def test_two_packages_that_say_the_same_share_a_line(packages, run):
-    """If an entry of `exceptions.json` names only one of the packages, the value of the other is still reported."""
+    """If two packages differ from the catalog in the same way, an exception for one does not apply to the other."""
     folder = packages(litellm={MODEL: litellm(max_input_tokens=7)}, windows={MODEL: 7})
     assert "theirs 7 (litellm 1.0, genai-prices 1.0)" in run(folder)[1]
     code, report = run(folder, exception())
@@ -207,7 +204,13 @@ def test_family_that_no_package_lists_is_a_difference():
 
 
 def test_what_is_not_compared(packages, run):
-    """Embeddings, limits of models that do not chat, other laboratories' models and a gateway's limits are ignored."""
+    """The script ignores some published facts.
+
+    - embedding models
+    - limits of models that do not chat
+    - models of other laboratories
+    - limits that a gateway sets
+    """
     published = {
         "gemini/gemini-embedding-9": litellm(),
         f"gemini/{TTS}": litellm(mode="audio_speech", max_input_tokens=7),
@@ -219,7 +222,7 @@ def test_what_is_not_compared(packages, run):
 
 
 def test_keys_that_langchain_sets_for_all_models_are_ignored(packages):
-    """These keys are not facts about the model."""
+    """LangChain sets keys such as `text_inputs` for every model, so they are not facts about a model."""
     folder = packages(profiles={MODEL: {"text_inputs": True, "pdf_inputs": True, "video_inputs": False}})
     facts = {claim.fact for claim in read_claims(folder) if claim.package == "langchain-google-genai"}
     assert facts == {"model", "video_inputs"}
@@ -277,9 +280,9 @@ def test_exception_is_complete(entry):
     ],
 )
 def test_exception_has_our_value(subject, entry):
-    """An entry of `exceptions.json` has the same value as the catalog.
+    """Each entry of `exceptions.json` contains the current value of the catalog.
 
-    If a fact in the catalog was corrected, a person has to remove or change its entry in the file.
+    After a correction of the catalog, a person has to change or remove the entry.
     """
     differences = find_differences([Claim(entry["packages"][0], subject, entry["fact"], entry["theirs"])])
     said = [item for item in differences if item.subject == subject and item.fact != "family"]

@@ -147,7 +147,7 @@ def test_profiles_differ_between_model_families():
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("family", CHAT_FAMILIES, ids=[family.name for family in CHAT_FAMILIES])
 def test_profiles_say_which_media_a_tool_message_may_have(family, surface):
-    """Agents replaced images by a sentence, although each surface has a way to send them. Field case C11."""
+    """Without these keys of the profile, agents replaced the images of tools by a sentence. Field case C11."""
     profile = build_profile(family)
     assert profile["image_tool_message"] == (profile["image_inputs"] and profile["tool_calling"])
     assert profile["pdf_tool_message"] == (profile["pdf_inputs"] and profile["tool_calling"])
@@ -182,8 +182,8 @@ def get_number() -> int:
     return 42
 
 
-#: Each model, with two flags: whether `create_agent` sends the schema as `response_format` without tools, and with
-#: tools.
+#: Rows of a model and two flags: whether `create_agent` sends a schema as `response_format` if the agent has no tools,
+#: and if it has tools.
 STRATEGIES = [
     ("gemini-3.8-flash", True, True),
     ("models/gemini-3.7-flash", True, True),

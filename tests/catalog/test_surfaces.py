@@ -67,7 +67,7 @@ def test_ai_studio_and_compatible_urls():
 )
 @pytest.mark.parametrize("other", [True, False])
 def test_the_path_of_a_base_url_selects_the_surface(base_url, surface, other):
-    """Other arguments do not matter."""
+    """The path of `base_url` takes precedence over the API key, the project and the arguments for Vertex AI."""
     recognised = recognise_surface(
         base_url=base_url, has_vertex_arguments=other, has_api_key=other, has_project_in_environment=other
     )

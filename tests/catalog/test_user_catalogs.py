@@ -35,7 +35,7 @@ def write(tmp_path):
 
 
 def level(chat, **options):
-    """Return the effort or thinking level that the model sends for the effort `xhigh`."""
+    """Return the level that the request has if the caller asks for `reasoning_effort="xhigh"`."""
     body, _ = chat.preview("Hi.", reasoning_effort="xhigh", **options)
     config = body.get("extra_body", {}).get("google", {}).get("thinking_config", {})
     return body.get("reasoning_effort") or config["thinking_level"]
@@ -54,9 +54,9 @@ def test_corrected_fact_changes_the_request_and_the_profile(write):
 
 
 def test_new_family_begins_with_the_facts_that_its_name_had(write):
-    """A new family copies the facts of the family to which its name belonged before. This may be another new family.
+    """A new family begins with the facts of the family that matched its name before.
 
-    The order of the families in the file does not matter.
+    This earlier family may be new, too. The order of the families in the file does not matter.
     """
     path = str(write({"gemini-5-xenon-lite": {"max_output_tokens": 7000}, "gemini-5-Xenon": XENON}))
     family = family_of("models/gemini-5-xenon-lite-001", path)
@@ -135,7 +135,10 @@ def test_catalog_decides_how_structured_output_is_asked_for(write):
 
 
 def test_profile_has_the_name_and_dates_of_the_model_that_the_family_is_named_after(write):
-    """The profile has only the keys of the installed langchain-core. The profile of a variant has no name and dates."""
+    """The profile of a variant, such as `gemini-8-cyber`, has no name and no dates.
+
+    A profile has only the keys of the installed langchain-core.
+    """
     dates = {"title": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}
     path = write({"gemini-8": dates})
     given = {"name": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}
@@ -189,7 +192,7 @@ def test_toml_without_a_reader_is_an_error_that_says_what_to_install(write, monk
 def test_mistake_names_the_file_the_key_and_what_is_allowed(write, monkeypatch, families, said):
     """The constructor raises the error, even if `profile` is set.
 
-    The argument `catalog` or the environment variable gives the path of the catalog file.
+    The argument `catalog` or the variable `GEMINI_COMPAT_CATALOG` names the catalog file.
     """
     path = write(families)
     for options in ({}, {"profile": {"max_input_tokens": 5}}):

@@ -120,8 +120,7 @@ def test_demo_shows_tool_steps_and_signatures(run, surface, model):
     assert len(re.findall(r"#[134] +200", out)) == 3
     assert len(re.findall(r"200 verified", out)) == 2
     assert re.search(r"#2 +503 retried", out)
-    # The first reply has two parallel calls, and only the first call has a signature. The three later requests send it
-    # back.
+    # The first reply has two parallel calls and one signature. The three later requests send this signature back.
     signature = re.search(r"#1 +200 +- +\S+ (\S+…\S+)", out)[1]
     assert out.count(f"{signature} from #1") == 3
     assert out.count("(unsigned)") == 1
@@ -381,7 +380,7 @@ def post(url, body):
 
 
 def test_fake_prints_python_that_runs(run, monkeypatch, capsys):
-    """The printed curl command runs, too. The log contains the name of a broken rule."""
+    """The printed Python code and the printed curl command both run. The log names the rule that a request breaks."""
     answers, curl = [], []
 
     def use_it():
@@ -511,7 +510,7 @@ def test_demo_tools_answer_unknown_arguments():
 
 @pytest.mark.parametrize(("streamed", "status"), [(False, 503), (True, 200)])
 def test_fake_answers_every_request_with_the_fault(run, monkeypatch, capsys, streamed, status):
-    """The log names the fault, because a broken stream has status 200, too."""
+    """The log names the fault, because a stream with an error has status 200."""
     statuses = []
 
     def use_it():

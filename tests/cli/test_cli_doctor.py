@@ -169,7 +169,7 @@ def test_hanging_metadata_server_has_a_time_limit(diagnose, reachable, monkeypat
 
 
 def test_time_limit_of_the_token_is_below_ten_seconds():
-    """The host is probed while the token is fetched, so the time limits of the probe and the token do not add up."""
+    """The token is fetched while the host is probed, so the time limits of the two do not add up."""
     assert _checks.TOKEN_SECONDS + 2 < 10
 
 
@@ -267,7 +267,7 @@ def test_last_line_names_commands_only_if_there_are_some(capsys, monkeypatch):
     ],
 )
 def test_location_option_is_fixed_by_an_option(diagnose, reachable, monkeypatch, typed, place):
-    """The report suggests an option. An environment variable would not help, because the option overrides it."""
+    """The report suggests an option, because the given option overrides an environment variable."""
     give_token(monkeypatch)
     _, found, _ = diagnose(*typed)
     (fix,) = found["location"]["fixes"]
@@ -455,7 +455,7 @@ def test_report_has_the_documented_keys(capsys, monkeypatch, tmp_path):
 
 
 def test_setup_without_endpoint_names_both_ways(diagnose, tmp_path):
-    """If there is a login already, the steps do not contain a login."""
+    """If the user has logged in already, the steps do not contain a login."""
     _, found, _ = diagnose()
     commands = [fix.partition("   # ")[0] for fix in found["endpoint"]["fixes"]]
     assert commands == [SET_KEY.partition("   # ")[0], LOGIN, "export GOOGLE_CLOUD_PROJECT=PROJECT_ID"]

@@ -1,4 +1,4 @@
-"""`completion`: the scripts for bash, zsh and fish complete what the parser knows."""
+"""Tests the subcommand `completion`, which prints completion scripts for bash, zsh and fish."""
 
 import shutil
 import subprocess

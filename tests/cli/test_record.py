@@ -57,7 +57,7 @@ def test_command_and_its_children_record_into_one_file(path, tmp_path):
     numbered = [f"{name} {number}" for name in ("parent", "child", "fork") for number in range(4)]
     assert prompts(path) == sorted([*numbered, "start of parent", "start of child"])
     assert "canary" not in path.read_text()
-    # `--max-body` also applies to the child processes.
+    # `--max-body` applies to the child processes as well, so their bodies are cut.
     assert path.read_text().count("cut: ") >= 14
 
 

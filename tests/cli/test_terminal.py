@@ -59,13 +59,13 @@ def run(monkeypatch, tmp_path):
 
 
 def words(text):
-    """Return the words of `text`, without those that differ between two runs or between two layouts."""
+    """Return the sorted words of `text`, without ports and without characters that depend on the layout."""
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", text).replace("\\\n", "\n")
     return sorted(re.sub(r',(?=")', ", ", text).replace("#", " ").split())
 
 
 def assert_fits(text, width):
-    """Lines are not longer than the terminal, except for single words that are longer."""
+    """Check that each line fits the terminal. Only a line of one or two words may be longer."""
     for line in text.splitlines():
         assert len(line) <= width or len(line.split()) <= 2, line
 
@@ -98,7 +98,7 @@ def test_no_word_is_cut_or_lost_on_a_narrow_terminal(run, name):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_demo_is_readable_on_a_narrow_terminal(run, width):
-    """The table becomes a list, and has all of its cells."""
+    """A narrow terminal shows the table as a list with the same cells."""
     out, err = run("demo", width=width)
     assert err == ""
     assert_fits(out, width)
@@ -114,7 +114,7 @@ def test_demo_is_readable_on_a_narrow_terminal(run, width):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_fake_is_readable_on_a_narrow_terminal(run, monkeypatch, width):
-    """The examples are pasted into a program or a shell, so only single words may be longer than the line."""
+    """Long lines are broken between words, so that the examples can be pasted into a program or a shell."""
     monkeypatch.setattr(fake, "_wait", lambda: None)
     out, _ = run("fake", "--port", "0", "--surface", "vertex", width=width)
     assert_fits(out, width)

@@ -84,8 +84,7 @@ def test_probes_pass_against_the_fake(surface, model):
 def test_probe_fails_if_its_rule_is_changed(surface, probe, model):
     """Only the probe of the changed rule fails. Probes that need it are skipped, and all others pass.
 
-    The test does not run the other probes if the changed rule concerns none of their requests. They would get the same
-    answers as without the change.
+    The test leaves out probes whose requests the changed rule does not concern, because their result cannot change.
     """
     change = build_change(probe.id, surface, family_of(model))
     concerned = {name for name, bodies in bodies_of(surface, model).items() if any(map(change.concerns, bodies))}
@@ -133,10 +132,7 @@ def test_each_probe_needs_only_earlier_ones():
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.id)
 def test_probe_names_a_rule_that_exists(probe):
-    """The text of a rule mentions files or folders of this package, and names from their code.
-
-    All of these files, folders and names exist.
-    """
+    """The files, folders and names that the text of a rule mentions exist in this package."""
     places = re.findall(r"(?:bulk/)?_\w+(?:/\w+)*(?:\.py)?", probe.rule)
     places = [place for place in places if (PACKAGE / place.split("/")[0]).exists()]
     assert places, probe.rule
@@ -182,10 +178,7 @@ def test_busy_server_is_asked_again_and_then_not_blamed():
 
 
 def test_raw_reply_hides_the_credential():
-    """A server may repeat the token that it refuses.
-
-    The token is not known before the run, so each reply hides the token of its request.
-    """
+    """If the server repeats the token of the request in its error, the token is hidden in the reply."""
     fake = ChangedFake("ai_studio", refuse(lambda body: True, "Token fake-key-for-tests has expired."))
     lab = open_lab(fake)
     reply = lab.send(lab.body())
@@ -209,7 +202,7 @@ def run(capsys, monkeypatch):
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_command_passes_against_the_fake_and_records_it(run, surface, tmp_path):
-    """One run over HTTP: the output, the report, and a cassette for each probe that replays offline."""
+    """A run over HTTP passes all probes, and writes a report and cassettes that can be replayed offline."""
     path = tmp_path / "report.json"
     code, out, err = run(ChangedFake(surface), "--yes", "--json", str(path), "--record", str(tmp_path / "new"))
     assert (code, err) == (0, "")

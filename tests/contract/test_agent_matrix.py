@@ -65,7 +65,7 @@ async def test_agent_uses_the_response_format_that_the_model_supports(place, for
         assert all(request.stream is (mode == "stream") for request in cell.fake.requests)
 
 
-#: Examples: one for each kind of surface and model. Middlewares behave the same for all other surfaces and models.
+#: One example for each kind of surface and model. Most tests of middlewares use these examples.
 FOUR = ("2.5 on AI Studio", "3.8 on Vertex", "alias on AI Studio", "self-deployed")
 UNDER = [pytest.param(PLACES[place], form, id=f"{place}-{form}") for place in FOUR for form in FORMATS]
 
@@ -229,7 +229,7 @@ async def test_cleared_tool_uses_keep_their_signatures(place, form):
 
 
 def all_at_once(model):
-    """Return five middlewares: summaries, human decisions, retries of tools, a fallback model and cleared results."""
+    """Return five of LangChain's middlewares in one list."""
     return [
         *summarise(model),
         HumanInTheLoopMiddleware(interrupt_on={"get_weather": False}),

@@ -69,7 +69,7 @@ def test_agent_streams_tokens_and_keeps_signatures(surface):
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 @pytest.mark.parametrize("surface", SURFACES)
 def test_agent_state_of_either_content_version_is_sent_complete(surface, output_version):
-    """Content in blocks is sent with the same fields as content in strings."""
+    """Content in blocks (`v1`) is sent with the same fields as content in strings (`v0`)."""
     fake, agent = build(surface, output_version=output_version, include_thoughts=True)
     state = list(agent.stream(QUESTION, stream_mode=["messages", "values"]))[-1][1]
     check(fake, state["messages"])

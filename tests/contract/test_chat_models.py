@@ -343,7 +343,7 @@ def test_two_calls_without_arguments_stay_two_calls():
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_tool_call_in_a_filtered_reply_raises(mode):
-    """LangChain puts a refusal block next to the calls, so an agent would still run them."""
+    """Without the error, an agent would run the calls, because LangChain only adds a refusal block to the message."""
     whole = completion(None, finish="content_filter: SAFETY", tool_calls=[call()])
     stream = [chunk(tool_calls=[call()]), chunk(finish="content_filter: SAFETY"), "[DONE]"]
     with pytest.raises(BlockedError, match="SAFETY") as caught:

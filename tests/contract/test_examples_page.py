@@ -75,7 +75,6 @@ async def test_text(play, vertex, ask):
 
 
 async def test_text_streamed(play, vertex, stream):
-    """The SDK sample uses v1, and has usage in the last chunk."""
     with play("text stream"):
         answer = await stream(vertex("google/gemini-2.0-flash-001"), "Why is the sky blue?")
     assert answer.text
@@ -86,10 +85,7 @@ async def test_text_streamed(play, vertex, stream):
 
 @pytest.mark.parametrize("form", ["plain string", "standard block"])
 async def test_image_by_uri(play, vertex, ask, form, record):
-    """`image_url` is sent as a plain `gs://` string.
-
-    LangChain's own block is sent as an object, which the page does not show.
-    """
+    """A `gs://` URL is sent as a string in `image_url`. LangChain's own image block is sent as an object."""
     block = {"type": "image_url", "image_url": IMAGE}
     text = {"type": "text", "text": "Describe the following image:"}
     model = vertex("gemini-2.0-flash-001")
@@ -102,7 +98,7 @@ async def test_image_by_uri(play, vertex, ask, form, record):
 
 
 async def test_self_deployed(play, vertex, ask, stream):
-    """The requests have `endpoints/{id}`, and none of Google's own fields. Only the SDK sample names the model."""
+    """The requests have `endpoints/{id}` in their URL, and none of Google's own fields."""
     model = vertex("gemma-2-9b-it", endpoint_id="YOUR_ENDPOINT_ID")
     with play("self-deployed"):
         assert (await ask(model, "Why is the sky blue?")).text
@@ -184,9 +180,9 @@ WEATHER = {
 
 
 async def test_streamed_function_call_arguments(play, vertex, stream, record):
-    """The stream on the page has wrong indices and one signature. Every delta repeats an id and a name.
+    """Two calls are read, although the stream on Google's page has wrong indices and repeats ids and names.
 
-    The model returns two calls, and the first call has the signature.
+    The only signature belongs to the first call.
     """
     model = vertex("gemini-3.1-pro-preview", location="global", stream_function_call_arguments=True)
     with play("arguments"):
@@ -263,7 +259,7 @@ async def test_structured_output(play, vertex, ask):
 
 
 async def test_global_endpoint(play, vertex, ask):
-    """The global endpoint has a host without a region, and v1beta1."""
+    """The URL of the global endpoint has a host without a region, and the API version v1beta1."""
     with play("global"):
         model = vertex("gemini-2.0-flash-001", location="global", api_version="v1beta1")
         assert (await ask(model, "Hello World")).text

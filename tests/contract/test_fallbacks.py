@@ -80,10 +80,7 @@ def test_fallback_models_answer_other_public_methods():
 
 
 def test_fallback_model_has_the_methods_of_langchain_whose_hints_cannot_be_read():
-    """A fallback model also has methods of LangChain whose type hints cannot be evaluated. Field case D1.
-
-    The hints of `generate` name a module that LangChain imports only for type checkers.
-    """
+    """A model with fallbacks has the method `generate`, whose type hints cannot be evaluated. Field case D1."""
     model = FakeGemini("hi").chat_model()
     result = model.with_fallbacks([model]).generate([[HumanMessage("hi")]])
     assert result.generations[0][0].text == "hi"

@@ -37,15 +37,15 @@ def case(**more):
     return Case("a case", "", None, {}, **more)
 
 
-#: Before langchain-core 1.7, v3 events are made from chunks, so the caller gets the tool's name before the stream is
-#: cut.
+#: The case in which langchain-core before 1.7 gives another outcome: it makes v3 events from chunks, so the caller gets
+#: the tool's name before the stream is cut.
 NAME_THEN_LENGTH = "a call's name, and then `length`"
 
 
 def fit(name, expected):
-    """Return `expected` with the changes for the installed version of langchain-core.
+    """Return the outcomes in `expected` with the changes for the installed version of langchain-core.
 
-    Before langchain-core 1.7, v3 events have another outcome in the case `NAME_THEN_LENGTH`.
+    Before langchain-core 1.7, `stream_events` has another outcome in the case `NAME_THEN_LENGTH`.
     """
     if CORE_TAKES_PIECES or name != NAME_THEN_LENGTH:
         return expected
@@ -77,7 +77,10 @@ def test_the_page_has_the_observed_outcomes():
 
 
 def test_expected_outcomes_are_known_for_every_entry_point():
-    """No expected outcome is a wrong call, a wrong text or an empty message. Each entry point has an outcome."""
+    """Every case has an expected outcome for each entry point.
+
+    No expected outcome is a wrong call, a wrong text or an empty message.
+    """
     tables = [table for it in CASES.values() for table in (it.expected, it.again) if table]
     assert {word for table in tables for word in table.values()} <= WORDS
     assert all(set(table) == set(ENTRIES) for table in tables)
@@ -128,5 +131,5 @@ def test_every_fault_of_the_fake_endpoint_is_in_the_matrix():
     ],
 )  # fmt: skip
 def test_different_results_have_different_outcomes(came, about, word):
-    """An empty message, a wrong call and a wrong count have outcomes other than `correct`."""
+    """Only a result without a defect has the outcome `correct`."""
     assert classify(came, case(**about)) == word

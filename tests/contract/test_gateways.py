@@ -216,9 +216,9 @@ def test_reserved_and_standard_keys_are_not_taken_from_a_reply():
 
 @pytest.mark.parametrize("way", ["invoke", "stream"])
 def test_size_of_kept_keys_is_limited_and_reported(way):
-    """The limit prevents a server from filling the history.
+    """Large unknown keys are not kept, so that a server cannot fill the history. Field case B2.
 
-    The metadata names the keys that were not kept. Field case B2.
+    `repairs` in the metadata names these keys.
     """
     message = {"small": "x", "huge": "x" * (MAX_KEPT + 1)}
     reply = WAYS[way](chat_at(Wire(answer_of(way, {"content": "Hi.", **message}, "stop"))))
@@ -237,7 +237,7 @@ def test_repeated_or_growing_value_is_kept_once():
 
 
 def test_self_deployed_endpoints_on_one_host_do_not_share_keys():
-    """All endpoints of Vertex AI have the same host, so the whole address counts. Field case B2."""
+    """Unknown keys of a reply go back only to the endpoint of the reply, not to others on its host. Field case B2."""
     chat = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[call("f", "{}", "c1", z=1)])), "vertex",
                    endpoint_id="12")  # fmt: skip
     reply = chat.invoke([USER])
@@ -308,10 +308,7 @@ DETAILS = {
 @pytest.mark.parametrize("name", DETAILS)
 @pytest.mark.parametrize("way", ["stream", "v3"])
 def test_reasoning_details_in_pieces_are_sent_back_joined(name, way):
-    """Pieces with the same type, index and id become one entry. Field case B1.
-
-    The entry has the complete text and the signature.
-    """
+    """Pieces of `reasoning_details` with the same type, index and id are joined to one entry. Field case B1."""
     fragments, expected = DETAILS[name]
     events = [chunk(reasoning_details=[fragment]) for fragment in fragments]
     wire = Wire(streamed(*events, chunk(tool_calls=[call("f", "{}", "c1", index=0)]), chunk(finish="tool_calls")))
@@ -373,7 +370,7 @@ def test_images_of_gateways_are_image_blocks(name, way, text):
 
 @pytest.mark.parametrize(("values", "is_said"), [(("OP", "QU"), True), (("OP", "OP"), False), (("OP", "OPQU"), False)])
 def test_unknown_text_that_changes_in_a_stream_is_named_in_repairs(values, is_said):
-    """If an unknown key has another text in a later chunk, the last text is sent back.
+    """If several chunks have an unknown key, only its last text is sent back.
 
     The texts are not joined, because they need not be pieces of one text.
     """
@@ -434,7 +431,7 @@ def test_reasoning_under_two_keys_is_sent_back_under_both(thoughts, way):
 
 
 def test_reply_without_reasoning_is_sent_back_without_the_key():
-    """If a reply has no reasoning, the message is sent back without the key. Field case B4."""
+    """A reply without thoughts is sent back without the key `reasoning_content`. Field case B4."""
     reply = chat_at(Wire(completion(None, reasoning_content=None, tool_calls=[call()]))).invoke([USER])
     assert "reasoning_content" not in sent(step(reply))[1]
 
@@ -494,7 +491,7 @@ GOOD = {"name": "g", "args": {}, "id": "c2"}
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_result_of_a_dropped_call_is_dropped(surface):
-    """The PatchToolCalls middleware of deepagents also adds results to invalid calls. Field case H1."""
+    """The PatchToolCalls middleware of deepagents adds results to invalid calls, which are not sent. Field case H1."""
     result = ToolMessage("Tool call f with id c1 could not be parsed.", tool_call_id="c1")
     request = build(
         [USER, AIMessage("", invalid_tool_calls=[BAD]), result, HumanMessage("Go on.")], surface, "gemini-3.8-flash"
@@ -507,7 +504,7 @@ def test_result_of_a_dropped_call_is_dropped(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_results_of_other_calls_are_kept_when_one_is_dropped(surface):
-    """Each call is kept or dropped together with its result. A later call can have the same id. Field case H1."""
+    """A dropped call loses its own result, but not the result of a later call with the same id. Field case H1."""
     first = AIMessage("", tool_calls=[GOOD], invalid_tool_calls=[BAD])
     again = AIMessage("", tool_calls=[{"name": "f", "args": {"x": 1}, "id": "c1"}])
     bad, good, late = ToolMessage("bad", tool_call_id="c1"), ToolMessage("good", tool_call_id="c2"), ToolMessage(

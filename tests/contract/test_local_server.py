@@ -45,9 +45,10 @@ async def async_client():
 
 @pytest.fixture
 def build(local_server):
-    """Return a model that asks the server not to use its prompt cache, so that the same request has the same reply.
+    """Return a function that builds a model for the local server.
 
-    `max_retries` has its default, because llama.cpp closes a keep-alive connection after a long stream.
+    The model asks the server not to use its prompt cache, so that the same request has the same reply. `max_retries`
+    has its default, because llama.cpp closes a keep-alive connection after a long stream.
     """
 
     def build_model(**changes):
@@ -173,7 +174,7 @@ def test_json_schema_gives_a_pydantic_object(model):
 
 
 def test_incomplete_json_raises_an_error(model):
-    """The reply ends after eight tokens. The small model starts with white space, so the reply may even be empty."""
+    """The reply ends after eight tokens, so its JSON is incomplete or missing."""
     with pytest.raises((core.OutputParserException, errors.EmptyReplyError), match="length"):
         model.with_structured_output(Weather, max_tokens=8).invoke("Is it sunny?")
 

@@ -33,7 +33,8 @@ SERVER = {
     "command": sys.executable,
     "args": [str(Path(__file__).parents[1] / "support" / "mcp_server.py")],
 }
-#: Maps the source of v3 events (this package or LangChain's bridge) to the methods of the model that the test removes.
+#: The methods that the test removes from the model. Without them, this package (`native`) or LangChain (`bridge`) makes
+#: the v3 events.
 TAKEN_AWAY = {
     "native": ("_stream", "_astream"),
     "bridge": ("_stream_chat_model_events", "_astream_chat_model_events"),
@@ -169,7 +170,7 @@ builds = pytest.mark.parametrize("build", [pytest.param(build_agent, marks=unstr
 @builds
 @pytest.mark.parametrize(("surface", "style"), CASES, ids=range(4))
 async def test_final_state_equals_that_of_the_bridge(surface, style, build, monkeypatch):
-    """Every event stream is valid, the states are equal, and the requests are the same."""
+    """Both event streams are valid. The final states are equal, and so are the requests."""
     async with open_tools() as tools:
         native, bridge = [await run(tools, surface, style, gone, monkeypatch, build) for gone in TAKEN_AWAY.values()]
     for events, _, _ in (native, bridge):

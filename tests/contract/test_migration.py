@@ -1,8 +1,8 @@
 """Programs of other chat models, moved by changing the import and the name of the class.
 
 A page of `tests/contract/migration` has a program for each class, with the arguments that users of the class write. The
-program prints the same with its own class and with this package's. The model names of `ChatLiteLLM` also lose their
-prefix.
+program prints the same output before and after the change. For `ChatLiteLLM`, the prefix of the model's name is removed
+as well.
 """
 
 import json
@@ -118,7 +118,7 @@ def test_move_changes_only_import_and_name():
 
 
 def test_move_removes_the_route_of_litellm():
-    """Google does not know the prefix of the model."""
+    """LiteLLM's prefix `gemini/` is removed from the model's name, because Google does not know this prefix."""
     code = 'from langchain_litellm import ChatLiteLLM\nllm = ChatLiteLLM(model="gemini/gemini-3.8-flash")\n'
     assert move(code) == (
         'from langchain_gemini_compat import ChatGeminiCompat\nllm = ChatGeminiCompat(model="gemini-3.8-flash")\n'

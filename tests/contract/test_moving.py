@@ -26,8 +26,8 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 CONFIG = {"configurable": {"thread_id": "one"}}
 QUESTION = {"messages": [("user", "Weather in Paris, then the time in Rome?")]}
 ANSWER = "Paris is sunny, it is noon in Rome."
-#: `FIRST` is the first tool call of a thread. A model of another package makes this call. `SECOND` is the reply with
-#: the second tool call. The last reply is `ANSWER`.
+#: A thread has three replies: the tool call `FIRST` from a model of another package, then `SECOND`, which has another
+#: tool call, and then `ANSWER`.
 FIRST = {"name": "get_weather", "args": {"city": "Paris"}}
 SECOND = Reply(thoughts="Rome now.", text="Paris is sunny.", calls=[Call("get_time", {"city": "Rome"})])
 
@@ -84,8 +84,11 @@ def begin_with_litellm(surface):
     return other_model("litellm", call_id=f"call_1__thought__{issue(surface, 'get_weather')}")
 
 
-#: Maps the first model of a thread to: the function that returns this model, the provider, the surface, and the numbers
-#: of placeholder signatures that this package and `ChatGoogleGenerativeAI` send.
+#: One thread for each model that makes the first call. The values are:
+#: - a function that returns this model
+#: - the provider and the surface of the model
+#: - the number of placeholder signatures that this package sends
+#: - the number of placeholder signatures that `ChatGoogleGenerativeAI` sends
 THREADS = {
     "ChatGoogleGenerativeAI, AI Studio": (begin_with_google_genai, "google_genai", "ai_studio", 0, 0),
     "ChatGoogleGenerativeAI, Vertex": (begin_with_google_genai, "google_genai", "vertex", 0, 0),
@@ -116,7 +119,7 @@ def step(database, model, given=None, *, stop=True, rewritten=False):
 
 @pytest.mark.parametrize("thread", THREADS)
 def test_turn_of_another_package_continues_here(tmp_path, thread):
-    """The turn continues between call and result. A signature is sent back; a call without one gets the placeholder."""
+    """This package continues after another package's tool call. The call keeps its signature or gets a placeholder."""
     begin, provider, surface, stand_ins, _ = THREADS[thread]
     database = tmp_path / "state.db"
     step(database, begin(surface), QUESTION)
@@ -134,9 +137,9 @@ def test_turn_of_another_package_continues_here(tmp_path, thread):
 @pytest.mark.parametrize("rewritten", [False, True], ids=["as it is", "rewritten"])
 @pytest.mark.parametrize("thread", THREADS)
 def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritten):
-    """One database, three packages and one turn: the signature of this package's call arrives unchanged.
+    """The signature of this package's call reaches Google unchanged through langchain-google-genai.
 
-    If the history was converted with `to_google_genai`, the thoughts also arrive unchanged.
+    The thoughts arrive unchanged if `to_google_genai` converted the history.
     """
     begin, provider, surface, ours, theirs = THREADS[thread]
     database = tmp_path / "state.db"
@@ -200,8 +203,10 @@ def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten)
     assert standard(parts[1]["thoughtSignature"]) == given.content_blocks[1]["extras"]["signature"]
 
 
-#: Maps the step at which a call of the model fails to: the replies before this step, the number of questions, and the
-#: types of the messages in the state.
+#: Threads in which a call of the model fails. The key says at which step. The values are:
+#: - the replies before this step
+#: - the number of questions
+#: - the types of the messages in the state
 FAILED = {
     "at the first question": ([], 1, ["human"]),
     "at a later question": (["Sunny."], 2, ["human", "ai", "human"]),
@@ -283,9 +288,9 @@ NAME = re.compile(r"[a-z_]+")
 
 
 def read_table(page, name):
-    """Return the rows of the table of the class `name`.
+    """Return the rows of the table that lists the arguments of the class `name`.
 
-    Each row has the arguments of this class, and what replaces them in this package.
+    Each row has the names of some arguments, and the text that says what replaces them in this package.
     """
     text = (HOW_TO / f"move-from-{page}.md").read_text(encoding="utf-8")
     rows = text.partition(f"| {name} | here |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
@@ -345,7 +350,7 @@ def test_page_has_all_arguments_of_the_other_class(name, monkeypatch):
 
 @pytest.mark.parametrize("name", ["ChatOpenAI", "ChatGoogleGenerativeAI", "ChatLiteLLM"])
 def test_code_before_the_move_works(name, monkeypatch):
-    """Each how-to guide shows the code before the move. This code creates a model of the other package."""
+    """Each guide on moving from another chat model has one block of code for that model. The block runs."""
     page, module, _ = CLASSES[name]
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     import_other(module)

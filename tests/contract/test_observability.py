@@ -118,10 +118,7 @@ def price(metadata, *, pattern, provider=None):
 
 @ways
 def test_cost_of_a_call_is_google_s(act):
-    """The cost has 40 tokens at the full price, 60 from the cache, and thoughts as output.
-
-    A price rule of LangSmith can match the name of the model, or the name and the provider.
-    """
+    """The cost is that of 40 input tokens, 60 cached input tokens, and 50 output tokens, 30 of them thoughts."""
     paid = 40 * 1 + 60 * 0.1 + (20 + 30) * 10
     plain, named = (
         metadata_of_calls(post(act, model=f"{prefix}gemini-3.8-flash", **more))
@@ -151,11 +148,7 @@ def test_provider_for_prices_is_only_in_traces():
 
 @ways
 def test_signatures_are_short_in_langsmith_and_whole_in_the_state(act, page):
-    """Signatures are short in every posted run.
-
-    Without the anonymizer of the page, no signature is shortened. An anonymizer without the page's `max_depth` shortens
-    only some of them.
-    """
+    """The page's anonymizer shortens all signatures that LangSmith gets. Without `max_depth`, it misses some."""
     assert LONG.search(json.dumps(post(act)))
     posted = json.dumps(post(act, page["shorten"]), ensure_ascii=False)
     assert not LONG.search(posted)
@@ -207,7 +200,7 @@ def program():
 def spans(program, request):
     """Return the expected attributes of one instrumentation, and its spans.
 
-    Each way to call the model has two lists of spans: before and after the code of the page shortens signatures.
+    For each way to call the model, there are two lists: the original spans, and the spans with short signatures.
     """
     return ATTRIBUTES[request.param], copy.deepcopy(program[request.param])
 
@@ -218,7 +211,7 @@ def of_model(found):
 
 
 def test_spans_name_model_provider_tokens_and_tools(spans):
-    """Each span of a model call has the values of `ATTRIBUTES`, streamed or not. A tool has its own span."""
+    """Each span of a model call has the values in `ATTRIBUTES`. The call of a tool has a separate span."""
     expected, found = spans
     for act, calls in {"run_agent": 2, "stream_agent": 2, "stream_agent_events": 2, "stream": 1}.items():
         whole, _ = found[act]
@@ -244,7 +237,7 @@ def test_calls_of_tools_are_in_spans(spans):
 
 
 def test_spans_name_the_model_that_answered(program):
-    """Both instrumentations name the model that answered. OpenLLMetry also names the requested model."""
+    """The spans of OpenLLMetry and OpenInference name the model that answered. OpenLLMetry adds the requested model."""
     names = {}
     for name in ATTRIBUTES:
         [span] = of_model(program[name]["ask_for_another"][0])
@@ -288,7 +281,7 @@ def test_signatures_are_short_in_spans(spans, act):
 
 
 def test_block_of_the_page_prints_its_output(program):
-    """The program also runs the code block that prints names of models. Other tests leave this block out."""
+    """One code block of the page prints names of models."""
     assert program["printed"].splitlines()[-2:] == ["gemini-3.8-flash"] * 2
 
 

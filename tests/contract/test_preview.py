@@ -1,4 +1,4 @@
-"""`preview` shows what is bound, and bound models stay LangChain's runnables (field case D5)."""
+"""Tests `preview` of models with bound options, and that these models stay LangChain's runnables (field case D5)."""
 
 import pickle
 from itertools import product
@@ -134,7 +134,7 @@ def test_d5_preview_shows_what_is_bound_through_any_two_wrappers(start, fake, mo
 
 
 def test_tools_are_bound_to_each_model_with_the_options_before(fake, model):
-    """Options were bound to a model and its fallback. `bind_tools` keeps these options for each of the two models."""
+    """`bind_tools` keeps the options that were bound to a model and its fallback, and binds the tools to both."""
     down = FakeGemini(Fault.internal()).chat_model(max_retries=0)
     bound = down.with_fallbacks([model]).bind(temperature=0.5).bind_tools([get_weather])
     bound.invoke("hi")
@@ -212,7 +212,7 @@ CONFIGURED = {
 
 @pytest.mark.parametrize("case", CONFIGURED)
 def test_preview_follows_the_config_of_bindings(case, fake, model):
-    """`run_bulk` recognizes the answers of earlier runs by the preview, so it has to name the model that is asked."""
+    """`preview` has to name the model that gets the call, because `run_bulk` finds earlier answers by the preview."""
     chat = model.configurable_fields(
         temperature=ConfigurableField("temperature"), model_name=ConfigurableField("model")
     )
@@ -246,7 +246,7 @@ def test_listeners_of_a_model_are_called(fake, model):
 
 
 def test_binding_is_langchains_binding(model):
-    """LangChain and LangGraph look at the class, `bound`, `kwargs` and `config`."""
+    """A bound model is a `RunnableBinding` with `bound`, `kwargs` and `config`, as LangChain and LangGraph expect."""
     bound = model.bind_tools([get_weather]).with_config(tags=["a"])
     assert isinstance(bound, RunnableBinding)
     assert (bound.bound, bound.config["tags"], [*bound.kwargs]) == (model, ["a"], ["tools"])

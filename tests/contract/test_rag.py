@@ -1,6 +1,6 @@
-"""The RAG tutorial in an empty folder.
+"""Tests that the RAG tutorial works in an empty folder.
 
-The retriever finds the right passage, and the two programs name the right page.
+The retriever finds the right passage, and the tutorial's two programs name the page of this passage.
 """
 
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_chain_and_graph_get_the_passage(question, page, words, tutorial):
 
 
 def test_question_without_a_result_is_rewritten(tutorial):
-    """The graph judges the first result, and the second search finds the passage."""
+    """The graph rejects the first search result and rewrites the question. The second search finds the passage."""
     state = tutorial["graph"].invoke({"messages": "How do I clean up after a crash?"})
     first, second = (message.text for message in state["messages"] if message.type == "tool")
     assert '"finally" clause' not in flat(first)

@@ -100,9 +100,9 @@ async def test_wait_longer_than_the_timeout_raises_an_error():
 
 
 def test_pauses_of_waiting_calls_differ_and_keep_the_credit():
-    """All waiting calls wait for the same turn. Their pauses differ, so that they do not all ask at the same time.
+    """Calls that wait for the same turn pause for different times, so that they do not all ask at once.
 
-    No pause is so long that a turn would stay unused.
+    No pause is so long that a turn would be lost.
     """
     limiter = build_limiter(300)
     pauses = rate_limiters._Pauses(limiter._settings)
@@ -324,10 +324,7 @@ def test_changed_request_takes_a_turn():
 
 
 async def test_wait_for_a_turn_is_not_part_of_the_time_limit():
-    """LangChain waits for the first turn before the call and its time limit start.
-
-    Before a retry, the wait for a turn extends the deadline.
-    """
+    """The time limit starts after the wait for the first turn. The wait for a turn before a retry extends it."""
     tries = Tries(4, TimeLimits(total=30), Gate(), rate_limiter=CountingLimiter(0.05))
     tries.wait()
     deadline = tries.deadline

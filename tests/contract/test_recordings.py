@@ -29,11 +29,13 @@ SYNTHESISED = re.compile(r"call_[0-9a-f]{20}")
 
 @dataclass(frozen=True)
 class Meaning:
-    """The meaning of a capture.
+    """The expected content of the message that a captured reply becomes.
 
-    `text` and `thoughts` are the whole text or, if it is long, its start and its length. `calls`: name, arguments and
-    id, with `""` for an id that the server left out. `signed`: which calls are signed, and whether the reply is.
-    `usage`: input, output and total tokens, then the reasoning tokens of the output and the cached tokens of the input.
+    - `text`, `thoughts`: the whole text or, if it is long, a pair of its start and its length
+    - `calls`: for each call its name, its arguments, and its id (`""` if the server sent no id)
+    - `signed_calls`, `signed_reply`: which calls have a signature, and whether the reply itself has one
+    - `usage`: input, output and total tokens, then the reasoning tokens of the output and the cached tokens of the
+      input
     """
 
     model: str
@@ -406,8 +408,8 @@ def capture(name):
 def bodies(response):
     """Return the response bodies of a capture file.
 
-    `response` has the key `body`, or `bodies`, or `streams` and `nonstream_message`. The message is not a whole body,
-    so a body is built around the message.
+    `response` has one of the keys `body`, `bodies` and `streams`. With `streams`, it also has `nonstream_message`, a
+    message around which a whole body is built.
     """
     if "streams" in response:
         whole = {"choices": [{"finish_reason": "stop", "index": 0, "message": response["nonstream_message"]}]}
@@ -496,7 +498,7 @@ def check_text(seen, in_file, expected):
 
 
 def signature_of_reply(message):
-    """Return the signature of the reply itself."""
+    """Return the thought signature of the reply, as opposed to those of its calls."""
     records = message.additional_kwargs.get(RECORDS_KEY, {})
     found = [signature(record["fields"]) for record in records.values() if record.get("reply") and "fields" in record]
     return found[0] if found else None
@@ -524,7 +526,7 @@ async def test_a_captured_reply_means_the_same_at_every_entry_point(name, mode):
     assert metadata["model_name"] == expected.model
     assert (metadata["finish_reason"], metadata.get("native_finish_reason")) == (expected.finish, expected.native)
     assert (metadata.get("id"), metadata.get("traffic_type")) == (expected.reply_id, expected.traffic)
-    # In event streams, the signature of a reply without text is on an empty text block.
+    # Ignore empty text blocks. In streams of v3 events, a reply without text has its signature on such a block.
     shown = [block["type"] for block in message.content_blocks if block.get("text") != ""]
     assert tuple(shown) == expected.blocks
 
@@ -560,7 +562,7 @@ async def test_filtered_reply_has_a_refusal_block(mode):
 
 @pytest.mark.parametrize("mode", WHOLE)
 async def test_captured_image_is_an_image_block(mode):
-    """Google's page shows the image in `audio`, with its MIME type and without the bytes."""
+    """In the example on Google's page, the key `audio` contains the image, with a placeholder for its bytes."""
     block, *rest = (await ask(mode, server("vtx-doc-3proimage-image-nonstream"))).content_blocks
     assert all(block.get("text") == "" for block in rest)
     assert (block["type"], block["base64"], block["mime_type"]) == ("image", "<BASE64_BYTES>", "image/png")
@@ -570,7 +572,7 @@ async def test_captured_image_is_an_image_block(mode):
     "name", ["ais-01-pydanticai-2.5pro-tool-nonstream-turn1", "ais-16-2.5proexp-tool-chunk-2025-05"]
 )
 async def test_call_without_id_gets_the_same_id_everywhere(name):
-    """The id is derived and not random. So a replayed reply has the same id, and earlier tool results still fit."""
+    """The id of the call is not random, so a replayed reply has the same id, and earlier tool results still fit."""
     modes = STREAMED if EXPECTED[name].streamed else WHOLE
     ids = {(await ask(mode, server(name))).tool_calls[0]["id"] for mode in modes}
     assert len(ids) == 1
@@ -586,7 +588,7 @@ async def test_exception_of_a_cut_stream_has_the_received_part(mode):
 
 
 def test_retry_delay_of_the_captured_429_is_exact():
-    """The text has the delay to the nanosecond, `RetryInfo` has whole seconds, and no header has the delay."""
+    """The message text of the error has the exact delay. `RetryInfo` in the same error has only whole seconds."""
     with pytest.raises(errors.RateLimitError) as raised:
         server("ais-err-429-per-minute-free-tier").invoke("hi")
     body = json.dumps(capture("ais-err-429-per-minute-free-tier")[1])
@@ -595,7 +597,7 @@ def test_retry_delay_of_the_captured_429_is_exact():
 
 
 def test_every_capture_is_in_the_table():
-    """The table has one entry for each body of each file."""
+    """The table `EXPECTED` has one entry for each response body of each capture file."""
     counts = {path.stem: len(bodies(json.loads(path.read_text())["response"])) for path in capture_paths()}
     names = [
         name if count == 1 else f"{name}#{number}" for name, count in counts.items() for number in range(1, count + 1)
@@ -612,7 +614,7 @@ def quoted(start):
 
 @pytest.mark.parametrize("mode", STREAMED)
 async def test_quoted_call_of_3_8_flash_without_an_end_is_incomplete(mode):
-    """An issue quotes the chunk alone, without finish reason and `[DONE]`."""
+    """A public issue quotes one chunk without the end of the stream, so the reply counts as truncated."""
     body = "data: " + quoted('{"choices":[{"delta":{"role":"assistant","tool_calls":[{"extra_content"') + "\n\n"
     with pytest.raises(errors.TruncatedStreamError):
         await ask(mode, replaying(body))
@@ -636,7 +638,7 @@ async def test_quoted_call_of_3_8_flash_with_an_end_is_read(mode):
 
 @pytest.mark.parametrize("mode", STREAMED)
 async def test_quoted_stream_that_vertex_cancelled_raises_its_error(mode):
-    """The error is bare JSON in the stream, in a list and without `data:`."""
+    """Vertex AI wrote the error into the stream as a JSON list, without `data:` before it."""
     body = quoted('data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"z"')
     with pytest.raises(errors.ServerError, match=r"The operation was cancelled. \(CANCELLED 499\)") as raised:
         await ask(mode, replaying(body, surface="vertex"))
@@ -658,7 +660,7 @@ async def test_quoted_reply_of_a_gateway_is_read_with_its_keys_in_any_order(mode
 
 @pytest.mark.parametrize("mode", WHOLE)
 async def test_quoted_overload_is_a_retryable_server_error(mode):
-    """The 503 is an object without a list around it."""
+    """The body of the 503 is a JSON object, and not a list that contains the object."""
     body = quoted("HTTP 503: ").partition("\n")[0].removeprefix("HTTP 503: ")
     with pytest.raises(errors.ServerError, match="high demand") as raised:
         await ask(mode, replaying(body, status=503))

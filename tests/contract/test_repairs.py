@@ -50,8 +50,8 @@ def at(body, *path):
     return body or None
 
 
-#: Maps each refusal to: the text of the server, the options of the model, the path of the refused value, and the value
-#: that the second request sends there.
+#: Each refusal has the server's text, the options of the model, and the path of the refused value in the body. The last
+#: item is the value at this path in the second request.
 REFUSALS = {
     "penalties": (
         "Penalty is not enabled for this model",
@@ -109,7 +109,7 @@ REFUSALS = {
 
 
 def build(replies, *, surface="ai_studio", **options):
-    """Return a fake that refuses only what its script refuses, and a model for the fake."""
+    """Return a fake that sends `replies` without checking the requests, and a model that calls this fake."""
     fake = FakeGemini(replies, surface=surface, strict=False)
     return fake, fake.chat_model(**options)
 
@@ -125,10 +125,7 @@ def caught(call):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refused_part_is_left_out_or_adjusted_once(name, surface):
-    """The call sends one more request and gets an answer, with one warning and one repair.
-
-    The next call needs no repair.
-    """
+    """After the refusal, the call sends a repaired request and warns once. The next call needs no repair."""
     text, options, path, expected = REFUSALS[name]
     fake, model = build([refuse(text), "One.", "Two.", "Three."], surface=surface, **options)
     message, said = caught(lambda: model.invoke("Hi"))
@@ -264,10 +261,7 @@ def test_two_parts_that_are_refused_in_turn_are_repaired():
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
 def test_part_is_remembered_if_the_server_then_refuses_another(way):
-    """The first refusal uses the only retry, so the second refusal raises an error.
-
-    The next call leaves the first part out from the start.
-    """
+    """The server refuses `presence_penalty` and then `seed`. One retry is not enough, so only later calls succeed."""
     fake, model = build(refuse_in_turn, max_retries=1, **TWO)
     call = {
         "invoke": lambda: model.invoke("Hi"),
@@ -295,10 +289,7 @@ def test_part_that_is_refused_again_is_not_changed_again():
 
 
 def test_refusal_under_a_condition_changes_only_its_call():
-    """The server refuses `include_thoughts` only under a condition: thinking is off.
-
-    So the package changes this call, but sends `include_thoughts` again in later calls.
-    """
+    """The server refuses `include_thoughts` only if thinking is off, so later calls send `include_thoughts` again."""
     texts = refuse("include_thoughts is only enabled when thinking is enabled.")
     fake, model = build([texts, "One.", "Two."], **google(thinking_config={"include_thoughts": True}))
     message, said = caught(lambda: model.invoke("Hi"))
@@ -320,10 +311,7 @@ def test_effort_that_is_refused_with_tools_is_sent_without_them():
 
 
 def test_warning_that_is_an_error_costs_no_answer():
-    """If warnings are raised as errors, the call fails before it sends the second request.
-
-    So no answer is paid for and lost.
-    """
+    """The warning about a changed request is raised before that request is sent, so no paid answer is lost."""
     text, options, *_ = REFUSALS["seed"]
     fake, model = build([refuse(text), refuse(text), "One."], **options)
     with warnings.catch_warnings():
@@ -484,7 +472,7 @@ def test_n_and_caches_raise():
 
 
 def test_rules_of_the_fake_are_met_after_one_refusal():
-    """The fake refuses the keys that AI Studio refuses."""
+    """The fake refuses `store`, as AI Studio does, and accepts the repaired request."""
     fake = FakeGemini("One.")
     message, said = caught(lambda: fake.chat_model(extra_body={"store": True}).invoke("Hi"))
     assert message.text == "One."
@@ -502,7 +490,7 @@ def test_new_fake_has_not_refused_anything():
 
 
 def test_recorded_repair_is_replayed(tmp_path):
-    """A recording and its replay both begin without knowledge of earlier refusals, so they send the same requests."""
+    """A recording and its replay ignore refusals from before the recording, so both send the same requests."""
     text, options, *_ = REFUSALS["seed"]
     path = tmp_path / "bug.yaml"
     _, model = build([refuse(text), "Before.", refuse(text), "One.", "Two."], **options)

@@ -96,8 +96,8 @@ def test_preview_shows_the_header():
     ]
 
 
-#: Error texts with which a server refuses `priority`. No public report shows Vertex AI's text for `priority`. So the
-#: first text is Vertex AI's text for `flex`, with the word `Priority` instead of `Flex`.
+#: Error texts with which a server refuses the tier `priority`. The first text is Vertex AI's text for `flex`, with the
+#: tier replaced, because no public report shows the text for `priority`.
 REFUSED = [
     "Priority API is not supported for model: gemini-3.8-flash.",
     "Invalid value for header X-Vertex-AI-LLM-Shared-Request-Type: priority.",
@@ -112,9 +112,9 @@ def refuse(text):
 @pytest.mark.parametrize("text", REFUSED)
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 async def test_refused_header_is_left_out_once(text, way):
-    """After the refusal, the call sends one more request without the header. It gets an answer, a warning and a repair.
+    """After the refusal, the package sends the request once more, without the header, and warns once.
 
-    Later calls leave the header out from the start.
+    Later calls without `strict` leave the header out from the start.
     """
     fake = FakeGemini([refuse(text), "One.", "Two.", "Three."], surface="vertex")
     model = fake.chat_model(service_tier="priority")
@@ -161,10 +161,7 @@ def test_other_texts_do_not_remove_the_header(text):
 
 
 def test_body_key_of_the_caller_stays_beside_a_refused_header():
-    """The caller's own `service_tier` in `extra_body` is sent again after the server has refused the header.
-
-    It is also sent again after the server has refused another part of the request.
-    """
+    """The caller's `service_tier` in `extra_body` is still sent after the header or another part was refused."""
     replies = [refuse(REFUSED[0]), refuse("Penalty is not enabled for this model"), "Hi."]
     fake = FakeGemini(replies, surface="vertex", strict=False)
     extra = {"service_tier": "mine", "presence_penalty": 0.5}
@@ -176,7 +173,7 @@ def test_body_key_of_the_caller_stays_beside_a_refused_header():
 
 @pytest.mark.parametrize("tier", ["flex", "priority"])
 def test_refused_tier_is_left_out_of_the_body(tier):
-    """The text of the refusal is Vertex AI's text for `flex`: https://github.com/vercel/ai/issues/19833."""
+    """The error text is the one with which Vertex AI refuses `flex`: https://github.com/vercel/ai/issues/19833."""
     fake = FakeGemini([refuse(f"{tier.title()} API is not supported for model: m."), "One."], surface="ai_studio")
     with pytest.warns(GeminiCompatWarning, match="`service_tier` was left out"):
         fake.chat_model(service_tier=tier).invoke("Hi.")

@@ -13,7 +13,7 @@ from langchain_gemini_compat.testing import FakeGemini
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning"),
-    # A history of the suite has Anthropic's cache marks, which are dropped with a warning.
+    # The suite sends a history with Anthropic's cache marks. The package leaves them out with a warning.
     pytest.mark.filterwarnings("ignore::langchain_gemini_compat.errors.GeminiCompatWarning"),
 ]
 PIXEL = base64.b64decode(

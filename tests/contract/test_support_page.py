@@ -42,7 +42,7 @@ class Event(BaseModel):
 
 
 def where(surface, record):
-    """Return the arguments that select a surface. Recording uses the key, or the credentials, of the environment."""
+    """Return the arguments that select a surface. Only a recording uses real credentials."""
     if surface == "gateway":
         return {"base_url": LITELLM, "api_key": "test"}
     if surface == "ai_studio":
@@ -65,9 +65,9 @@ def chat(record):
 
 @pytest.fixture
 def play(record, kind):
-    """Replay the cassette of a scenario: the sync call with vcrpy, the async one with `testing.replay`.
+    """Return a function that replays the cassette of a scenario.
 
-    Both read the same layout. Only the sync call records.
+    Sync tests use vcrpy, which can also record. Async tests use `testing.replay`, which reads the same files.
     """
     if kind == "sync":
         return lambda name: cassette(SUPPORT_PAGE[name], record=record)
@@ -250,10 +250,7 @@ async def test_google_s_own_tools_vertex(chat, play, ask):
     ],
 )
 async def test_parameters_of_openai(chat, play, kind, surface, model, sent):
-    """A parameter that the surface or the model does not take is left out.
-
-    A gateway gets all parameters. It returns two answers, because `n` is 2.
-    """
+    """A parameter that the surface or the model does not take is left out. A gateway gets all parameters."""
     options = {"n": 2, "seed": 7, "logprobs": True, "presence_penalty": 0.5, "service_tier": "flex"}
     name, bound, messages = f"parameters, {surface}", chat(surface, model, **options), [[HumanMessage("Hi.")]]
     with play(name):
@@ -264,10 +261,7 @@ async def test_parameters_of_openai(chat, play, kind, surface, model, sent):
 
 
 async def test_priority_tier_vertex(chat, play, ask):
-    """The tier is sent as a header. Cassettes contain no headers, so the test cannot check the header.
-
-    Instead, it checks the traffic type in the reply.
-    """
+    """The tier is sent as a header, which cassettes do not contain. So the test checks the reply's traffic type."""
     with play("priority tier, vertex"):
         answer = await ask(chat("vertex", service_tier="priority"), "Hi.")
     assert answer.response_metadata["traffic_type"] == "ON_DEMAND_PRIORITY"
@@ -366,7 +360,7 @@ async def test_failures(chat, play, ask, record, name):
 
 
 def test_vertex_ai_has_no_embeddings():
-    """The page says that Vertex AI has no embeddings, so the construction raises an error."""
+    """On Vertex AI, which has no embeddings, the constructor of the embeddings model raises an error."""
     with pytest.raises(ValueError, match="embedding"):
         GeminiCompatEmbeddings(model="gemini-embedding-001", **where("vertex", record=False))
 
@@ -394,13 +388,13 @@ COVERED = {cells[0]: cells[1:] for cells in rows_of(FOLDER / "README.md", "row o
 
 
 def test_each_row_of_the_support_page_has_cassettes():
-    """The table in the README has each row of the page, and no other row."""
+    """The table in the README of the cassettes has the same rows as the page of supported features."""
     assert list(COVERED) == [cells[0] for cells in PAGE]
 
 
 @pytest.mark.parametrize("cells", PAGE, ids=lambda cells: cells[0])
 def test_each_supported_feature_has_a_cassette(cells):
-    """A feature that a surface has is pinned by a cassette of that surface, or the README says why it is not."""
+    """If the page says that a surface has a feature, the README lists a cassette of that surface."""
     feature, *states = cells
     for surface, state, listed in zip(COLUMNS, states, COVERED[feature], strict=False):
         names = re.findall(r"`([^`]+)`", listed)

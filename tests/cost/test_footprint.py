@@ -78,7 +78,7 @@ def test_import_loads_only_langchain_and_a_json_parser(loaded):
         "testing",
     )
     assert modules.isdisjoint({f"langchain_gemini_compat.{name}" for name in late})
-    # The package loads many small modules of its own. The number grows when a module is split.
+    # The limit includes this package's own modules, so it rises when one of them is split.
     assert len(modules) <= 85
 
 
@@ -117,10 +117,10 @@ def test_installation_adds_four_packages_and_their_dependencies():
     direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
     four = {"google-auth", "langchain-core", "openai", "pydantic"}
     brought = {name for one in four for name in dependencies(one, set())}
-    # This package imports a few more packages, so it declares them. The four packages depend on them anyway.
+    # The other declared packages are dependencies of the packages in `four`, so they add nothing to an installation.
     assert direct - four <= brought
     assert four <= direct
-    # The package also declares jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
+    # The other declared packages are jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
     assert len(direct) <= 8
     found = dependencies("langchain-gemini-compat", set())
     assert len(found) <= 50
@@ -233,12 +233,12 @@ def test_cost_of_a_text_chunk_is_constant(make):
 
 
 def test_text_chunk_costs_few_calls_of_this_package():
-    """The count covers all steps from the received bytes to the chunk for LangChain."""
+    """The function calls from the received bytes to LangChain's message chunk are counted."""
     assert cost_of_more(streaming(text_events), 100, 300, within=PACKAGE) <= 62
 
 
 def test_plain_call_costs_few_calls_of_this_package():
-    """The count covers all steps from the options of the model to the message."""
+    """The function calls of the second `invoke` are counted."""
     model = model_of(completion)
     model.invoke("hi")
     assert count_calls(lambda: model.invoke("hi"), within=PACKAGE) <= 880
@@ -259,7 +259,7 @@ def test_cost_of_an_argument_chunk_is_constant(calls):
 
 
 def test_argument_chunk_costs_few_calls_of_this_package():
-    """The count covers all steps from the received bytes to the chunk for LangChain."""
+    """The function calls from the received bytes to LangChain's message chunk are counted."""
     make = streaming(lambda size: tool_events(1, size))
     assert cost_of_more(make, 50, 150, within=PACKAGE) <= 165
 
@@ -281,12 +281,12 @@ def encoding(length):
 
 
 def test_cost_of_a_history_message_is_constant():
-    """The count includes all checks of the order of turns, of signatures and of tool results."""
+    """The number of function calls for each message is the same in a short and in a long history."""
     assert cost_of_more(encoding, 100, 400) == pytest.approx(cost_of_more(encoding, 10, 50), rel=0.01)
 
 
 def test_history_message_costs_few_calls_of_this_package():
-    """An agent sends the whole history at each step."""
+    """An agent encodes its whole history at each step, so the cost of a single message matters."""
     assert cost_of_more(encoding, 50, 100, within=PACKAGE) / 4 <= 60
 
 

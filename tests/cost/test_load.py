@@ -41,7 +41,7 @@ def build(url, **kwargs):
 
 
 def held():
-    """Return Python's memory blocks, resident megabytes and open files after a garbage collection."""
+    """Collect garbage. Return the numbers of Python's memory blocks, resident megabytes and open files."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return sys.getallocatedblocks(), pages * resource.getpagesize() / 2**20, len(list(Path("/dev/fd").iterdir()))

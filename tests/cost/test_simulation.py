@@ -50,10 +50,7 @@ def test_plot_has_a_line_for_each_strategy_and_panel(report):
 
 
 def test_limiter_keeps_the_quota_without_losing_calls(simulation):
-    """No call is lost, although the workers could send twice as many requests as the quota allows.
-
-    The page with the simulation draws this conclusion.
-    """
+    """No call is lost, although the workers could send twice as many requests as the quota allows."""
     figures = simulation.simulate(simulation.SCENARIOS[0], "limiter", 350)
     assert figures.answers >= 0.95 * simulation.REQUESTS
     assert figures.wasted <= 0.01

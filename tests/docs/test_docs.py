@@ -23,8 +23,8 @@ LANGCHAIN = ROOT / "docs" / "integrations" / "chat" / "gemini_compat.mdx"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md", LANGCHAIN]
 RUNS = [(page, tab) for page in PAGES for tab in read_tabs(page.read_text(encoding="utf-8"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
-#: Maps each argument of `pip install` on the pages to the modules that are installed. Only modules that pages import
-#: are listed. `clone` stands for the path of a clone, such as `/path/to/the/clone`, and installs this package.
+#: Maps each argument of `pip install` on the pages to the modules that it installs, as far as the pages import them.
+#: `clone` stands for the path of a clone of this repository, such as `/path/to/the/clone`.
 BRINGS = {
     "clone": {
         "langchain_gemini_compat",
@@ -51,10 +51,9 @@ BRINGS = {
     "opentelemetry-sdk": {"opentelemetry.sdk"},
     "pytest": {"pytest"},
 }
-#: Submodules that are not installed by the same distribution as the package around them.
+#: Submodules that have a distribution of their own, such as `google.auth`.
 APART = {module for modules in BRINGS.values() for module in modules if "." in module}
-#: Some functions and classes import a module that another distribution installs. Maps the name of the function or
-#: class to this module.
+#: Maps a function or class to a module that it needs, and that has to be installed separately.
 INSIDE = {"serve": "uvicorn", "InMemoryVectorStore": "numpy"}
 INSTALLED = re.compile(r"pip install ([^`\n&#]+)")
 CLONE = re.compile(r"(?:\.|/path/to/the/clone)(\[\w+\])?")
@@ -74,11 +73,10 @@ def refuse_offline(request):
 
 
 class Places:
-    """Connects the models of a page to a fake of their surface.
+    """Connects the models of a docs page to fakes, so that no model calls a real service.
 
-    `fake` is the fake that the page's offline tab creates. The models of the other tabs use it too, so each tab gets
-    the same replies. For the offline tab and for pages without tabs, `fake` is `None`: models connect only to fakes and
-    servers that the page itself creates.
+    For the offline tab and most pages without tabs, `fake` is `None`: models connect only to fakes and servers that the
+    page itself creates. For the other tabs, `fake` is the fake of the offline tab, so each tab gets the same replies.
     """
 
     def __init__(self, tab):
@@ -144,10 +142,9 @@ def run_block(code, page, namespace):
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 @pytest.mark.filterwarnings("ignore:Inferred .model_provider=:DeprecationWarning")
 def test_python_blocks_print_the_output_on_the_page(page, places, capsys, monkeypatch):
-    """All blocks of a page share a namespace. A `text` block after a Python block is its output.
+    """The blocks of a page share a namespace. A `text` block shows the output of the Python block before it.
 
-    A page with tabs runs once for each tab. The fake of the offline tab is built in a namespace of its own, so the rest
-    of the page uses nothing of that tab except `model`. The README has no tabs. It gets the replies of the front page.
+    A page with tabs runs once for each tab. The README has no tabs, and gets the replies of the front page.
     """
     namespace = {"__name__": "docs"}
     printed = None
@@ -212,7 +209,7 @@ WITHOUT_TABS = {
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_with_code_has_a_tab_for_each_place_of_the_model(page):
-    """If a page lacks tabs, `FEWER_TABS` or `WITHOUT_TABS` has the page and the reason."""
+    """A page that lacks tabs is listed in `FEWER_TABS` or `WITHOUT_TABS`, with the reason."""
     blocks = read_blocks(page.read_text(encoding="utf-8"))
     missing = {*TABS} - {block.tab for block in blocks if block.language == "python"}
     if missing == {*TABS}:
@@ -224,7 +221,7 @@ def test_page_with_code_has_a_tab_for_each_place_of_the_model(page):
 
 
 def test_tables_of_missing_tabs_name_pages():
-    """`FEWER_TABS` and `WITHOUT_TABS` list only existing pages, so a renamed page must be renamed there, too."""
+    """`FEWER_TABS` and `WITHOUT_TABS` list only pages that exist."""
     assert FEWER_TABS.keys() | WITHOUT_TABS.keys() <= {name_of(page) for page in PAGES}
 
 
@@ -252,7 +249,7 @@ def read_installed(text):
 
 
 def read_imports(code):
-    """Return the modules that the code imports, and the modules of `INSIDE` whose function or class the code uses."""
+    """Return the modules that the code needs: its imports, and the modules of `INSIDE` for the names that it uses."""
     nodes = [*ast.walk(ast.parse(code))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
@@ -276,9 +273,9 @@ def test_page_installs_what_it_imports(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_does_not_install_this_package_from_an_index(page):
-    """The package is not published yet, so no page installs it from PyPI.
+    """No page installs this package from PyPI, because it is not published yet.
 
-    Only LangChain's page does, because it will appear after the package is published.
+    LangChain's page is an exception, because it will appear after the package is published.
     """
     if page == LANGCHAIN:
         return

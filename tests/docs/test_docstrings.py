@@ -94,5 +94,5 @@ def test_code_documents_as_much_as_the_class_of_google_s_package():
         assert ours.documented == ours.names, part
         assert ours.words >= theirs.words, part
         assert ours.documented >= theirs.documented, part
-        # A parameter has no example of its own. The docstrings of the class and of the method contain the examples.
+        # The text of a parameter needs no example. The docstrings of the class and of the methods contain the examples.
         assert ours.examples >= theirs.examples or "parameters" in part, part

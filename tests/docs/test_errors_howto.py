@@ -1,7 +1,7 @@
 """Each message quoted on the how-to page about errors is produced, with the class that the page names.
 
-A heading of the page is a message or a part of it. `…` stands for words that are left out. An entry can list further
-messages, each with its class. The page and `CASES` have the same pairs of message and class.
+The heading of an entry on the page is an error message or a part of one. `…` stands for words that are left out. The
+entry can list more messages. `CASES` contains each message of the page with its class.
 """
 
 import asyncio
@@ -263,7 +263,7 @@ CASES = {
 
 
 def read_page():
-    """Return for each entry its pairs of message and class. The pair of the heading comes first."""
+    """Return a dict from each heading of the page to a list of pairs: an error message and its class."""
     entries = {}
     for text, body in ENTRY.findall(PAGE.read_text()):
         raised = RAISED.match(body)
@@ -273,7 +273,7 @@ def read_page():
 
 
 def test_page_and_cases_have_the_same_messages():
-    """Every message of the page has a case, and every case is on the page once."""
+    """The page and `CASES` list the same error messages, each of them once."""
     quoted = [pair for pairs in read_page().values() for pair in pairs]
     assert sorted(quoted) == sorted(CASES)
 
@@ -289,7 +289,7 @@ def test_page_has_27_entries_with_cause_and_cure():
 
 @pytest.mark.parametrize(("text", "name"), CASES, ids=lambda part: part[:40])
 def test_message_has_the_class_and_words_on_the_page(text, name, monkeypatch):
-    """The error has exactly the class of the page, and the quoted words in their order."""
+    """The error has the class that the page names, and its text contains the quoted words."""
     with pytest.raises((Exception, Warning)) as caught:
         CASES[text, name](monkeypatch)
     assert type(caught.value) is (THEIRS.get(name) or getattr(errors, name))

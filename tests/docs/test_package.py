@@ -206,7 +206,7 @@ def test_type_hints_of_public_names_can_be_evaluated(name):
     failed = []
     for label, value in public_objects(importlib.import_module(name)):
         if isinstance(value, type) and issubclass(value, openai.OpenAIError):
-            # The annotations of openai's classes use a module that openai imports only for type checkers.
+            # Skip openai's classes. Their annotations use a module that openai imports only for type checkers.
             continue
         failed += [f"{label}: {reason}" for reason in failures_of_hints(value)]
     assert failed == []

@@ -57,7 +57,7 @@ def test_signature_is_dropped_and_the_second_tool_turn_is_refused():
 
 @shows("streamed calls whose pieces have no index")
 def test_pieces_without_an_index_are_not_joined():
-    """The chunks add up to a call without arguments, and arguments without a name."""
+    """The message has a call without arguments, and the arguments as separate calls without a name."""
     message = read_stream(FakeGemini([Reply(calls=[PARIS], style=Style(index="absent", args="cut", cut_every=6))]))
     calls = [*message.tool_calls, *message.invalid_tool_calls]
     assert [call["args"] for call in calls if call["name"] == "get_weather"] == [{}]
@@ -109,7 +109,7 @@ def test_broken_stream_is_treated_as_the_end(fault):
 
 @shows("errors wrapped in a list")
 def test_error_in_a_list_has_no_reason():
-    """The error message is only the status, or the list as Python prints it."""
+    """The message of `ChatOpenAI`'s error is only the status, or the status and the list as Python prints it."""
     openai = import_module("openai")
     with pytest.raises(openai.BadRequestError) as caught:
         build(FakeGemini([Fault.context_overflow()])).invoke("Hi")

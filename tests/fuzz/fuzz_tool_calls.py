@@ -3,8 +3,8 @@
     PYTHONPATH=. python tests/fuzz/fuzz_tool_calls.py --streams 100000 [--seed 0]
 
 Each stream is read by the decoder of a model with bound tools. Every twentieth stream is also added up by LangChain,
-and its tools run as in an agent. The script prints the number of streams for each outcome. If the rule of
-`uncertain_streams` was broken, the exit code is 1, and it prints the number of each such stream.
+and its tools run as in an agent. The script prints the number of streams for each outcome. If a stream breaks the rule
+of `uncertain_streams`, the exit code is 1. The script prints the numbers of up to 20 such streams.
 """
 
 import argparse

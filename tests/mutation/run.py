@@ -59,7 +59,7 @@ TESTS = {
     "_transport/sending": "network_errors transport deadlines timeouts errors",
     "_transport/pool_sockets": "http2 deadlines timeouts transport",
 }
-#: Mutation operators that are left out: they need arguments, or their mutants of immutable constants change nothing.
+#: Mutation operators that are left out, because they need arguments or because their mutants change nothing.
 LEFT_OUT = {"core/VariableReplacer", "core/VariableInserter"}
 #: Time limit for the tests of a mutant, because a mutant may loop forever. It is a multiple of the time without the
 #: mutant, but at least a minimum in seconds.
@@ -118,9 +118,9 @@ def list_mutants(module):
 
 
 def draw(mutants, count, chance):
-    """Return a random sample of at most `count` mutants, with one mutant for each line and each kind of operator.
+    """Return a random sample of at most `count` mutants, with at most one mutant for each line and kind of operator.
 
-    Without this rule, comparisons would dominate the sample, because each has a dozen mutants.
+    Comparisons have a dozen mutants each, and would otherwise dominate the sample.
     """
     by_place = defaultdict(list)
     for mutant in mutants:

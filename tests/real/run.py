@@ -32,7 +32,7 @@ def run(*command, **options):
 
 
 class Installer:
-    """Installs into one folder: an environment for the tests, one for each tool, and one folder of npm."""
+    """Installs into `folder`: a Python environment for the tests, one for each tool, and the packages of npm."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -60,7 +60,7 @@ class Installer:
             run("apt-get", "install", "-y", "-qq", *missing, stdout=subprocess.DEVNULL)
 
     def read_versions(self, part, python):
-        """Return the version of each package that the part names."""
+        """Return the version of each package that `part` needs."""
         found = {}
         environments = {python: part.packages}
         environments |= {str(self.folder / name / "bin" / "python"): named for name, named in part.tools.items()}

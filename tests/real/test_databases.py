@@ -31,7 +31,7 @@ def as_another_user():
 @pytest.fixture(scope="module")
 def postgres():
     """The address of a new PostgreSQL server."""
-    # The user of the server cannot read pytest's folders.
+    # This is not a folder of pytest, because the user that runs the server could not read such a folder.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         if os.geteuid() == 0:

@@ -90,7 +90,7 @@ class TestRouteOpenai(RouteTests):
     def test_thoughts_need_one_refused_request_in_a_process(self, route, streams):
         """The proxy moves the content of `extra_body` to the top level of the body, where Google refuses it.
 
-        After one refusal, the package sends `extra_body` inside another `extra_body`. Later calls do the same.
+        After one refusal, this call and all later calls send `extra_body` inside another `extra_body`.
         """
         route.answer_with("One.", "Two.")
         model = route.chat_model(**self.thinking)
@@ -102,9 +102,9 @@ class TestRouteOpenai(RouteTests):
 
 
 class TestRouteOpenaiWithoutSurface:
-    """The route to Google's compatible API, with a model that does not know that the server is Google's.
+    """The route to Google's compatible API, with a model that is built without the argument `surface`.
 
-    So tool schemas and histories are not adapted to Gemini.
+    So the package does not adapt tool schemas and histories to Gemini.
     """
 
     streams = RouteTests.streams

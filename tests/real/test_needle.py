@@ -154,7 +154,7 @@ async def test_streaming_agent_answers(model, name, way):
 
 
 def test_thread_goes_on(model):
-    """The second question is answered with the first one and its results in the history."""
+    """The agent answers three questions of one thread, so its history contains earlier questions and tool results."""
     agent, config = create_agent(model, TOOLS, checkpointer=InMemorySaver()), {"configurable": {"thread_id": "one"}}
     before = 0
     for name in ("parallel", "one", "no tool"):

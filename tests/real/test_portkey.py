@@ -42,7 +42,7 @@ class TestStrictOff(RouteTests):
 
     @pytest.fixture
     def route(self, gateway, native_google):
-        """Return the route of the tests."""
+        """Return a route through the gateway to a fake of Google's native API."""
         fake, address = native_google
         headers = {
             "x-portkey-provider": "google",
@@ -64,11 +64,11 @@ class TestStrictOn(TestStrictOff):
     """With strict compliance, which is the default, Portkey removes signatures and thoughts."""
 
     strict = "true"
-    # This test of the base class needs signatures, which strict compliance removes.
+    # Do not run this test of the base class: strict compliance removes the signatures that it needs.
     test_file_in_a_tool_result_that_google_cannot_read = None
 
     def test_agent_calls_tools_at_once_and_goes_on_for_three_turns(self, route, streams):
-        """The agent fails, because the gateway removes signatures. The error names the gateway. Field case G6."""
+        """Unlike in the base class, the agent fails here, because the gateway removes signatures. Field case G6."""
         route.answer_with(*SCRIPT)
         with pytest.raises(errors.MissingSignatureError, match=r"`127.0.0.1:\d+` does not pass thought signatures on"):
             run_agent(route, QUESTIONS, streams=streams)

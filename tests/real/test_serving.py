@@ -26,8 +26,8 @@ if os.environ["ASYNC_TRANSPORT"] == "httpx":
     client_factory.find_aiohttp_client = lambda: None
 model = ChatGeminiCompat(model="gemini-3.8-flash", surface="ai_studio", api_key="k", base_url=os.environ["MODEL_URL"])
 """
-#: A middleware that the test adds to the code of the page. In an app with a middleware like this one,
-#: `Request.is_disconnected` does not see that a client has disconnected.
+#: A middleware that the test adds to the app of the page. With such a middleware, `Request.is_disconnected` does not
+#: notice that a client has disconnected.
 MIDDLEWARE = """
 @app.middleware("http")
 async def pass_on(request, call_next):

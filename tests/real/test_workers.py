@@ -64,7 +64,7 @@ def sockets_by_process(reports):
     ("method", "mode"), [("fork", "sync"), ("fork", "async"), ("spawn", "sync"), ("forkserver", "async")]
 )
 def test_pool_of_processes_uses_the_model_of_its_parent(method, mode, environment):
-    """The parent has an open stream and idle connections. A thread waits because the rate gate blocks its call."""
+    """When the pool starts, the parent has an open stream, idle connections, and a call that waits at the rate gate."""
     done = run(environment, "process_pool.py", method, mode)
     stream = "a stream of the parent with many words, which is open all the time"
     before, after = ["parent before"] * 2, ["parent after"] * 2
@@ -76,7 +76,7 @@ def test_pool_of_processes_uses_the_model_of_its_parent(method, mode, environmen
 
 
 def test_children_of_a_busy_parent_get_their_answers(environment):
-    """Threads and event loops hold locks at any time. A child that inherits a held lock would wait for it forever."""
+    """A lock that a thread of the parent holds at a fork stays locked in the child, which could wait forever."""
     assert run(environment, "busy_parent.py") == [0] * 12
 
 

@@ -39,8 +39,8 @@ DATA_PNG, DATA_PDF, DATA_MP4 = (
 )
 DATA_CSV = f"data:text/csv;base64,{b64encode(b'a,b').decode()}"
 
-#: Maps the name of a case to a block and the parts that are sent for the block: on Vertex AI, on AI Studio, and to a
-#: compatible server. If a case has only one part, this part is sent on all three surfaces.
+#: Maps the name of a case to a block, followed by what is sent for it: one part for all surfaces, or one part each for
+#: Vertex AI, AI Studio and a compatible server.
 BLOCKS = {
     "text": (text("hi"), text("hi")),
     "text by the Responses API": ({"type": "input_text", "text": "hi"}, text("hi")),

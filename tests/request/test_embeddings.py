@@ -198,7 +198,7 @@ def test_vector_of_floats_is_not_copied():
 
 
 async def test_bad_reply_is_retried():
-    """The chat model also retries after a bad reply."""
+    """After a reply with one vector for two texts, the request is sent again."""
     wire = Wire(vectors(1), vectors(1, 2), vectors(1), vectors(1, 2))
     assert await both(connect(wire, timeout={"retry_wait": 5}), ["a", "b"]) == [[1.0], [2.0]]
     assert len(wire.requests) == 4
@@ -257,7 +257,7 @@ async def test_total_timeout_holds_for_all_requests_of_a_call():
     error = await failure(embeddings, ["a"] * 10, errors.RequestTimeoutError)
     assert (error.limit, "0.35 seconds" in str(error)) == ("total", True)
     assert len(fake.requests) <= 8
-    # The timeout starts again with each call, so the next call succeeds.
+    # Each call has its own timeout, so this call succeeds.
     assert len(embeddings.embed_query("a")) == 3072
 
 
@@ -389,14 +389,14 @@ def test_vertex_is_refused_at_construction(where):
 
 
 def test_copy_for_vertex_is_refused_at_first_use():
-    """Copies are not validated."""
+    """`model_copy` does not check the new values, so the first call raises the error."""
     copy = connect(Wire(vectors(1))).model_copy(update={"api_key": None, "project": "p", "surface": "vertex"})
     with pytest.raises(errors.UnsupportedParameterError, match="langchain-google-genai"):
         copy.embed_query("a")
 
 
 def test_gateway_with_vertex_path_may_embed():
-    """An explicit `surface` overrides the refusal."""
+    """A `base_url` with a path of Vertex AI is accepted if `surface` is `openai_compatible`."""
     url = "https://gateway.example/endpoints/openapi"
     embeddings = GeminiCompatEmbeddings(model="m", base_url=url, surface="openai_compatible", api_key="k")
     assert embeddings.endpoint_info()["base_url"] == url

@@ -115,7 +115,7 @@ def test_embedding_rule_alone_chooses_the_fault():
 
 
 def test_refused_request_uses_no_fault():
-    """A request that the fake refuses uses up no scripted fault. Chat requests have the same rule."""
+    """A request for embeddings that the fake refuses uses up no scripted fault."""
     fake = FakeGemini([Fault.overloaded()])
     with pytest.raises(errors.InvalidRequestError):
         fake.embeddings(dimensions=4000).embed_query("a")

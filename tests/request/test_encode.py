@@ -217,7 +217,7 @@ def test_signature_of_a_message_goes_on_its_last_part():
 
 
 def test_extra_content_of_result_media_is_sent_with_them():
-    """A part of a result cannot have `extra_content`, so the media go into the message that follows."""
+    """Media within a result cannot have `extra_content`, so media that have it are sent after the result."""
     image = {"type": "image", "base64": PNG, "mime_type": "image/png", "extra_content": EXTRA}
     said = {"type": "text", "text": "Found:", "extra_content": EXTRA}
     sent = wire_messages([USER, ask("a"), result("a", [said, image])])
@@ -252,7 +252,7 @@ def test_arguments_without_a_form_in_json_raise():
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("arguments", ["[1]", "{x", '"x"', 7])
 def test_dict_call_with_invalid_arguments_is_left_out(surface, arguments):
-    """If the call stayed in the dict, langchain-core would raise an error that does not name the message."""
+    """If the dict contained an invalid call, langchain-core would raise an error that does not name the message."""
     broken = {"id": "1", "type": "function", "function": {"name": "f", "arguments": arguments}}
     history = [
         {"role": "user", "content": "a"},
@@ -346,7 +346,7 @@ def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
 
 
 def test_signature_of_a_text_is_left_out_with_the_text():
-    """The signature belongs to the text, so it is left out too. The caller's own `extra_content` stays."""
+    """If a text is left out, its signature is left out as well. The caller's own `extra_content` is sent."""
     signed = {"google": {"thought_signature": "dGV4dA=="}}
     blocks = [{"type": "text", "text": "Let me look.", "extras": {"signature": "dGV4dA=="}}]
     step = ask("a").model_copy(update={"content": blocks})
@@ -474,8 +474,8 @@ def test_v1_content_becomes_one_text_and_its_calls(surface):
 
 CALL = {"id": "1", "name": "f", "args": {"x": 1}}
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
-#: Maps a chat model of another package to one of its messages, the text that is sent for it, and the extra keys of its
-#: tool call.
+#: Maps a chat model of another package to one of its messages, and to the extra keys with which the message's tool call
+#: is sent.
 FOREIGN = {
     "ChatGoogleGenerativeAI": (
         AIMessage(

@@ -27,8 +27,7 @@ REPLIES = [
     Reply("Let me see.", calls=[Call("add")]),
 ]
 REPAIRS = ("repaired", "adjusted")
-#: Blocks of other providers that cannot be sent to Google. For each kind of block that is left out, a note must report
-#: it.
+#: Types of content blocks of other providers that cannot be sent to Google. If one is left out, a note must say so.
 UNSENDABLE = ("file_search_call", "mcp_call", "web_search_tool_result")
 
 #: Hypothesis settings with which every run builds the same conversations.
@@ -48,9 +47,9 @@ class Story:
         self.messages = []
 
     def tell(self, names):
-        """Change the conversation by an event that is drawn from `names`.
+        """Choose a random event from `names`, and apply it to the conversation.
 
-        An event is a turn of a provider, a change of the history, or `we`, which is an answer of this package.
+        An event is a turn of a provider, a change of the history, or `we`: an answer of this package.
         """
         name = self.data.draw(st.sampled_from(names), label="event")
         if name in MAKERS:
@@ -131,7 +130,10 @@ def plain_outline(messages):
 
 
 def outline(sent):
-    """Return the outline of wire messages. Images of tools are ignored, because some surfaces get them a turn later."""
+    """Return the outline of wire messages: role, text, number of images, and calls.
+
+    Images in tool results are ignored, because some surfaces get them in a separate user message.
+    """
     said = []
     for message in sent:
         content = message.get("content", "")
@@ -153,13 +155,13 @@ def outline(sent):
 
 
 def sort_results(said):
-    """Return the outline with the results of a step sorted and without their ids."""
+    """Return the outline `said` with consecutive tool results sorted."""
     runs = (list(run) for _, run in groupby(said, key=lambda entry: entry[0] == "tool"))
     return [entry for run in runs for entry in (sorted(run) if run[0][0] == "tool" else run)]
 
 
 def tell_story(data, surface, model, events, length, start=()):
-    """Draw events in any order, with two answers at the end."""
+    """Build a random conversation from `events`. At the end, the model answers twice."""
     story = Story(data, surface, model)
     story.messages = [*start]
     with warnings.catch_warnings():
@@ -173,9 +175,9 @@ def tell_story(data, surface, model, events, length, start=()):
 @settings(FIXED, max_examples=180)
 @given(data=st.data(), surface=st.sampled_from(GOOGLE), model=st.sampled_from(MODELS))
 def test_each_request_of_a_random_history_is_valid(data, surface, model):
-    """Each repair has a note, is the same every time, and does not change the caller's messages.
+    """Each repair has a note, gives the same result every time, and does not change the caller's messages.
 
-    With `strict`, a repair raises.
+    With `strict`, a history that needs a repair raises an error.
     """
     tell_story(data, surface, model, [*MAKERS, *OPERATIONS, "we", "we"], 7)
 
@@ -183,15 +185,15 @@ def test_each_request_of_a_random_history_is_valid(data, surface, model):
 @settings(FIXED, max_examples=120)
 @given(data=st.data(), surface=st.sampled_from(GOOGLE), model=st.sampled_from(MODELS))
 def test_single_repair_is_noted(data, surface, model):
-    """The histories are short, so that no other repair can hide a missing note."""
+    """A short history has few repairs, so that a missing note cannot be hidden by the note of another repair."""
     events = ["ours", "interrupt", "interrupt", "resume", "resume", "reorder_calls", "swap"]
     tell_story(data, surface, model, events, 4, [HumanMessage("Hi.")])
 
 
 def bring_back(way, surface):
-    """Return a turn with two calls and their results.
+    """Return a user message, a reply with two tool calls, and the results of the calls.
 
-    `way` says how this package returned the calls, such as `stream`.
+    `way` is the way to get the reply, such as `stream`.
     """
     reply = Reply("Let me see.", thoughts="Hm.", calls=[Call("look", {"q": "é"}), Call("add")])
     fake = FakeGemini([reply], surface=surface)

@@ -37,9 +37,9 @@ def with_signature(signature, **more):
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 def test_thoughts_and_text_signature_become_googles_blocks(output_version):
-    """The content of the message may be a string or a list of blocks.
+    """The content of the given message may be a string or a list of blocks.
 
-    langchain-google-genai reads the blocks because the message's `model_provider` is `google_genai`.
+    The converted message has the `model_provider` `google_genai`, so that langchain-google-genai reads its blocks.
     """
     given = replied(Reply(thoughts="Easy.", text="Sunny."), output_version=output_version)
     found = rewritten(given)
@@ -157,7 +157,7 @@ def test_converted_history_gives_the_same_request(reply, surface):
 
 
 def test_converted_signature_keeps_its_origin():
-    """With its origin, the signature is not replayed on a surface that refuses it."""
+    """The origin shows that Vertex AI would refuse the signature, so Vertex AI gets the placeholder instead."""
     given = replied(Reply(calls=[Call("f")]), "ai_studio")
     history = [ASKED, *to_google_genai([given]), ToolMessage("done", tool_call_id=given.tool_calls[0]["id"])]
     sent = build(history, "vertex").payload["messages"]

@@ -22,7 +22,7 @@ def google(made):
     return made.payload.get("extra_body", {}).get("google", {})
 
 
-#: Options, each with a value and the surfaces to which the option is sent under its own name.
+#: Each row has a parameter, a value, and the surfaces to which the parameter is sent.
 PLAIN = [
     ("temperature", 0.0, SURFACES),
     ("top_p", 0.5, SURFACES),
@@ -44,7 +44,7 @@ PLAIN = [
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize(("name", "value", "taken"), PLAIN, ids=[name for name, _, _ in PLAIN])
 def test_parameter_is_sent_where_it_is_known_and_noted_elsewhere(name, value, taken, surface):
-    """AI Studio answers 400 to an unknown key. Vertex drops it silently. The model is one that takes penalties."""
+    """AI Studio would answer 400 to an unknown key, and Vertex AI would ignore it. So the package leaves it out."""
     model = "gemini-3.5-flash"
     made, bare = request(surface, model, **{name: value}), request(surface, model)
     if surface in taken:
@@ -237,7 +237,7 @@ def test_stream_of_a_self_deployed_model_asks_for_usage():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_stream_has_one_candidate(surface):
-    """The chunks of several candidates could not be told apart."""
+    """`n` is left out of a request for a stream, because the chunks of several answers could not be told apart."""
     made = request(surface, stream=True, n=3)
     assert "n" not in made.payload
     assert notes(made) == ["`n` was left out: a stream has one candidate."]
@@ -286,8 +286,8 @@ def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
 
 MINIMAL, NONE = {"reasoning_effort": "minimal"}, {"reasoning_effort": "none"}
 CONFIG = "thinking_config"
-#: Each case has a surface, a model and thinking options, and then the expected effort, `extra_body.google` and number
-#: of notes.
+#: Each case has the inputs (surface, model and thinking options), and then the expected `reasoning_effort`,
+#: `extra_body.google` and number of notes.
 THINKING = [
     ("vertex", "gemini-3.8-flash", {"reasoning_effort": "high"}, "high", {}, 0),
     ("ai_studio", "gemini-3.8-flash", {"reasoning_effort": "HIGH"}, "high", {}, 0),
@@ -404,7 +404,7 @@ def test_left_out_option_is_warned_of_once():
     chat = ChatGeminiCompat(model="gemini-3.8-flash", seed=1, **PLACES["ai_studio"], **wire.clients)
     with pytest.warns(GeminiCompatWarning, match="`seed` was left out: ai_studio does not take it"):
         chat.invoke("Hi.")
-    # Warnings are errors in these tests, so a second warning would raise.
+    # This call must not warn: these tests raise each warning as an error.
     chat.invoke("Hi.")
 
 

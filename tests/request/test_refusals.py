@@ -1,4 +1,4 @@
-"""Tests of a server's 400 that names an optional part of a request, and of the request that is sent instead.
+"""Tests of the repair after a server's 400 that names an optional part of the request.
 
 Most error texts are captures.
 """
@@ -77,9 +77,9 @@ def refuse(text, payload, *, status=400, surface="ai_studio", body=None):
 
 
 def repaired(text, payload, **kwargs):
-    """Return the payload that is sent after the refusal, without the keys of `BODY`.
+    """Return the payload that is sent after the refusal, without the keys that every test request has (`BODY`).
 
-    Return `None` if the error is raised unchanged.
+    Return `None` if no second request is sent.
     """
     sent = {**BODY, **payload}
     before = copy.deepcopy(sent)
@@ -266,9 +266,8 @@ PROTECTED = (
     "previous_response_id", "provider", "data_collection", "instructions", "agent", "fallbacks", "bad_words", "best_of",
 )  # fmt: skip
 
-#: Errors that are raised unchanged, because the request cannot be repaired. Each error names no field, or names a field
-#: that the request does not have, or names a field that must not be removed. A value consists of the error's text and
-#: additional keys of the request.
+#: Errors after which no repaired request is sent. The error names no field, or a field that the request does not have,
+#: or a field that must not be removed. A value has the error's text and the additional keys of the request.
 STANDING = {
     "no reason": ("Request contains an invalid argument.", PENALTIES | ONE_KEY),
     "absent": (UNKNOWN.format("store", ""), ONE_KEY),
@@ -370,7 +369,7 @@ def test_error_without_a_server_stands():
 
 
 def test_name_in_the_details_is_found():
-    """Google's error message may give no reason. Then only the `details` of the error name the parameter."""
+    """If Google's error message gives no reason, the refused parameter is read from the `details` of the error."""
     violation = {"description": UNKNOWN.format("seed", "")}
     detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
     message = "Request contains an invalid argument."
@@ -408,9 +407,9 @@ def test_google_s_fields_are_wrapped_for_a_gateway_that_unwraps_them(text):
 
 @pytest.mark.parametrize("text", ["Error code: 400", "Temperature is not supported with this model."])
 def test_sentence_of_litellm_makes_no_refusal_conditional(text):
-    """A conditional refusal is not remembered, so each call would need two requests.
+    """LiteLLM adds a sentence with the word "with" to an error. This sentence is not a condition of the refusal.
 
-    The sentence that LiteLLM adds to an error contains "with", but states no condition.
+    The package does not remember a conditional refusal, so each call would need two requests.
     """
     body = {**BODY, "temperature": 1, "extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
     assert refuse(LITELLM.format(text), body).is_conditional is False

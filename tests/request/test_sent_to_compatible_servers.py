@@ -1,6 +1,6 @@
-"""Tests of OpenAI's own fields. Compatible servers get them. On Gemini's surfaces, `preview` returns a note instead.
+"""Tests that compatible servers get OpenAI's own fields. For Google's surfaces, `preview` returns a note instead.
 
-Also tests which of several values of an option takes precedence.
+Other tests check which of several values of an option is sent.
 """
 
 import warnings
@@ -84,7 +84,7 @@ def test_strict_closes_objects_at_any_depth():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_strict_is_noted_for_gemini(surface):
-    """`strict` adds a note but no warning: the schema loses nothing. `strict=False` is ignored. Field case H5."""
+    """`strict=True` is left out with a note and without a warning. `strict=False` is ignored. Field case H5."""
     model = build_model(surface)
     for bound in (
         model.bind_tools([Event, Part], strict=True),
@@ -161,7 +161,7 @@ def test_call_overrides_constructor_and_constructor_overrides_model_kwargs(surfa
 
 @pytest.mark.parametrize("surface", [*GOOGLE, "compatible"])
 def test_model_in_model_kwargs_is_overridden_with_a_note(surface):
-    """The constructor or a call overrides it. Field case H5."""
+    """The argument `model` of the constructor or of a call overrides the model in `model_kwargs`. Field case H5."""
     model = build_model(surface, model_kwargs={"model": "gemini-2.5-flash"})
     body, notes = model.preview("hi")
     assert body["model"].endswith("gemini-3.8-flash")

@@ -121,7 +121,7 @@ def test_extra_content_of_a_reply_is_sent_back_on_the_message(streamed, surface)
 
 
 def test_merged_answers_keep_the_signature_of_each_call():
-    """`merge_message_runs` merges maps key by key, so signatures are stored by call id."""
+    """Signatures are stored by call id, because `merge_message_runs` merges dicts key by key."""
     first, second = (
         replied(call("f", "{}", call_id, **signed(mark))) for call_id, mark in (("1", "YQ=="), ("2", "Yg=="))
     )
@@ -130,7 +130,7 @@ def test_merged_answers_keep_the_signature_of_each_call():
 
 
 def test_removed_call_leaves_no_signature_on_the_message():
-    """The record of the removed call stays in `additional_kwargs`, but its signature is not sent with the message."""
+    """If a tool call is removed, its record stays in `additional_kwargs`, but its signature is not sent."""
     message = replied(call("f", "{}", "1", **CALLS["two namespaces"]), call("g", "{}", "2"))
     rest = message.model_copy(update={"tool_calls": message.tool_calls[1:]})
     sent = wire_messages([USER, rest, ToolMessage("done", tool_call_id="2")])
@@ -174,7 +174,7 @@ def test_placeholder_signatures_are_counted_in_response_metadata():
 
 
 def test_signed_call_is_moved_first_and_gets_no_placeholder():
-    """Google signs only the first of several calls. So the signed call was the first one in the model's reply."""
+    """Google signs only the first of several calls, so the signed call is moved to the first position."""
     message = replied(call("f", '{"x":1}', "1", **signed()), call("g", '{"x":1}', "2"))
     turned = message.model_copy(update={"tool_calls": message.tool_calls[::-1]})
     request = build([USER, *step(turned)])
@@ -192,7 +192,7 @@ def test_signed_call_is_moved_first_and_gets_no_placeholder():
 def test_message_level_signature_needs_no_placeholder():
     """AI Studio was seen to send the signature in a separate delta.
 
-    It is then stored for the message, not for a call.
+    The package stores such a signature for the message and not for a call.
     """
     message = replied(call("f", "{}", "1"), streamed=True, **signed())
     sent = build([USER, *step(message)]).payload["messages"]
@@ -226,7 +226,7 @@ def test_signature_is_not_sent_to_another_surface(made_on, sent_to):
     ],
 )
 def test_signature_is_sent_to_models_of_its_generation_only(made_by, sent_to, kept):
-    """On Vertex, 3.1 Pro accepted a signature of 3.7 Flash (taucad/tau, live test T4)."""
+    """Evidence: on Vertex AI, Gemini 3.1 Pro accepted a signature of Gemini 3.7 Flash (taucad/tau, live test T4)."""
     answer = completion(None, tool_calls=[call("f", "{}", "1", **signed())])
     answer["model"] = f"google/{made_by}"
     chat = ChatGeminiCompat(model=made_by, **PLACES["vertex"], **Wire(answer).clients)
@@ -256,7 +256,7 @@ def answered_by_gateway(**entry):
     ids=["the same", "another Gemini", "another family", "another host", "another port"],
 )
 def test_fields_of_a_gateway_are_sent_back_to_it_only(place, kept):
-    """The host must match, and the requested model must be the same or of the same generation."""
+    """A gateway's fields are sent only to the same host, and only to the same model or to a model of its generation."""
     fields = {**signed(), "provider_specific_fields": {"thought_signature": SIGNATURE, "x": 1}}
     request = build([USER, *step(answered_by_gateway(**fields))], at=place)
     (sent,) = request.payload["messages"][1]["tool_calls"]
@@ -291,7 +291,7 @@ def test_litellm_id_is_restored_for_its_gateway_only():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_signature_of_unknown_origin_is_sent(surface):
-    """A history of another package has no origin. Without the signature, the request would fail."""
+    """A message of another package has a signature of unknown origin. Without a signature, the request would fail."""
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}],
                         additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}})  # fmt: skip
     assert extras_sent(message, surface) == [signed()["extra_content"]]
@@ -362,7 +362,10 @@ def test_we_read_what_google_s_own_package_makes_of_a_reply():
 
 
 def test_origins_tell_enough_and_no_more():
-    """An origin has surface and model. For gateways it also has the host, and the requested model if it differs."""
+    """The origin of a reply names its surface and its model.
+
+    For a gateway, the origin also has the host, and the requested model if it differs from the reply's model.
+    """
     assert build_origin(endpoint("vertex"), "google/gemini-3.8-flash") == {
         "surface": "vertex",
         "model": "gemini-3.8-flash",
@@ -427,7 +430,7 @@ def test_shortcut_finds_the_same_extras_as_the_search(message):
 @pytest.mark.parametrize("fields", [["a"], "a", 5, {"extra_content": ["a"]}, {"extra_content": {"google": ["a"]}}])
 @pytest.mark.parametrize("key", ["r", "1"])
 def test_records_of_a_wrong_type_in_a_history_are_ignored(surface, fields, key):
-    """A stored history may have any value under this package's keys."""
+    """A stored message may have any value under the keys of this package in `additional_kwargs`."""
     records = {RECORDS_KEY: {key: {"reply": key == "r", "origin": {}, "fields": fields}}}
     calls = [{"id": "1", "name": "f", "args": {}}]
     asked = AIMessage("Yes.", tool_calls=calls, additional_kwargs=records)

@@ -131,7 +131,7 @@ def may_stop(model, surface):
 
 
 def efforts(model, surface):
-    """Return the efforts that a model accepts. For 2.5, Google maps each effort to a budget; for 3, to a level."""
+    """The values of `reasoning_effort` that a model accepts. Google maps them to levels, or for Gemini 2.5 to budgets."""
     return {*(LEVELS[model] or (N, L, M, H)), *({"none"} if may_stop(model, surface) else ())}
 
 
@@ -197,7 +197,7 @@ def meaning(body):
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
 def test_setting_that_the_model_lacks_is_fitted_with_one_note(model, surface):
-    """There is no note without a change, for example if thinking is disabled for a model that cannot think."""
+    """An unsupported setting adds one note. Disabling thinking adds none if the model cannot think anyway."""
     for setting in SETTINGS[1:]:
         (name, value), = setting.items()  # fmt: skip
         legal = {
@@ -214,7 +214,7 @@ def test_setting_that_the_model_lacks_is_fitted_with_one_note(model, surface):
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
 def test_higher_setting_never_gives_less_thinking(model, surface):
-    """The sent values keep the order of the requested values. Levels and budgets are not compared."""
+    """For each thinking option, a higher requested value never leads to a lower sent value."""
     order = {"none": 0, N: 1, L: 1024, M: 8192, H: 24_576, "xhigh": 32_768}
     tokens = [budget for budget in LIMITS if budget > 0 or (budget == 0 and not LEVELS[model])]
     for name, values in (("reasoning_effort", WORDS), ("thinking_level", WORDS), ("thinking_budget", tokens)):
@@ -237,7 +237,7 @@ def test_invalid_setting_raises_before_the_request(model, surface, setting):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-2.5-flash", "gemini-2.0-flash", "meta/llama-4", "gemma-3-270m"])  # fmt: skip
 def test_two_thinking_options_raise_everywhere(model, surface):
-    """Two options raise even if they have the same meaning."""
+    """Setting two thinking options raises an error, even if both have the same meaning."""
     for pair in (
         {"reasoning_effort": "low", "thinking_level": "low"},
         {"reasoning_effort": "none", "thinking_budget": 0},
@@ -253,7 +253,7 @@ class Level(Enum):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_enum_members_are_sent_as_their_values(surface):
-    """In Google's own packages, the levels are members of an enum."""
+    """In Google's own packages, the thinking levels are members of an enum."""
     body = build(HI, surface, "gemini-3.8-flash", thinking_level=Level.HIGH).payload
     assert meaning(body).lower() == "high"
 
@@ -276,7 +276,7 @@ def test_compatible_server_gets_the_options_unchanged(model):
     ("surface", "model"), [("vertex", "meta/llama-4"), ("vertex", "xai/grok-5"), ("ai_studio", "gemma-3-27b-it")]
 )
 def test_other_model_gets_the_options_unchanged(surface, model):
-    """Only one rule of the surface applies: Vertex accepts an effort or a config, but not both."""
+    """For models other than Gemini, one rule remains: Vertex AI refuses `reasoning_effort` with `thinking_config`."""
     for setting in SETTINGS:
         request = build(HI, surface, model, **setting)
         assert request.notes == ()
@@ -307,9 +307,9 @@ def test_gemma_4_gets_no_effort_on_ai_studio():
 
 @pytest.mark.parametrize(("model", "sent"), [("gemma-4-31b-it", "high"), ("gemini-3.8-flash", "high")])
 def test_catalog_says_whether_ai_studio_takes_an_effort(model, sent, tmp_path):
-    """A catalog file can say that Gemma 4 takes an effort, and that a Gemini takes none.
+    """A catalog file can say whether AI Studio accepts `reasoning_effort` for a model.
 
-    This Gemini gets a level instead.
+    If AI Studio does not accept it for a Gemini model, the request has a thinking level instead.
     """
     gemma = model.startswith("gemma")
     path = tmp_path / f"{model}.json"
@@ -321,7 +321,7 @@ def test_catalog_says_whether_ai_studio_takes_an_effort(model, sent, tmp_path):
 
 
 def is_refused(model, surface, setting):
-    """Return whether the server refuses a setting that is sent as it is."""
+    """Return whether Google's server refuses `setting` for this model if the package sends it unchanged."""
     ((name, value),) = setting.items()
     if model in SILENT:
         return True
@@ -330,7 +330,8 @@ def is_refused(model, surface, setting):
     if name == "thinking_level":
         return value not in (LEVELS[model] or ())
     if LEVELS[model]:
-        # No source states the highest budget of models with levels.
+        # No source states the highest budget of models with levels, so only a budget of 0 on AI Studio counts as
+        # refused.
         return value == 0 and surface == "ai_studio"
     return value != -1 and value not in budgets(model, surface)
 
@@ -343,7 +344,7 @@ UNKNOWN = {"gemini-flash-latest", "gemini-pro-latest", "gemini-5-xenon", "nano-b
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", sorted(LEVELS.keys() - UNKNOWN))
 def test_fake_endpoint_and_package_know_the_same_values(model, surface):
-    """Each value is sent as it is, without the package. The fake refuses what the package must not send."""
+    """The values are put into requests without the package's checks. The fake refuses those that Google refuses."""
     for setting in SETTINGS[1:]:
         config = {name: value for name, value in setting.items() if name != "reasoning_effort"}
         body = build(HI, surface, model).payload | {key: setting[key] for key in setting.keys() - config.keys()}

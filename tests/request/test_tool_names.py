@@ -77,7 +77,7 @@ def test_valid_name_stays_in_any_order():
     assert len({taken.encode(name) for name in ("a_b", *hashed, "a b", "a.b")}) == 5
 
 
-#: Names that often become equal when their invalid characters are replaced.
+#: Random names. Many of them become equal when their invalid characters are replaced.
 ODD_NAMES = st.text(alphabet=st.sampled_from("a_b-.: 1ü\n\ud800"), max_size=6) | st.text() | st.just("a" * 80)
 
 
@@ -129,7 +129,7 @@ def test_tool_call_and_result_have_one_name(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_names_of_unbound_tools_are_converted(surface):
-    """The history may come from another agent, or from before a hand-off."""
+    """The history may come from another agent, and contain calls of tools that this agent does not have."""
     made = build([HI, *step(ODD, "a"), *step("Create_Volume", "b")], surface)
     assert broken_rules(made.payload, surface) == []
     names = [item["tool_calls"][0]["function"]["name"] for item in made.payload["messages"] if "tool_calls" in item]
@@ -141,7 +141,7 @@ def test_names_of_unbound_tools_are_converted(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_note_of_a_converted_name_has_the_index_of_its_call(surface):
-    """A result without a call is not sent, so its name adds no note."""
+    """A tool result without a call is not sent, so there is no note about its name."""
     orphan = ToolMessage("done", tool_call_id="gone", name="we ird")
     made = build([orphan, HI, *step(ODD)], surface)
     assert [(note.index, "was sent as" in note.message) for note in made.notes if note.kind == "repaired"] == [
@@ -154,7 +154,7 @@ def test_note_of_a_converted_name_has_the_index_of_its_call(surface):
 
 
 def test_result_with_a_wire_id_gets_the_name_of_its_call():
-    """A call without an id gets a wire id, and a result may use that wire id."""
+    """A call without an id is sent with the id `call_0`. A result with this id belongs to the call."""
     asked = AIMessage("", tool_calls=[{"id": "", "name": ODD, "args": {}}])
     made = build([HI, asked, ToolMessage("done", tool_call_id="call_0", name=ODD)])
     assert broken_rules(made.payload, "vertex") == []

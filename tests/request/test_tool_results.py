@@ -235,7 +235,7 @@ def test_mcp_embedded_text_is_text(surface, model):
      ("text/plain", True), ("image/heic", False), ("audio/wav", False), ("video/mp4", False)],
 )  # fmt: skip
 def test_gemini_3_on_vertex_gets_listed_types_beside_a_result(mime_type, beside):
-    """PNG, JPEG, WebP, PDF and plain text go beside the result. Other media follow in a user message. Field case C2."""
+    """PNG, JPEG, WebP, PDF and plain text are sent with the result, other media in a user message. Field case C2."""
     block = {"type": "file", "url": "gs://bucket/a", "mime_type": mime_type}
     request = request_of([block], "vertex")
     sent, *following = request.payload["messages"][2:]
@@ -281,9 +281,9 @@ def test_office_files_go_beside_a_result_of_hydrogen(surface, model, beside, mim
 
 
 def test_a_type_that_no_result_takes_moves_all_media_of_the_result():
-    """A result cannot contain the audio file, so the audio file moves to a user message.
+    """The audio file moves to a user message, because a tool result cannot contain it.
 
-    The Office file of the same result moves too. Hydrogen reads Office files in user messages as well.
+    The Office file of the result moves with the audio file, although the result could contain it.
     """
     blocks = [
         {"type": "audio", "base64": WAV, "mime_type": "audio/wav"},
@@ -367,7 +367,7 @@ def test_image_of_any_spelling_is_sent(block, surface, model):
 @places
 @pytest.mark.parametrize("url", ["https://e.test/a.png", "ftp://e.test/a.png"])
 def test_other_keys_of_a_media_block_are_sent(url, surface, model):
-    """A search hit may look like a media block of LangChain, and also have keys such as a title."""
+    """A tool may return search hits that look like media blocks of LangChain, but have more keys, such as a title."""
     hit = {"type": "image", "url": url, "title": "A cat", "views": 5, "owner": {"name": "Ann"}}
     sent, _ = sent_of([hit], surface, model)
     text = json.loads(sent["content"])["output"] if "extra_content" in sent else sent["content"]
@@ -376,7 +376,7 @@ def test_other_keys_of_a_media_block_are_sent(url, surface, model):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_base64_text_goes_beside_the_result_on_vertex(surface):
-    """Other surfaces get the decoded text."""
+    """Surfaces other than Vertex AI get the decoded text as the content of the result."""
     block = {"type": "file", "base64": base64.b64encode(b"hi").decode(), "mime_type": "Text/Plain; charset=utf-8"}
     sent, following = sent_of([block], surface)
     if surface == "vertex":
@@ -404,7 +404,7 @@ def test_image_in_a_file_block_is_sent_as_an_image(surface, model):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_invalid_base64_is_sent_as_the_whole_block(surface):
-    """The invalid data may be a text of the tool."""
+    """Invalid base64 may be a text that the tool returned."""
     sent, following = sent_of([{"type": "image", "base64": "not a picture!", "mime_type": "image/png"}], surface)
     assert "not a picture!" in sent["content"]
     assert following == []
@@ -424,7 +424,7 @@ def test_media_beside_a_result_keep_the_callers_parts():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_invalid_extra_content_of_a_result_is_left_out_with_a_note(surface):
-    """A tool may return a `ToolMessage` of its own with any `extra_content`."""
+    """A tool can return a `ToolMessage` whose `extra_content` is not valid JSON."""
     request = request_of("a", surface, additional_kwargs={"extra_content": {"a": b"x"}})
     assert "extra_content" not in request.payload["messages"][2]
     assert len(result_notes(request)) == 1
@@ -467,7 +467,7 @@ def test_result_with_a_json_reference_is_wrapped_as_text(text, as_block, surface
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("value", [SCHEMA, {"type": "openapi", "schema": SCHEMA}])
 def test_json_block_with_a_reference_is_wrapped(value, surface):
-    """A tool's own dict and a `FunctionMessage` are wrapped too. Field case C1."""
+    """A dict of a tool and the text of a `FunctionMessage` are wrapped if they contain `$ref`. Field case C1."""
     sent, _ = sent_of([value], surface)
     assert json.loads(json.loads(sent["content"])["output"]) == value
     call = AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}})
@@ -482,17 +482,17 @@ def test_json_block_with_a_reference_is_wrapped(value, surface):
      '{"a": "\\u00e9"}', "", "plain", '"{\\"$ref\\": 1}"', "{", '{"$defs": {}}', '```json\n{"$ref": "x"}\n```'],
 )  # fmt: skip
 def test_results_without_a_reference_are_unchanged(text, surface):
-    """Gemini reads a result that is a JSON object as the function's response.
+    """A result without `$ref` is not wrapped: Gemini reads a JSON object as the function's response.
 
-    So a result is wrapped in another object only if it contains a reference. Field case C1.
+    Field case C1.
     """
     assert sent_of(text, surface)[0]["content"] == (text or "{}")
 
 
 def test_references_to_the_callers_parts_are_kept():
-    """A result that refers only to parts of its message is sent unchanged, as in Google's sample.
+    """A result whose references all name parts of its own message is sent unchanged, as in Google's sample.
 
-    A result that refers to a missing part would cause a 400, so the result is wrapped. Field case C1.
+    A reference to a missing part would cause a 400, so a result with such a reference is wrapped. Field case C1.
     """
     extra = {
         "google": {
@@ -580,9 +580,9 @@ def test_deepagents_sends_images_and_pdfs_to_the_model(surface, model, tmp_path)
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_media_beside_text_in_a_part_of_google_are_sent(surface):
-    """If only the text of the part were sent, the image would be lost.
+    """A part with text and an image is sent as text and as media.
 
-    If the image were sent as base64 in a text, it would cost many tokens.
+    As base64 in a text, the image would cost many tokens.
     """
     part = {"text": "cap", "inline_data": {"mime_type": "image/png", "data": PNG}}
     call = {"name": "f", "args": {}, "id": "1"}
@@ -597,7 +597,7 @@ def test_media_beside_text_in_a_part_of_google_are_sent(surface):
 
 
 def test_note_of_a_refused_attachment_has_no_advice_of_other_messages():
-    """The attachment went out as text, so there is nothing to remove."""
+    """The video of a tool result is sent as text, so the note must not advise the user to remove it."""
     part = {"type": "video", "url": "https://a.b/v.mp4", "mime_type": "video/mp4"}
     call = {"name": "f", "args": {}, "id": "1"}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["ai_studio"])

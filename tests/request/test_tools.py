@@ -76,8 +76,8 @@ def request(surface="vertex", tools=TOOLS, **options):
 
 
 ALL = ["add", "now", "Weather"]
-#: Maps a case to five values: the caller's choice, then the declared tools and the sent `tool_choice` for Google's
-#: surfaces, then the declared tools and the sent `tool_choice` for other servers.
+#: Maps a case to the caller's choice, followed by the declared tools and the sent `tool_choice`: first for Google's
+#: surfaces, then for other servers.
 CHOICES = {
     "none given": (None, ALL, None, ALL, None),
     "auto": ("auto", ALL, "auto", ALL, "auto"),
@@ -289,7 +289,7 @@ READY = {"type": "json_schema", "json_schema": {"name": "Joke", "strict": True, 
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("form", [Joke, JokeDict, SCHEMA, READY, READY["json_schema"]], ids=str)
 def test_each_form_of_a_response_schema_becomes_a_response_format(form, surface):
-    """The forms are a class, a TypedDict, a JSON schema, OpenAI's complete form and its inner part."""
+    """The schema is a class, a TypedDict, a JSON schema, OpenAI's `response_format`, or its `json_schema` object."""
     sent = request(surface, tools=[], response_format=form).payload["response_format"]
     assert sent["type"] == "json_schema"
     assert sent["json_schema"].keys() == {"name", "schema"}
@@ -444,7 +444,7 @@ def test_tool_chosen_twice_is_declared_once(surface):
 
 
 def test_dropped_choice_is_noted():
-    """A choice is dropped if only Google's own tools are bound, or if it is empty."""
+    """A choice is dropped if it is empty, or if it requires a call and only Google's own tools are bound."""
     google = [{"google_search": {}}]
     for tools, choice, word in ((google, "any", "no function"), (TOOLS, [], "it is empty"), (TOOLS, {}, "it is empty")):
         made = request(tools=tools, tool_choice=choice)

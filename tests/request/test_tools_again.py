@@ -195,7 +195,7 @@ def without_titles(value, names=False):
 
 
 def declare_twice(bound):
-    """Return the expected declaration: LangChain's conversion, with the parameters from the tool's own schema."""
+    """Return the expected declaration: LangChain's conversion, but with the tool's own schema as `parameters`."""
     made = convert_to_openai_tool(bound)
     if "function" not in made or (isinstance(bound, Tool) and not bound.args_schema):
         return made
@@ -301,7 +301,7 @@ def test_each_call_sends_the_same_and_reports_the_same(surface, compiled):
 
 @pytest.mark.parametrize("again", [False, True])
 def test_each_model_warns_of_what_it_leaves_out(again):
-    """A model that was built later has not warned yet, although its tools are cached."""
+    """Each model warns of what it leaves out, even if another model has already warned about the same tools."""
     if again:
         with pytest.warns(GeminiCompatWarning):
             talk()[0].bind_tools(TOOLS).invoke("hi")
@@ -404,7 +404,7 @@ LISTS = {
 
 
 def test_declared_functions_are_those_of_an_empty_cache(fresh):
-    """Each list of tools gives the same result with a cache that is full of other lists as with an empty cache."""
+    """Each list of tools gives the same result with an empty cache and with a cache full of other lists."""
     for choice in (None, "any"):
         expected = {}
         for name, tools in LISTS.items():
@@ -429,10 +429,7 @@ def test_functions_of_a_choice_are_declared_with_the_names_of_all_tools(fresh):
 
 
 def test_change_of_a_description_does_not_reach_the_cache(fresh):
-    """A description that is not a string is sent unchanged.
-
-    The caller may change the object later, so the cache has a copy.
-    """
+    """The cache has a copy of a description that is not a string, because the caller may change the original."""
     tools = [{"type": "function", "function": {"name": "f", "description": {"a": ["b"]}}}]
     same = deepcopy(tools)
     before = encoded(tools)
@@ -441,10 +438,7 @@ def test_change_of_a_description_does_not_reach_the_cache(fresh):
 
 
 def test_tools_are_encoded_once_and_as_all_other_bodies(fresh):
-    """The array of tools is encoded once and inserted into each body.
-
-    The body has the bytes that the standard library would write, wherever `tools` stands in the body.
-    """
+    """The tools are encoded once. Each body has the bytes that the standard library's encoder would write."""
     functions = encode_tools(TOOLS, None, endpoint("ai_studio"), []).functions
     assert type(functions) is PlainArray
     for payload in (
@@ -465,7 +459,7 @@ def test_tools_are_encoded_once_and_as_all_other_bodies(fresh):
 
 
 def test_functions_that_only_the_standard_library_encodes_are_sent(fresh):
-    """A lone surrogate is sent as a question mark, even if the functions come from the cache."""
+    """A lone surrogate in a description is sent as `?`, even if the declaration comes from the cache."""
     chat, wire = talk()
     for _ in range(2):
         chat.bind_tools(LISTS["surrogate"]).invoke("hi")

@@ -91,7 +91,7 @@ def test_strict_raises_instead_of_a_repair(surface):
 
 
 def test_strict_error_has_the_index_of_the_message():
-    """The index refers to the caller's list, which may have empty messages and several results of a step."""
+    """The index counts all messages of the caller's list, including those that are not sent."""
     for place, history in (
         (2, [USER, AIMessage("ok"), result("gone"), USER]),
         (1, [USER, ask("1", "2"), result("1"), USER]),
@@ -262,7 +262,7 @@ HISTORIES = st.lists(
     model=st.sampled_from(["gemini-3.8-flash", "gemini-3.6-flash", "gemini-2.5-flash"]),
 )
 def test_any_order_of_messages_becomes_a_valid_request(history, surface, model):
-    """Trimming, summaries and hand-offs can leave any order. The same history gives the same request."""
+    """Trimming, summaries and hand-offs can leave messages in any order. Equal histories give equal requests."""
     try:
         request = build(history, surface, model)
     except InvalidHistoryError:

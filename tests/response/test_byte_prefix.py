@@ -28,7 +28,7 @@ FIXED = settings(derandomize=True, deadline=None, database=None, suppress_health
 
 
 def as_prefix(request):
-    """Return the bytes of the body up to the last message. The next request must begin with them."""
+    """Return the request body up to the end of the last message. The next request must begin with these bytes."""
     head = json.dumps({"model": request.model, "messages": request.messages}, ensure_ascii=False)
     return head.encode()[: -len(b"]}")]
 
@@ -114,7 +114,7 @@ def test_placeholder_signatures_keep_the_prefix_within_a_turn(surface):
     ],
 )  # fmt: skip
 def test_first_difference_points_to_the_change_of_the_prefix(before, new, pointer):
-    """Late instructions, late results and a final assistant message change the earlier request."""
+    """Each case adds messages that change an earlier part of the request, such as a late tool result."""
     fake = FakeGemini(["Fine."] * 2)
     chat = fake.chat_model()
     asked = [*before, HumanMessage("Hi.")] if isinstance(before[0], SystemMessage) else [HumanMessage("Hi."), *before]

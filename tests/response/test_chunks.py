@@ -1,4 +1,4 @@
-"""Tests that chunks filled without pydantic equal those from LangChain's constructors, in all of pydantic's state."""
+"""Tests that a chunk that is built without validation equals a chunk of LangChain's constructors in every attribute."""
 
 import pickle
 
@@ -82,7 +82,7 @@ def test_filled_chunk_equals_the_constructed_one(given_chunk):
 
 
 def test_filled_chunk_keeps_its_arguments():
-    """A filled chunk contains the passed objects themselves. LangChain's constructors would validate and copy them."""
+    """A chunk of `build_chunk` contains the passed objects themselves. LangChain's constructors would copy them."""
     kwargs, metadata, calls = {"refusal": "no"}, {}, [tool_call_chunk(name="f", args="{}", id="1", index=0)]
     message = build_chunk("a", kwargs, metadata, calls).message
     assert message.additional_kwargs is kwargs
@@ -122,7 +122,7 @@ def test_setters_are_missing_for_other_slots():
 
 
 def test_chunk_is_filled_by_the_setters(monkeypatch):
-    """`object.__setattr__` is avoided, because it would take 3 % of the instructions that a text chunk needs."""
+    """`build_chunk` avoids `object.__setattr__`, which would take 3 % of the instructions for a text chunk."""
     setters, used = chunk_builder._SETTERS, []
 
     def counting(setter):

@@ -211,7 +211,7 @@ def test_arguments_are_read_exactly_or_raise(parts):
         del parts[0]
     meant = meaning("".join(parts)) if parts else {}
     if meant is None and not isinstance(outcome, errors.GeminiCompatError):
-        # If complete arguments come again, they are a repetition of the same call.
+        # If more text follows the complete arguments, it must repeat them.
         said = [part for part in parts if part.strip(" \t\n")]
         size = next(number for number in range(1, len(said) + 1) if meaning("".join(said[:number])) is not None)
         meant = meaning("".join(said[:size]))

@@ -235,7 +235,7 @@ def test_text_keeps_null_bytes_and_control_characters():
 
 
 def test_megabytes_in_one_delta_are_read():
-    """Two megabytes come as text, as thoughts and as arguments."""
+    """The text, the thoughts and the arguments of a call each have two megabytes."""
     long = "x\n" * 1_000_000
     (_, said) = answers(events(chunk(content=long), chunk(reasoning=long), chunk("stop")))
     assert said.text == said.additional_kwargs["reasoning_content"] == long
@@ -244,7 +244,7 @@ def test_megabytes_in_one_delta_are_read():
 
 
 def test_last_value_of_a_duplicate_key_outside_arguments_counts():
-    """Only the arguments of tool calls are read more strictly."""
+    """A duplicate key is an error only in the arguments of tool calls."""
     body = b'{"choices": 1, "choices": [{"message": {"content": "a", "content": "b"}}]}'
     assert [made.text for made in answers(body)] == ["b", "b"]
 
@@ -258,7 +258,7 @@ def test_thousands_of_calls_are_read():
 
 
 def test_thousands_of_choices_are_one_answer():
-    """The request asked for only one choice."""
+    """The request asked for one choice, so the result is one message, even if the server sends thousands of choices."""
     choices = [{"index": number, "message": {"content": f"{number}"}} for number in range(1000)]
     assert [made.text for made in answers(json.dumps({"choices": choices}).encode())] == ["0", "0"]
     deltas = [{"index": number, "delta": {"content": f"{number}"}} for number in range(5000)]
@@ -314,7 +314,7 @@ def test_endless_line_is_an_error():
     ],
 )
 def test_memory_of_an_unfinished_event_is_bounded(piece):
-    """The limit counts each piece with the size of its Python object."""
+    """The size limit counts the Python object of each received piece, not only the bytes of its content."""
     decoder = SseDecoder(limit=2**20)
     tracemalloc.start()
     try:
@@ -329,10 +329,7 @@ def test_memory_of_an_unfinished_event_is_bounded(piece):
     "piece", [b'data: "%b"\n\n' % (b"x" * 800), b": keep-alive\n\n", b": keep-alive\n", b"\n" * 2000, b"event: x\n"]
 )
 def test_size_limit_applies_to_one_event(piece):
-    """The decoder keeps no finished events and no comments, so they do not count towards the limit.
-
-    Each piece is fed in two halves.
-    """
+    """Finished events and comments do not count towards the limit, because the decoder does not keep them."""
     decoder = SseDecoder(limit=1000)
     for _ in range(100):
         middle = len(piece) // 2
@@ -398,7 +395,7 @@ def test_size_limit_counts_decompressed_bytes(monkeypatch):
     ids=["no gzip", "cut", "more than the end", "nothing"],
 )
 def test_broken_compression_is_a_typed_error(status, data):
-    """Either the HTTP library or the parser fails."""
+    """Broken data fails in the decompression or in the JSON parser. Both errors are typed."""
     for run in RUNS:
         answer, _ = lazily([data], status, content_encoding="gzip")
         with pytest.raises(errors.GeminiCompatError):
@@ -546,7 +543,7 @@ def test_no_url_of_a_message_is_fetched(reached, surface, url):
         for history in histories:
             request = outcome(build, history, surface)
             if history is histories[0] and not isinstance(request, errors.GeminiCompatError):
-                # The path of a file can be valid base64, which is sent in the standard alphabet.
+                # A file path can look like base64 data. In such data, `-` and `_` are sent as `+` and `/`.
                 expected = {json.dumps(text)[1:-1] for text in (url, url.replace("-", "+").replace("_", "/"))}
                 assert any(text in json.dumps(request.payload) for text in expected)
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES[surface])

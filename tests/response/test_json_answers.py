@@ -74,10 +74,7 @@ def stream_of(text):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("case", GOOD)
 async def test_c9_json_with_one_reading_is_read(case, schema, method):
-    """JSON is read from a whole reply and from a stream.
-
-    A stream yields incomplete objects first. Each of them has the beginning of the final object.
-    """
+    """A whole reply and a stream give the same object. The stream first yields incomplete versions of it."""
     text, value = GOOD[case]
     expected = Event(**value) if schema is Event else value
     assert build_chain(completion(text), schema, method=method).invoke("hi") == expected

@@ -21,7 +21,7 @@ fragments = st.text(alphabet='{}[]",:\\ab1 \n\t\x00\x1f\x7fé', max_size=30)
 
 
 def scan(pieces):
-    """Return the output for `pieces`, and the state after them."""
+    """Return the scanner's output for `pieces`, and whether the JSON value has started and is complete."""
     scanner = JsonScanner()
     safe = "".join([scanner.feed(piece) for piece in pieces])
     return safe, scanner.started, scanner.complete

@@ -88,9 +88,8 @@ def check(wires):
         message, bridged = assemble(events), assemble(expected)
         signatures = message.additional_kwargs.get(SIGNATURES_KEY, {})
         for block in [block for block in (*message.content, *bridged.content) if block["type"] == "tool_call"]:
-            # A signature that comes late is in `signatures`, but not in the block of its call. For LangChain's bridge,
-            # late means after the first piece of the call. For `EventDecoder`, late means after the call's
-            # `content-block-finish` event.
+            # The block of a call lacks a signature that came too late. For LangChain's bridge, this means after the
+            # first piece of the call. For `EventDecoder`, it means after the call's `content-block-finish` event.
             assert block.pop("extras", {}).get("signature") in (None, signatures.get(block["id"]))
         assert message == bridged
 
@@ -151,7 +150,7 @@ def test_events_equal_chunks_in_any_order(wires, end):
 
 
 def test_block_ends_when_the_next_one_starts():
-    """LangChain's bridge ends all blocks at the end of the message."""
+    """LangChain's bridge differs: it ends all blocks at the end of the message."""
     events = read_events(STREAM)
     assert finishes(events) == [("reasoning", 4), ("tool_call", 11), ("text", 14), ("tool_call", 15)]
     assert [event["event"] for event in events[4:7]] == [
@@ -169,9 +168,9 @@ def test_late_signature_is_on_its_block():
 
 @pytest.mark.parametrize(("between", "extras"), [([], {"signature": "c2ln"}), ([chunk(content="a")], None)])
 def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
-    """The message always has the signature.
+    """The message always has the signature of a call.
 
-    A block has it only if the block has not ended before the signature comes.
+    The call's block has the signature only if the block is still open when the signature comes.
     """
     signature = chunk(tool_calls=[call("f", "", "c1", **SIGNED)])
     wires = [chunk(tool_calls=[call("f", '{"x": 1}', "c1")]), *between, signature, chunk(finish="stop")]
@@ -181,7 +180,7 @@ def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
 
 
 def test_image_data_goes_out_once():
-    """The data is only in the finish event of its block."""
+    """Only the `content-block-finish` event of an image contains the data of the image."""
     events = read_events([chunk(audio=PNG), chunk(finish="stop")])
     assert sum(PNG["data"] in str(event) for event in events) == 1
 

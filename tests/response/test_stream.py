@@ -1,4 +1,4 @@
-"""Tests the assembler: deviations seen from servers, equal results for streams and whole replies, invalid JSON."""
+"""Tests that the assembler reads the deviating streams of servers, whole replies and invalid JSON."""
 
 import json
 from random import Random
@@ -213,7 +213,7 @@ def test_a_reply_of_thoughts_only_is_empty(delta, is_empty):
 
 @pytest.mark.parametrize("key", ["reasoning", "reasoning_content"])
 def test_thoughts_are_read_from_their_own_field(key):
-    """The name of the field is kept. The answer after the thoughts can start with a tag."""
+    """The name of the thoughts' field is kept. A tag at the start of the answer does not begin a thought."""
     reply = assemble(
         chunk({key: "h"}), chunk({key: "m", "content": ""}), chunk({"content": "<think>x"}, finish_reason="stop")
     )
@@ -227,7 +227,7 @@ def test_thoughts_in_both_fields_count_once():
 
 
 def test_the_closing_tag_and_a_call_may_come_in_one_delta():
-    """Gemma did so on AI Studio."""
+    """Gemma on AI Studio sent a closing tag and a call in one delta."""
     reply = assemble(
         chunk({"content": "<thought>a", "extra_content": FLAG}),
         chunk({"content": "</thought>", "tool_calls": [call(extra_content=SIGNED)]}, finish_reason="stop"),
@@ -251,7 +251,7 @@ def test_text_passes_through_while_a_call_is_pending():
     ],
 )
 def test_media_come_in_the_audio_field(audio, media):
-    """Google puts images there. Without a MIME type, the first bytes decide."""
+    """Google sends images in the field `audio`. Without a MIME type, the first bytes of the data decide the type."""
     assert assemble(chunk({"content": None, "audio": audio}))["media"] == [media]
 
 
@@ -307,10 +307,7 @@ def test_media_types_are_sniffed_from_base64(data, expected):
     ],
 )
 def test_fields_of_the_message_are_kept(deltas, fields):
-    """A signature is kept on the delta or in `tool_calls`, and under any key of `extra_content`.
-
-    The flag `thought` is not kept.
-    """
+    """Signatures are kept wherever the server sends them. The flag `thought` is not kept."""
     assert end_of(*map(chunk, deltas)).fields == fields
 
 
@@ -331,10 +328,7 @@ def test_fields_of_the_message_are_kept(deltas, fields):
     ],
 )
 def test_whole_reply_is_never_truncated(completion, reason):
-    """A whole reply is complete even without a finish reason, a message or choices.
-
-    A whole reply without text is an empty reply.
-    """
+    """A reply that is not streamed counts as complete, even without a finish reason, a message or choices."""
     reply = assemble(as_chunk(completion))
     assert reply["end"].reason == reason
     assert reply["end"].empty is (reply["text"] == "")
@@ -473,7 +467,7 @@ wires = objects(
 @settings(max_examples=500, deadline=None)
 @given(st.lists(wires, min_size=1, max_size=4))
 def test_value_of_another_type_is_read_as_absent(hostile):
-    """Every event has the declared types, and a valid chunk between invalid ones is read."""
+    """Invalid chunks give events with the declared types. A valid chunk after invalid chunks is still read."""
     reply = assemble(*hostile, *map(as_chunk, hostile))
     end = reply["end"]
     strings = [reply["text"], reply["thoughts"], reply["refusal"], *(call.name for call in end.invalid)]
@@ -486,8 +480,8 @@ def test_value_of_another_type_is_read_as_absent(hostile):
     assert isinstance(end.usage, Usage | None)
     if not end.invalid:
         assert all(isinstance(json.loads(made.args), dict) for made in reply["calls"].values())
-    # Read choice 0, where the valid text is. Without `choice=0`, the first choice with text would be read, and that
-    # choice may be in an invalid chunk.
+    # Read choice 0, which has the valid text. By default, the first choice with text is read, and it may be in an
+    # invalid chunk.
     mixed = assemble(*hostile, chunk({"content": "answer"}), choice=0)
     assert "answer" in mixed["text"] + mixed["thoughts"]
 
@@ -517,7 +511,7 @@ def _bodies():
     "body", [*_bodies()] or [pytest.param(b"", marks=pytest.mark.skip(reason="no recordings here"))]
 )
 def test_recorded_streams_are_the_same_at_any_cut(body):
-    """Every call is valid, even if each byte comes alone."""
+    """All calls are valid, and the reply is the same if the bytes of the stream arrive one by one."""
     decoder = SseDecoder()
     chunks = [*decoder.feed(body), *decoder.finish()]
     assert "error" not in chunks[-1]

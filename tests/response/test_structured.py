@@ -169,7 +169,7 @@ def test_include_raw_returns_the_message_and_the_error():
 
 
 def test_tools_are_bound_together_with_the_schema():
-    """The model can call them or answer."""
+    """The model can call a tool, or answer with an object of the schema."""
 
     def look_up(name: str) -> str:
         """Look a name up."""
@@ -220,7 +220,7 @@ async def test_every_method_streams_partial_objects(method, schema):
 @pytest.mark.parametrize("method", METHODS)
 @KINDS
 async def test_raw_stream_yields_chunks_objects_and_the_error(method, schema):
-    """The chunks add up to the message. The error comes last and is `None` here."""
+    """The chunks add up to the message. The last part has the parsing error, which is `None` here."""
     events = stream_of(method, schema, '{"name": "fair"}')
     structured = chain(events, schema, method=method, include_raw=True)[0]
     parts = list(structured.stream("hi"))
@@ -296,10 +296,9 @@ def test_tools_and_schema_are_sent_in_the_form_of_the_model(model, beside, metho
 
 
 def test_method_is_kept_without_functions():
-    """Before Gemini 3, a request with functions cannot have a `response_format`, so the schema is sent as a function.
+    """Models before Gemini 3 get the schema in `response_format` if the request has no functions.
 
-    Without functions, the schema stays in `response_format`, even if Google's own tools are sent too. JSON mode sends
-    no schema, so JSON mode with functions raises an error.
+    Google's own tools do not count as functions. JSON mode with functions raises an error.
     """
     fake = FakeGemini('{"name": "fair"}')
     model = fake.chat_model("gemini-2.5-flash")
@@ -409,7 +408,7 @@ def test_schema_of_any_form_is_sent_and_validated(case, method):
 
 
 def test_wrapped_answer_streams_partial_objects():
-    """The streamed parts do not contain the wrapping argument."""
+    """The array is sent as an argument of a function. The stream yields the array without this argument."""
     first, second = call("L", '{"answer": ["a"'), {"index": 0, "function": {"arguments": ', "b"]}'}}
     events = [chunk(tool_calls=[first]), chunk(tool_calls=[second]), chunk(finish="stop"), "[DONE]"]
     parts = list(chain(events, WHOLE["array"][0], method="function_calling")[0].stream("hi"))
@@ -431,7 +430,7 @@ BARE = {key: value for key, value in EVENT_SCHEMA.items() if key != "title"}
     ids=["no title", "name and schema", "json_schema", "function"],
 )
 def test_every_method_takes_each_form_of_a_schema(schema, name, method):
-    """LangChain's own conversion refuses most of them."""
+    """LangChain's own conversion refuses most of the forms of a schema that this test uses."""
     calls = [FakeCall(name, {"name": "fair"})]
     fake = FakeGemini(Reply(calls=calls) if method == "function_calling" else JSON)
     structured = fake.chat_model().with_structured_output(schema, method=method)

@@ -208,7 +208,7 @@ def test_surrogates_are_joined_with_any_finish_reason(entry_point, finish):
 
 
 def test_surrogates_in_bytes_are_read_like_escaped_ones():
-    """Some servers encode each UTF-16 unit separately. The bytes are cut anywhere."""
+    """Some servers encode each half of a surrogate pair separately as UTF-8."""
     body = "".join(
         f"data: {event if event == DONE else json.dumps(event, ensure_ascii=False)}\n\n"
         for event in stream({"content": "a" + FIRST}, {"content": SECOND + "b"})

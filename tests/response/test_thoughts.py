@@ -92,7 +92,7 @@ def folded(runs):
     ],
 )
 def test_thoughts_are_separated_from_the_answer(deltas, thoughts, answer):
-    """Each delta is read as one piece, and character by character."""
+    """Each reply is read twice: in the given deltas, and with one delta for each character."""
     assert folded(split(deltas)) == (thoughts, answer)
     assert folded(split([(char, flagged) for text, flagged in deltas for char in text])) == (thoughts, answer)
 
@@ -124,7 +124,7 @@ def test_server_that_promises_thoughts_again_does_not_end_the_current_thoughts()
 
 
 def test_at_most_a_tag_is_held_back():
-    """Only text that can still become a tag is held back."""
+    """Text is held back only as long as it can still become an opening or closing tag."""
     splitter = ThoughtSplitter()
     assert [*splitter.feed("<tho")] == []
     assert [*splitter.feed("ught>abc</th")] == [ThoughtDelta("abc")]
@@ -142,7 +142,10 @@ words = st.lists(st.sampled_from(["a", " ", "\n", "<", "</", ">", "<b>", "é"]),
 
 @st.composite
 def cuts(draw, runs):
-    """Draw deltas for `runs`, which are pairs of a text and a flag. Each text is cut at random positions."""
+    """Generate the deltas of a reply: the texts of `runs`, each cut at random positions.
+
+    A run is a pair of a text and a flag that marks thoughts.
+    """
     deltas = []
     for text, flagged in runs:
         ends = [*sorted(draw(st.lists(st.integers(0, len(text)), max_size=5))), len(text)]
@@ -160,7 +163,7 @@ def cuts(draw, runs):
     st.booleans(),
 )
 def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answer, is_closed):
-    """The reply has any marker, may begin with white space, and may lack the closing tag."""
+    """The reply has any thought tag. It may begin with white space, and may lack the closing tag."""
     closing = f"</{tag}>{answer}" if is_closed else ""
     deltas = data.draw(cuts([(f"{space}<{tag}>{thoughts}{closing}", PLAIN)]))
     assert folded(split(deltas, [*DEFAULT_TAGS, "(m|n)*"])) == (space + thoughts, answer if is_closed else "")

@@ -54,7 +54,7 @@ class Results(BaseCallbackHandler):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 async def test_d7_message_has_token_usage_of_openai(mode, surface):
-    """Thoughts are completion tokens on both surfaces, as at OpenAI."""
+    """`token_usage` counts the tokens of thoughts as completion tokens on both surfaces, as OpenAI does."""
     message = await ask(mode, fake(surface).chat_model("gemini-3.8-flash"))
     assert message.response_metadata["token_usage"] == TOKEN_USAGE
     assert message.usage_metadata["total_tokens"] == 17
@@ -148,9 +148,9 @@ def test_reply_without_usage_has_no_token_usage():
 
 
 async def test_usage_callback_of_langchain_adds_all_calls():
-    """The last mode, `astream_events`, is not tested.
+    """`astream_events`, the last of `MODES`, is left out.
 
-    There, langchain-core runs callbacks after the caller has the output.
+    With it, langchain-core runs the callbacks only after the caller has the output.
     """
     chat = fake().chat_model("gemini-3.8-flash")
     with get_usage_metadata_callback() as callback:

@@ -39,10 +39,7 @@ def test_sum_of_chunks_has_the_same_calls(seed):
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, kept=st.booleans())
 def test_agent_runs_only_calls_that_the_model_wrote(seed, kept):
-    """The reply passes through the transport and an agent.
-
-    Invalid calls are kept in some runs, and raise in the others.
-    """
+    """An agent gets a random stream of tool calls, with and without `invalid_tool_calls="keep"`."""
     drawn = draw_stream(seed)
     events = ["[DONE]" if event is DONE else event for event in drawn.events]
     wire = Wire(events, [chunk("stop", content="Done."), "[DONE]"])

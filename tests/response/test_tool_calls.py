@@ -41,8 +41,8 @@ def _is_json(text):
         return False
 
 
-# Each row has the name of the case, the entries (id, name, arguments, index), the expected calls, and whether one of
-# them is invalid.
+# Each row has a name, entries of `tool_calls` (id, name, arguments, index), the calls that are expected from them, and
+# whether one of these calls is invalid.
 ROWS = [
     ("known id, another name", [("c", "f", A), ("c", "g", B)], [("f", {"a": 1}), ("g", {"b": []})], False),
     (
@@ -257,9 +257,9 @@ seeds = st.integers(0, 2**32)
 def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
     """Either a call is reported as invalid, or the result has exactly the calls that were written.
 
-    If two calls have the same id, a call without arguments looks like the header of the other call. The test therefore
-    writes its arguments as `{}`. Random indices may happen to describe other calls that are possible. Then the result
-    may be these other calls.
+    Random indices may describe other valid calls. Then the result may be these other calls. If two calls have the same
+    id, empty arguments are written as `{}`, because a call without arguments would look like a header of the other
+    call.
     """
     if dialect.ids.startswith("doubled"):
         calls = [Call(call.name, call.args or "{}", call.id) for call in calls]
@@ -298,10 +298,9 @@ def _is_decidable(dialect):
 @settings(max_examples=1000, deadline=None)
 @given(calls=call_lists, dialect=st.sampled_from([*filter(_is_decidable, DIALECTS)]), seed=seeds)
 def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
-    """The forms of AI Studio, Vertex with its wrong indices, OpenAI and Ollama are never ambiguous.
+    """Tool calls in the forms of AI Studio, Vertex AI (with wrong indices), OpenAI and Ollama are never ambiguous.
 
-    A `{}` placeholder is ambiguous if every delta repeats the id and the name, because some servers use one id for two
-    calls. The test leaves this form out.
+    The test leaves out a form that is ambiguous: a `{}` placeholder with the id and the name in every entry.
     """
     chance = Random(seed).randrange
     entries = [item for items in write_calls(calls, dialect, chance) for item in items]
@@ -315,9 +314,9 @@ def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
     calls=call_lists, ids=st.sampled_from(["absent", "empty"]), index=st.sampled_from(["absent", "zero"]), seed=seeds
 )
 def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls, ids, index, seed):
-    """AI Studio sent empty ids in 2025.
+    """Without ids, `{}` before a call of the same tool may be a placeholder for the arguments of this call.
 
-    If a call with `{}` comes before a call of the same tool, `{}` may be a placeholder for the arguments that follow.
+    AI Studio sent empty ids in 2025.
     """
     calls = [Call(call.name, call.args or "{}") for call in calls]
     chance = Random(seed).randrange
@@ -380,7 +379,7 @@ def test_generated_ids_do_not_depend_on_the_grouping(calls, dialect, seed):
     ],
 )
 def test_an_id_of_the_server_is_kept_unless_it_is_empty_endless_or_unprintable(wire_id, kept):
-    """Field case H2: LangChain accepts any text as an id. The templates of models such as Kimi need the model's ids."""
+    """The chat templates of models such as Kimi need the ids that the model wrote. Field case H2."""
     _, (call_id,), _, _ = read(entry(wire_id, "f", A))
     assert (call_id == wire_id) is kept
     assert kept or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", call_id)
@@ -411,7 +410,7 @@ def test_litellm_ids_are_split(wire, parts):
 
 
 def test_a_litellm_id_is_clean_and_its_signature_is_kept():
-    """All deltas of a call get the same clean id, whether or not the id in the delta contains the signature."""
+    """LiteLLM appends the signature to the id of a call. All entries of the call get the id without the signature."""
     found, ids, invalid, extras = read(
         entry("call_1__thought__c2ln", "f", HALF), entry("call_1", None, REST), entry("call_2", "g", A)
     )
@@ -461,7 +460,7 @@ SIGNED = {"google": {"thought_signature": "c2ln"}}
     ],
 )
 def test_extra_fields_of_a_call_come_once(entries, expected):
-    """A signature comes with the first delta, with all deltas, or in a separate delta before or after."""
+    """A server may send the signature in the first entry of a call, in all its entries, or in a separate entry."""
     found, _, invalid, extras = read(*entries)
     assert found[0] == ("f", {}) or found[0] == ("f", {"a": 1}) or found[0] == ("f", {"h": 2})
     assert invalid == ()
@@ -486,7 +485,7 @@ def test_signature_comes_with_the_header_of_its_call(entries):
 
 @pytest.mark.parametrize("wire_id", [None, "c"])
 def test_extra_fields_of_a_missing_call_are_kept(wire_id):
-    """The extra fields become fields of the reply."""
+    """If the call of an entry never comes, `take_early_extras` returns the extra fields of the entry."""
     tracker = ToolCallTracker("seed")
     assert [*tracker.feed([entry(wire_id, extra_content=SIGNED)]), *tracker.finish()] == []
     assert (len(tracker), tracker.list_invalid()) == (0, ())

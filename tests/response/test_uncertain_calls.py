@@ -1,4 +1,4 @@
-"""Tests truncated, repeated, fragmented and only announced tool calls: each call runs correctly or not at all."""
+"""Tests truncated, repeated, fragmented or only announced tool calls. Each call runs correctly or not at all."""
 
 import asyncio
 import json
@@ -311,7 +311,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("entry_point", ["stream", "v3"])
 def test_an_uncertain_call_of_a_stream_is_an_error(name, entry_point):
-    """Field cases A1, A2, A3, A5, A7, A8 and A9: the result is the calls of the model, or an error."""
+    """Field cases A1, A2, A3, A5, A7, A8 and A9: the result has exactly the calls of the model, or is an error."""
     events, expected = CASES[name]
     assert made(read(entry_point, events)) == expected
 
@@ -414,7 +414,7 @@ CHOICES = {
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_unrequested_choices_are_one_message(name):
-    """Field case A4: text is in one choice and calls are in another."""
+    """Field case A4: the server puts the text into one choice and the tool calls into another choice."""
     choices, expected = CHOICES[name]
     replies = {
         "invoke": several(*choices, key="message"),
@@ -443,7 +443,7 @@ def test_requested_choices_are_separate_messages():
 @pytest.mark.parametrize("kind", ["chat.completion.chunk", "chat.completion", None])
 @pytest.mark.parametrize("entry_point", ["stream", "v3"])
 def test_last_chunk_with_the_complete_message_adds_nothing(delta, kind, entry_point):
-    """Field case A9: text and calls come once, with or without a delta in the same choice."""
+    """Field case A9: a complete message in the last chunk does not repeat the text and the calls of the deltas."""
     last = chunk("tool_calls")
     last["choices"][0]["message"] = {**SAYS, **PAYS}
     del last["choices"][0]["delta"], last["object"]
@@ -466,7 +466,7 @@ def test_complete_message_beside_a_delta_without_content_is_read(delta, entry_po
 
 
 def test_last_chunk_adds_what_no_delta_had():
-    """Field case A9: a call that is only in the complete message is kept, and a contradicting call is an error."""
+    """Field case A9: a call that only the complete message has is kept. A call that contradicts a delta is an error."""
     last = chunk("tool_calls")
     last["choices"][0]["message"] = {**SAYS, **PAYS}
     assert made(read("stream", [chunk(content="Let me pay."), last, DONE])) == [PAY]
@@ -590,10 +590,7 @@ def test_unknown_native_reason_changes_nothing(native):
 
 
 def with_native(native, finish, place="choice", **fields):
-    """Return a last chunk with a `native_finish_reason` in its choice.
-
-    `place` is the key of the object in the choice that contains the reason, or `choice` for the choice itself.
-    """
+    """Return a last chunk with a `native_finish_reason`: in its choice, or in the object `place` of the choice."""
     event = chunk(finish, **fields)
     extra = {"native_finish_reason": native}
     event["choices"][0].update(extra if place == "choice" else {place: extra})
@@ -604,7 +601,7 @@ def with_native(native, finish, place="choice", **fields):
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
 @pytest.mark.parametrize("native", ["abort", "error", "network_error", "timeout", "FinishReason.SAFETY"])
 def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
-    """Field cases G3 and A5: no call runs, and truncated text is an error."""
+    """Field cases G3 and A5: no tool call runs if the native finish reason is a failure, such as `abort`."""
     expected = errors.BlockedError if "SAFETY" in native else TRUNCATED
     for first in (calls(BEGUN), chunk(content="par")):
         events = [first, with_native(native, finish, place)]
@@ -689,7 +686,7 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
     assert made(message) == [PAY]
     (broken,) = message.invalid_tool_calls
     assert (broken["name"], broken["id"], broken["args"].strip()) == ("delete", "c2", '{"number": 1')
-    # With langchain-core before 1.7, LangChain itself builds the v3 events, and sets its own error text.
+    # Before langchain-core 1.7, LangChain builds the v3 events and writes its own error text for an invalid call.
     why = message.response_metadata.get("invalid_tool_calls", {}).get("c2") or broken["error"]
     assert (
         entry_point == "v3" and not CORE_TAKES_PIECES

@@ -1,4 +1,4 @@
-"""Tests the repair of tool arguments: a value with one certain reading is converted, any other value is unchanged."""
+"""Tests the repair of tool arguments: a value is converted only if there is no doubt what the model meant."""
 
 import copy
 import json
@@ -133,7 +133,7 @@ DOUBTFUL = {
 
 @pytest.mark.parametrize(("schema", "value"), DOUBTFUL.values(), ids=DOUBTFUL)
 def test_a_value_without_a_certain_reading_is_unchanged(schema, value):
-    """The tool's own validation then reports the error to the model."""
+    """A value whose meaning is in doubt is not converted. The tool's validation then reports the error to the model."""
     assert same(repair(schema, value, **{"$defs": {"Short": {"type": "string", "maxLength": 1}}}), value)
 
 
@@ -150,7 +150,7 @@ LENIENT = {
 
 @pytest.mark.parametrize(("schema", "value"), LENIENT.values(), ids=LENIENT)
 def test_an_unchecked_keyword_does_not_prevent_a_repair_of_another_argument(schema, value):
-    """The unchecked keyword may have a value that is not a valid schema."""
+    """One argument has a schema that cannot be checked, or is not valid. The other argument is still repaired."""
     arguments = {"p": value, "q": "1"}
     repaired, changes = repair_arguments({"properties": {"p": schema, "q": INTEGER}}, arguments)
     assert same(repaired, {"p": value, "q": 1})
@@ -190,7 +190,7 @@ def test_repair_ends_for_recursive_schemas_and_deep_values():
 
 
 def test_valid_text_is_returned_unchanged():
-    """White space is kept, because valid text is not serialized again."""
+    """Arguments that need no repair are not serialized anew, so they keep their white space."""
     text = '{ "x": 1, "y": 2 }'
     assert repair_arguments_text(POINT, text) == (text, [])
     assert repair_arguments_text(POINT, "[1]") == ("[1]", [])
@@ -299,7 +299,7 @@ def test_repaired_arguments_are_valid_and_valid_ones_are_unchanged(properties, r
 
 @st.composite
 def slips(draw, depth=0):
-    """Draw a schema, a valid value, and the value as a model may misspell it."""
+    """Generate a schema, a valid value, and this value with mistakes that models make, such as numbers in quotes."""
     kind = draw(st.sampled_from(["integer", "number", "boolean", "enum", *(["array", "object"] if depth < 3 else [])]))
     if kind in ("integer", "number", "boolean", "enum"):
         numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -322,7 +322,7 @@ def slips(draw, depth=0):
 
 @given(slips())
 def test_a_misspelled_value_is_repaired_at_any_depth(drawn):
-    """Numbers and objects are written as strings, and optional properties have the value null."""
+    """A misspelled value is, for example, a number or an object as a string, or null for an optional property."""
     schema, value, slipped = drawn
     assert same(repair(schema, slipped), value)
 
@@ -360,7 +360,7 @@ def stream(surface, events):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize(("events", "repaired"), STREAMS.values(), ids=STREAMS)
 def test_a_stream_repairs_arguments_that_arrive_in_one_event(events, repaired, surface):
-    """Fragments that were already yielded cannot be taken back."""
+    """Arguments that arrive in several events are not repaired, because the first pieces were already yielded."""
     whole = model(surface, completion("", finish="tool_calls", tool_calls=[call("book", SLIP)]))
     invoked = whole.bind_tools([book]).invoke("hi")
     assert invoked.tool_calls[0]["args"] == MEANT
@@ -380,7 +380,7 @@ def test_valid_calls_and_calls_of_unbound_tools_are_unchanged(surface):
 
 
 def test_two_objects_in_the_arguments_of_one_call_are_an_error():
-    """Two objects are not repaired to one."""
+    """Arguments that consist of two JSON objects are not repaired."""
     with pytest.raises(MalformedToolCallError):
         stream("vertex", [[call("book", SLIP)], [{"id": "call-1", "function": {"arguments": '{"seats": 3}'}}]])
 

@@ -199,7 +199,6 @@ LOSSY = {
 
 @pytest.mark.parametrize("keyword", LOSSY)
 def test_a_weaker_rewrite_records_one_loss_at_the_keyword(keyword):
-    """The description tells the model the restriction."""
     schema, expected = LOSSY[keyword]
     compiled, losses = compile_property(schema)
     assert json.dumps(compiled) == json.dumps(expected)
@@ -307,7 +306,7 @@ def test_alternatives_at_the_top_become_one_object():
 
 
 def test_two_unions_at_one_place_are_combined():
-    """Gemini does not accept another union beside `anyOf`."""
+    """Gemini accepts `anyOf` but no second union beside it, so `anyOf` and `oneOf` are combined."""
     schema = {
         "type": "object",
         "anyOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "string"}}}],

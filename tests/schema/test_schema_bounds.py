@@ -102,7 +102,7 @@ MEMBERS = {f"m{n}": {"type": "object", "properties": {"x": {"type": "string"}}} 
 
 @pytest.mark.parametrize(("schema", "count"), [({"properties": MEMBERS}, 1_200), ({}, 3_000)], ids=["objects", "any"])
 def test_a_schema_with_too_many_places_is_cut_short(schema, count):
-    """After a limited number of subschemas, inner schemas are left out. Compiling the result again changes nothing."""
+    """If a schema has too many subschemas, some are left out. Compiling the result again does not change it."""
     compiled, losses = compile_parameters({"properties": {f"p{n}": schema for n in range(3_000)}})
     assert refuse(compiled) == ""
     assert "The original schema is too deep or too large, so the part that describes this value is not checked." in {
@@ -123,7 +123,7 @@ def test_a_definition_is_read_once_for_a_place():
 
 
 def test_a_reader_expands_nothing_after_its_budget_is_used_up():
-    """Each of ten reads has a long `allOf`. Once the budget is used up, no `allOf` is read."""
+    """Each of ten schemas has a long `allOf`. Only the first `allOf` is read, because it uses up the budget."""
     reader = Reader({}, 1, 5, [])
     for _ in range(10):
         reader.read("", [Source({"allOf": [{}] * 100}, "")])
@@ -175,7 +175,7 @@ SCHEMAS = st.recursive(st.sampled_from([{}, True, False, 3, {"type": "string"}])
 @settings(max_examples=400, deadline=None)
 @given(schema=SCHEMAS, first=SCHEMAS, second=SCHEMAS)
 def test_any_schema_compiles_into_the_subset_and_then_stays_unchanged(schema, first, second):
-    """No schema raises, the result is in the subset and compiles to itself, and the input is not modified."""
+    """Compiling raises no error and does not modify the input. Compiling the result again does not change it."""
     both = {"allOf": [schema, first, {"$ref": "#/$defs/B"}]}
     spread = {**(first if isinstance(first, dict) else {}), "anyOf": [schema, second]}
     whole = {"properties": {"p": schema, "q": both, "r": spread}, "$defs": {"A": first, "B": second}}

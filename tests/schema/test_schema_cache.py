@@ -98,7 +98,7 @@ def test_values_that_nest_too_deep_have_no_key():
 
 
 def test_a_key_is_as_small_as_the_objects_that_the_schema_consists_of():
-    """If references are resolved, very many paths can lead to a few objects. The key contains each object once."""
+    """A schema can contain one object at very many paths. The key contains this object once."""
     shared = {"type": "string"}
     for _ in range(60):
         shared = {"type": "object", "properties": {"a": shared, "b": shared}}
@@ -258,7 +258,7 @@ def bounded(count, most):
 
 
 def test_the_limit_on_bounds_applies_to_each_request(cache):
-    """A schema may lose its bounds in a request with other schemas. In a later request, it may have them again."""
+    """An array bound that is left out of a request with two schemas is kept in a later request with one of them."""
     schema, other = bounded(1, 500), bounded(1, 450)
     alone = compile_all_parameters([schema])
     for _ in range(2):
@@ -271,11 +271,7 @@ def test_the_limit_on_bounds_applies_to_each_request(cache):
 
 
 def test_bounds_that_a_schema_loses_alone_stay_lost_beside_others(cache):
-    """A schema can lose its bounds even if it is the only schema in a request.
-
-    In a request with several schemas, each schema is first compiled as if it were the only one. If it already loses its
-    bounds then, it is not compiled again together with the others.
-    """
+    """Array bounds that a schema loses on its own are also left out of requests with several schemas."""
     schemas = [bounded(count, most) for count, most in ((1, 1_000), (3, 400), (2, 300), (1, 5), (0, 0))]
     most = functions.find_most_items(compile_parameters(schema)[0] or {} for schema in schemas)
     expected = [compile_parameters(schema, most) for schema in schemas]
@@ -283,7 +279,7 @@ def test_bounds_that_a_schema_loses_alone_stay_lost_beside_others(cache):
 
 
 def retype(value, draw):
-    """Return `value` with some numbers in another type, and some objects in another order."""
+    """Return a copy of `value` with another type for some numbers, and another order of keys for some dicts."""
     if isinstance(value, dict):
         pairs = [(key, retype(inner, draw)) for key, inner in value.items()]
         return dict(reversed(pairs)) if draw(st.booleans()) else dict(pairs)
@@ -315,7 +311,7 @@ def test_the_cached_result_is_the_fresh_one(schema, data):
 
 
 def test_the_size_of_a_compiled_schema_is_near_its_memory(cache):
-    """The bound on bytes would be worthless if the estimate were too low."""
+    """The cache limits the estimated size of its schemas. If the estimate is too low, the cache exceeds the limit."""
     schemas = [
         {
             "type": "object",
@@ -361,6 +357,6 @@ def test_threads_share_compiled_schemas(cache):
 
 
 def test_build_key_leaves_out_nothing_of_a_value():
-    """The key is a pickle, so it can be read back."""
+    """Unpickling the key gives the same value."""
     value = {"a": [1, 1.0, True, None, "é\ud800", {"b": -0.0}]}
     assert repr(pickle.loads(build_key(value))) == repr(value)

@@ -15,7 +15,6 @@ OPENAPI = {"nullable", "discriminator", "example", "xml", "externalDocs"}
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in ROWS])
 def test_the_example_compiles_as_the_row_says(row):
-    """The compiled schema and its losses are the ones that the row of the page shows."""
     compiled, says = compile_row(row)
     assert json.dumps(compiled) == json.dumps(row.compiled)
     assert says == row.says
@@ -35,7 +34,7 @@ def test_the_page_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == print_page(), f"Run `{COMMAND}` to update the page."
 
 
-#: Keywords for which no sample shows a loss, because all samples satisfy the keyword or have no value for it.
+#: Keywords that no sample value violates. So the samples cannot show that these keywords are lost.
 UNSEEN = {
     "enum", "contentEncoding", "contentMediaType", "unevaluatedItems", "properties", "unevaluatedProperties",
     "patternProperties", "propertyNames", "maxProperties", "dependencies", "not", "$ref",
@@ -46,7 +45,7 @@ BROKEN = [row for row in ROWS if row.says and row.keyword not in UNSEEN and row.
 
 @pytest.mark.parametrize("row", BROKEN, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in BROKEN])
 def test_samples_of_a_dropped_keyword_fail_and_the_loss_explains_it(row):
-    """If the loss is removed, the failure has no explanation."""
+    """A sample of the compiled schema violates the dropped keyword. Only the recorded loss explains the violation."""
     whole = {"type": "object", "properties": {"p": row.probe}, "$defs": DEFINITIONS}
     compiled, losses = compile_parameters(whole)
     assert find_unexplained(whole, compiled, losses) == []

@@ -1,4 +1,4 @@
-"""Tests that each loss of a schema is listed, and described to the model if that helps."""
+"""Tests schema rules that Gemini does not accept: each is listed as a loss, and described to the model if useful."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Order(BaseModel):
 
 
 def read_loss(losses, path):
-    """Return the reasons of the losses whose path is `path`."""
+    """Return the reasons why the part of the schema at `path` was lost, from the list `losses`."""
     return [loss.reason for loss in losses if loss.path == path]
 
 
@@ -63,7 +63,10 @@ def test_the_description_of_a_map_has_the_schema_of_its_values():
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
-    """A tool's schema has the schema of the values only as text in a description. A note says so. Field case C5."""
+    """A response schema keeps the schema of a map's values.
+
+    In a tool's schema, the values are only described as text, and a note says so. Field case C5.
+    """
     where: dict[str, Any] = {"project": "p", "location": "global"} if surface == "vertex" else {"api_key": "k"}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **where)
     form = model.with_structured_output(Order).first.kwargs["response_format"]
@@ -89,9 +92,9 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     ],
 )
 def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
-    """First the inner descriptions are left out, then everything but an outline.
+    """First the descriptions inside the schema are left out, then everything except the names and types of properties.
 
-    The loss says what is left out. Field case C5.
+    The recorded loss says what is left out. Field case C5.
     """
     inner = {"type": "string", "minLength": 1, "description": "d" * length}
     value = {"type": "object", "properties": {f"field{index}": inner for index in range(fields)}}
@@ -124,7 +127,10 @@ def strings(**counts):
 
 
 def add_up(schema: Any, factor: int = 1) -> int:
-    """Return the sum of the bounds of a compiled schema. Bounds inside an array count once for each item."""
+    """Return the sum of the array bounds of a compiled schema.
+
+    A bound inside an array counts once for each item of this array.
+    """
     if not isinstance(schema, dict):
         return 0
     bound = max(schema.get("maxItems", 0), schema.get("minItems", 0))
@@ -180,7 +186,7 @@ def test_array_bounds_are_sent_as_long_as_their_sum_is_low():
 
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 def test_array_bounds_of_all_tools_of_a_request_are_added(surface):
-    """Each tool alone would be accepted. Field case C6."""
+    """The limit on array bounds applies to all tools of a request together, not to each tool. Field case C6."""
     tools = [
         {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"p": strings(maxItems=500)}}}}
         for name in ("a", "b")
@@ -217,9 +223,9 @@ BRANCHES = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas
     ],
 )
 def test_the_mapping_of_a_discriminator_gives_the_values(mapping, values, keyword):
-    """The mapping refers to schemas by JSON pointers or by names.
+    """The values of a discriminator are the keys of its mapping or, without a mapping, the names of the schemas.
 
-    Without a mapping, the names of the schemas are the values. Field case C7.
+    The mapping refers to a schema by a JSON pointer or by the schema's name. Field case C7.
     """
     discriminator = {"propertyName": "k", **({"mapping": mapping} if mapping else {})}
     built, losses = compile_property(
@@ -268,7 +274,7 @@ def test_a_const_overrides_the_mapping_of_a_discriminator():
 
 
 def test_a_property_with_an_empty_name_is_listed_as_lost():
-    """Google refuses such a property. If it is required, its entry in `required` is lost too. Field case C7."""
+    """Google refuses a property with an empty name, so it and its entry in `required` are lost. Field case C7."""
     built, losses = compile_property(
         {"type": "object", "properties": {"": {"type": "string"}, "a": {"type": "string"}}, "required": ["", "a"]}
     )
@@ -279,7 +285,7 @@ def test_a_property_with_an_empty_name_is_listed_as_lost():
 
 
 def test_required_of_draft_3_is_kept_or_listed():
-    """`required` is kept in a property, and listed as lost elsewhere. Field case C7."""
+    """The boolean `required` of draft 3 is kept in a property, and listed as lost elsewhere. Field case C7."""
     built, losses = compile_property(
         {"type": "object", "properties": {"a": {"type": "string", "required": True}, "b": {"type": "string", "required": False}}}
     )  # fmt: skip
@@ -320,7 +326,7 @@ def test_a_keyword_that_is_not_kept_is_listed(schema, keyword):
 def is_told(keyword: str, leaf: dict[str, Any], built: dict[str, Any], losses: list[tuple[str, str]]) -> bool:
     """Return whether `keyword` is sent, listed as lost, or described.
 
-    Return `True` also for a bound beside an enum. The enum is sent without the values that the bound excludes.
+    A bound beside an enum counts as sent, because the enum is sent without the values that the bound excludes.
     """
     text = json.dumps(built)
     exact = {
@@ -369,7 +375,7 @@ def test_false_as_an_exclusive_bound_excludes_nothing(keyword):
 
 
 def test_forbidden_names_of_properties_are_a_loss():
-    """The model is told the pattern, but the server does not check it."""
+    """A pattern of forbidden property names is described to the model, but the server does not check the names."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": False}}
     sent, losses = compile_property(schema)
     assert "No name may match ^x-." in sent["description"]

@@ -1,4 +1,4 @@
-"""Tests random schemas: a value that satisfies the compiled schema satisfies the original, or a loss explains it."""
+"""Tests random schemas: the original schema accepts what the compiled schema accepts, or a loss explains why not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 @settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=SLOW_TO_DRAW)
 @given(schema=build_any())
 def test_each_difference_from_the_original_has_a_loss(schema):
-    """Sample values of the compiled schema are checked against the original schema, for arguments and for responses."""
+    """If the original schema refuses a sample value of the compiled schema, a loss must explain why."""
     before = json.dumps(schema)
     for response, build in ((False, compile_parameters), (True, compile_response_schema)):
         compiled, losses = build(schema)

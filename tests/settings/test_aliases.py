@@ -91,7 +91,7 @@ def test_unknown_argument_that_looks_like_a_secret_raises(name, make, place):
 
 @pytest.mark.parametrize("name", [*SECRETS, "api_key", "openai_api_key", "google_api_key", "gemini_api_key"])
 async def test_secret_as_option_of_a_call_raises_before_tracing(name):
-    """The secret is an option of a call or of a binding, sync and async, whole and streamed. Field case D2."""
+    """Calls and bindings refuse a secret as an option before a tracer sees it. Field case D2."""
     model, handler = FakeGemini("Hello!").chat_model(), Everything()
     config = {"callbacks": [handler]}
     given = {name: CANARY}
@@ -359,7 +359,7 @@ def test_contradicting_or_unusable_argument_raises(given):
     ],
 )  # fmt: skip
 def test_options_of_a_call_have_the_same_aliases(given, sent):
-    """This applies to a call, a binding and `model_kwargs`. Field case D3."""
+    """An alias of an option has the same effect in a call and in a binding. Field case D3."""
     model = chat(api_key="k", max_tokens=9, reasoning_effort="high")
     by_call = body_of(model, **given)
     assert body_of(model, **model.bind(**given).kwargs) == by_call
@@ -372,7 +372,7 @@ def test_options_of_a_call_have_the_same_aliases(given, sent):
 
 @pytest.mark.parametrize(("name", "field"), [*aliases_of(RequestFields).items(), ("model_name", "model")])
 def test_two_names_of_an_option_with_different_values_raise(name, field):
-    """This applies to a call, a binding and `model_kwargs`, sync and streamed. Field case D3."""
+    """Calls, bindings and `model_kwargs` refuse different values under two names of one option. Field case D3."""
     given = {name: "one", field: "two"}
     model = FakeGemini("Hello!").chat_model()
     calls = [
@@ -415,8 +415,8 @@ def test_misspelled_option_warns_with_the_right_name(name, ours, place, surface)
         "call": lambda: fake.chat_model().invoke("hi", **{name: 5}),
         "binding": lambda: fake.chat_model().bind(**{name: 5}).invoke("hi"),
     }[place]
-    # The constructor warns. For AI Studio, the call warns as well, because the package does not send the unknown
-    # option.
+    # Only the first warning is checked. For AI Studio, an unknown option of the constructor causes two warnings: the
+    # constructor warns, and the call warns when it leaves the option out.
     with pytest.warns(GeminiCompatWarning) as caught:
         ask()
     assert f"Did you mean `{ours}`?" in str(caught[0].message)

@@ -346,7 +346,7 @@ def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments
 
 @pytest.mark.parametrize("end", ["", "/endpoints", "/endpoints/openapi"])
 def test_argument_that_contradicts_the_path_warns(end):
-    """The path is used. The warning names the unused argument. Field case E12."""
+    """The project in the path of `base_url` is used. The warning names the argument `project`. Field case E12."""
     with pytest.warns(GeminiCompatWarning, match=r"^`project`: ignored"):
         model = chat(project="p", location="us-central1", base_url=f"{PSC}/v1/projects/q/locations/us-central1{end}")
     assert model.endpoint_info()["base_url"] == PSC + PATH.replace("/p/", "/q/")
@@ -370,7 +370,7 @@ FOREIGN = [
 def test_default_credentials_are_sent_to_google_only(monkeypatch, host):
     """A host that is not Google's raises an error in the constructor, whatever argument selects the surface.
 
-    If a copy of the model gets such a host, the first call of the copy raises the error. Field case E14.
+    `model_copy` does not check the host, so the first call of the copy raises the error. Field case E14.
     """
     url = f"{host}/endpoints/openapi"
     for arguments in ({}, {"surface": "vertex"}, {"project": "p"}, {"endpoint_id": "1"}):

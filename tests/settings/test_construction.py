@@ -55,7 +55,7 @@ def test_failed_construction_does_not_show_the_key(arguments):
 
 
 def test_key_and_credentials_exclude_each_other():
-    """Without the error, one of them would be ignored silently."""
+    """Without the error, either the key or the credentials would be ignored silently."""
     with pytest.raises(ValueError, match="not both"):
         ChatGeminiCompat(model="m", api_key="k", credentials=AnonymousCredentials())
 
@@ -88,7 +88,7 @@ def test_changed_model_uses_its_new_connection(change):
 
 
 def restore(model):
-    """Return `loads(dumps(model))`, with the secrets of the environment."""
+    """Return `loads(dumps(model))`. The secrets come from environment variables."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return loads(

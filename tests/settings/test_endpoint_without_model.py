@@ -49,9 +49,9 @@ def without_name(reply):
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_request_without_a_model_names_the_endpoint(place):
-    """`endpoint_info()` and the trace name the endpoint.
+    """`endpoint_info()` and the trace name the endpoint instead of a model.
 
-    The reply has the model name that the server sends, or else the name of the endpoint.
+    The reply names the model if the server does; otherwise it names the endpoint.
     """
     replies = [completion(), without_name(completion()), completion()]
     model, wire = build(place, *replies)
@@ -95,7 +95,7 @@ async def test_stream_without_a_model_has_the_name_of_the_reply():
 
 
 def test_call_can_name_the_model_of_an_endpoint():
-    """An endpoint of vLLM may serve several adapters."""
+    """A call may pass `model`, because an endpoint of vLLM may serve several adapters."""
     model, wire = build("endpoint_id", completion())
     model.invoke("hi", model="adapter")
     assert wire.bodies[0]["model"] == "adapter"
@@ -119,7 +119,7 @@ def test_history_goes_back_to_an_endpoint_without_a_model_name():
 
 
 def test_cache_tells_endpoints_apart():
-    """The cache key contains the endpoint, because these models have no name."""
+    """The cache key of a model without a name contains its endpoint."""
     cache = InMemoryCache()
     for endpoint in ("123", "124"):
         wire = Wire(completion(f"from {endpoint}"))
@@ -172,7 +172,7 @@ def test_embeddings_of_an_endpoint_need_no_model():
 
 
 def test_fake_answers_an_endpoint_without_a_model():
-    """The reply of the fake contains a model name. Without an endpoint, the fake refuses a request without a name."""
+    """The fake answers with a model name. At a URL without an endpoint, it refuses a request without a model."""
     fake = FakeGemini([Call("add")], surface="vertex")
     url = "https://gemini.invalid/v1/projects/p/locations/us-central1/endpoints/123/chat/completions"
     headers = {"Authorization": "Bearer k"}

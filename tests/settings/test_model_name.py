@@ -84,7 +84,7 @@ def test_values_of_every_parameter_with_several_names_are_listed():
 
 @pytest.mark.parametrize(("model", "name", "field"), NAMES, ids=ids)
 def test_two_names_with_different_values_raise(model, name, field):
-    """This applies to every pair of names of a parameter. Field case D3."""
+    """The test tries each pair of names that a parameter has. Field case D3."""
     names = [field, *(alias for alias, target in aliases_of(model).items() if target == field)]
     for other in names:
         if other != name:
@@ -101,7 +101,7 @@ CHAT_NAMES = [(name, field) for model, name, field in NAMES if model is ChatGemi
 
 @pytest.mark.parametrize(("name", "field"), CHAT_NAMES)
 def test_configured_value_takes_precedence_under_every_name(name, field):
-    """The name that the constructor got does not matter. Field case D9."""
+    """The constructor may get the parameter under another name than `configurable_fields`. Field case D9."""
     one, two = VALUES[field]
     other = next((alias for alias, target in aliases_of(ChatGeminiCompat).items() if target == field), field)
     model = build(ChatGeminiCompat, **{other: one})
@@ -158,7 +158,7 @@ def test_configuring_two_names_of_one_field_raises():
 @pytest.mark.parametrize("way", ["model_copy", "copy"])
 @pytest.mark.filterwarnings("ignore:The `copy` method:DeprecationWarning")
 def test_copy_with_an_argument_for_several_fields_raises(name, value, fields, way):
-    """Without the error, the copy would send its requests to the old server. Field case D3."""
+    """The argument is not a field. Without the error, the copy would ignore the argument. Field case D3."""
     model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     with pytest.raises(ValueError, match=f"`{name}` is not a field of ChatGeminiCompat.*{fields}"):
         getattr(model, way)(update={name: value})

@@ -47,7 +47,7 @@ class Place:
 
     @property
     def signs(self):
-        """Whether calls have signatures."""
+        """Whether the model adds thought signatures to its tool calls."""
         return self.speaks_gemini and "gemini-2.5" not in self.model
 
     def build_model(self, fake, **kwargs):
@@ -73,9 +73,9 @@ PLACES = {
 
 
 def expected_strategy(place, form, *, tools):
-    """Return how `create_agent` should ask for `form` at `place`: `text`, `tool`, `json` or `refused`.
+    """Return how `create_agent` should ask for the response format `form`: `text`, `tool`, `json` or `refused`.
 
-    A plain class is requested natively if the profile says that the model supports it. With tools, LangChain also
+    A plain class is requested as `json` if the profile says that the model supports it. With tools, LangChain also
     requires `gemini-3` in the name of a Gemini model.
     """
     if form == "none":
@@ -91,10 +91,9 @@ def expected_strategy(place, form, *, tools):
 
 
 def answer(request):
-    """Return the model's reply: a call for Paris, then two parallel calls for Rome, then the answer.
+    """Return the model's next reply: a call for Paris, then two parallel calls for Rome, then the answer.
 
-    The answer has the requested format. The step follows from the calls in the history, so it works with a history that
-    was cut or edited.
+    The tool calls in the history decide which reply is next. The answer has the requested format.
     """
     names = [tool["function"]["name"] for tool in request.tools]
     json_asked = "response_format" in request.body
@@ -138,10 +137,7 @@ class Cell:
     agent: object
 
     async def run(self, mode, question=ASKED, thread="one"):
-        """Run the agent in one of the three modes, and return the last state.
-
-        Forget the earlier requests of the fake.
-        """
+        """Forget the earlier requests of the fake, run the agent, and return its last state."""
         self.fake.requests.clear()
         config = {"configurable": {"thread_id": f"{thread}/{mode}"}}
         given = {"messages": question} if isinstance(question, list) else question

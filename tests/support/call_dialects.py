@@ -18,7 +18,7 @@ ARGUMENTS = ("whole", "cut", "placeholder", "head")
 
 @dataclass(frozen=True)
 class Dialect:
-    """A form of streamed tool calls. `INDICES`, `IDS`, `NAMES` and `ARGUMENTS` list the values of the fields."""
+    """How a server streams tool calls. `INDICES`, `IDS`, `NAMES` and `ARGUMENTS` list the values of the fields."""
 
     index: str = "absent"
     ids: str = "first"
@@ -46,7 +46,10 @@ class Call:
 
 
 def write_calls(calls, dialect, chance):
-    """Return the `tool_calls` entries of `calls`, one list for each call. `chance(n)` gives a number below n."""
+    """Return the entries of `tool_calls` for `calls`, one list per call.
+
+    `chance(n)` gives a random number below `n`.
+    """
     return [_write_call(position, calls, dialect, chance) for position in range(len(calls))]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).parents[3] / "shared"
-#: The folders of the captures. Those in the second folder are from November 2026, and their names begin with `N`.
+#: The folders with captures. The second folder has the captures of November 2026, whose names begin with `N`.
 FOLDERS = (SHARED / "recordings", SHARED / "recordings-2")
 ABSENT = "the recordings are not beside the project"
 

@@ -143,7 +143,7 @@ def write_source_rows():
 
 
 class ReadableSerializer:
-    """Converts vcrpy's dict to YAML and back. The bytes of a body are built from the YAML."""
+    """Converts vcrpy's dict to YAML that a person can read, and back."""
 
     def __init__(self, model):
         self.model = model

@@ -18,7 +18,7 @@ from langchain_gemini_compat.testing._server.answers import answer_violation
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to the requests for which `when` is true."""
+    """How the fake treats the requests for which `when` returns true."""
 
     when: object
     action: str
@@ -80,7 +80,7 @@ def change_request(when, edit):
 
 
 def edit_message(when, edit):
-    """Edit the message of whole replies."""
+    """Return a change that edits the messages of replies that are not streamed."""
 
     def edit_whole(whole):
         for choice in whole["choices"]:
@@ -94,7 +94,7 @@ def edit_whole_reply(when, edit):
 
 
 def edit_choices(when, edit):
-    """Edit the choices of a stream, from the first to the last."""
+    """Return a change that edits the choices of streamed replies."""
     return Change(
         lambda body: body.get("stream") and when(body),
         "events",
@@ -189,7 +189,7 @@ def set_value(key, value):
 
 
 def flip(when, accepted):
-    """Refuse what is accepted, and accept what is refused."""
+    """Return a change that refuses the requests of `when`, or accepts them if `accepted` is false."""
     return refuse(when) if accepted else accept(when)
 
 
@@ -198,7 +198,7 @@ def rename_city(call):
 
 
 def edit_calls(when, edit):
-    """Edit each call of whole replies."""
+    """Return a change that edits each tool call of replies that are not streamed."""
     return edit_message(when, lambda message: [edit(call) for call in message.get("tool_calls", ())])
 
 

@@ -27,8 +27,7 @@ from langchain_gemini_compat._response.finish_reasons import is_known_reason
 from langchain_gemini_compat._settings.argument_types import MediaResolution, Modality, ServiceTier
 
 EXCEPTIONS = Path(__file__).parents[1] / "catalog" / "exceptions.json"
-#: The value in a `Difference` for the side (our catalog or the package) that lacks the model, the enum value or the
-#: family.
+#: A value in a `Difference`: our catalog or the package does not have the model, the enum value or the family.
 ABSENT = "absent"
 LISTED = "listed"
 UNKNOWN = "unknown"
@@ -38,7 +37,7 @@ _GENERATION = re.compile(r"gemini-[0-9.]+")
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact about `subject`, a model or an enum, that differs between `package` and our catalog."""
+    """A fact on which `package` and our catalog differ. `subject` is the model or the enum that the fact is about."""
 
     subject: str
     fact: str
@@ -69,7 +68,7 @@ def find_differences(claims):
 def _compare(claim):
     """Yield a fact, our value and the package's value if the two values differ.
 
-    A fact does not differ if our catalog has no value for it.
+    A fact is not compared if our catalog has no value for it.
     """
     if claim.fact == "values":
         unknown = sorted(set(claim.value) - _values_of(claim.subject, claim.value))
@@ -119,8 +118,8 @@ def our_value(model, fact):
 def _end_of(family, kind, surface):
     """Return when the service of the family ends, or, for another `kind` than "end", the model that replaces it.
 
-    The result is "unknown" if the catalog lacks the value. If the catalog has no end for the family at all, the
-    function returns `None` instead of a replacement, and the replacement is not compared.
+    The result is "unknown" if the catalog lacks the value. If the family has no end in the catalog, the replacement is
+    `None`, and it is not compared.
     """
     end = family.end_on_vertex if surface.endswith("Vertex AI") else family.end_on_ai_studio
     if kind == "end":
@@ -191,7 +190,7 @@ def _section(title, lines):
 
 
 def _group(differences, versions):
-    """Return one line for each difference, with all packages that have it."""
+    """Return one line for each difference, with all packages that differ from our catalog in the same way."""
     packages = defaultdict(list)
     for item in sorted(differences, key=lambda item: (item.subject, item.fact)):
         packages[item.subject, item.fact, repr(item.ours), repr(item.theirs)].append(item.package)

@@ -1,7 +1,7 @@
 """Compares the documentation in the code with that of `ChatGoogleGenerativeAI`, in words, parameters and examples.
 
-`python tests/support/docstring_figures.py` prints the table. A test requires that no figure of this package is
-lower. Lines that open or close a block do not count as words, and an example is a fenced block.
+`python tests/support/docstring_figures.py` prints the figures. A test requires that no figure of this package is lower
+than that of `ChatGoogleGenerativeAI`. An example is a fenced block. Its fences do not count as words.
 """
 
 import ast

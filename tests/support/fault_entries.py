@@ -26,7 +26,7 @@ CUT = 11
 SUMS = ((1, 2), (3, 4))
 EMPTY = "empty message"
 ENTRIES = ("invoke", "ainvoke", "agent", "stream", "astream", "stream_events", "agent_stream", "structured")
-#: Each run has its own key, because clients with the same key share the wait after a 429.
+#: A counter for the API keys. Each run has its own key, because clients with the same key share the wait after a 429.
 _NUMBERS = count(1)
 
 
@@ -120,7 +120,7 @@ class Cell(NamedTuple):
             part = "part of the reply, then " if self.delivery.started else ""
             return f"{part}{type(err).__name__}{_describe_retries(self.fake)}"
         came = self.future.result()
-        # A placeholder in a request means that a signature was lost, or that the server sent none.
+        # If a request has a placeholder signature, a signature was lost on the way, or the server sent none.
         placeholder = ", with a placeholder" if self.fake.stand_ins else ""
         return classify(came, self.case) + placeholder + _describe_retries(self.fake, came)
 
@@ -134,7 +134,7 @@ def start(pool, case, entry, retries):
 
 
 def classify(came, case):
-    """Return the outcome for `came`, which is a message or the object of `with_structured_output`."""
+    """Return the outcome of a run from its result `came`: a message, or an object of `with_structured_output`."""
     if not isinstance(came, AIMessage):
         good = Sum(**case.arguments[0]) if case.calls else Answer(value=42, unit="km")
         return "correct" if came == good else f"wrong object {came!r}"
@@ -182,7 +182,7 @@ def _check_rest(message, case):
 
 
 def _describe_retries(fake, came=None):
-    """Return the number of retries in words. If the message reports a different number, append that number too.
+    """Return the number of retries in words. If the message `came` reports another number, append that number.
 
     A request is a retry if its body equals the body of an earlier request.
     """
@@ -190,7 +190,7 @@ def _describe_retries(fake, came=None):
     retries = len(bodies) - len(set(bodies))
     word = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     told = came.response_metadata.get("retries", 0) if isinstance(came, AIMessage) else retries
-    # The last message of an agent reports the retries of the last step only.
+    # An agent sends several different requests, and its last message reports only the retries of the last request.
     return word if told == retries or len(set(bodies)) > 1 else f"{word}, and reports {told}"
 
 

@@ -25,7 +25,8 @@ STREAMED = ("stream", "astream", "stream_events", "agent_stream")
 def every(word, streamed=None, structured=None, **single):
     """Return a dict that maps each entry point to its outcome.
 
-    The outcome is `word`. `streamed`, `structured` and `single` replace it for some entry points.
+    The outcome is `word`. `streamed` replaces it for the entry points that stream, and `structured` for structured
+    output. `single` maps further entry points to their outcomes.
     """
     table = dict.fromkeys(ENTRIES, word) | (dict.fromkeys(STREAMED, streamed) if streamed else {})
     return table | ({"structured": structured} if structured else {}) | single
@@ -36,8 +37,8 @@ AGAIN = every("correct after 1 retry")
 #: The outcomes if a filter of Google stops the reply: a message with a refusal, or an error if the caller asked for an
 #: object.
 REFUSED = every("refusal block", structured="ModelRefusalError")
-#: The outcomes if a filter stops the reply after some text. With `stream_events`, langchain-core puts the refusal block
-#: into the events, but not into the final message.
+#: The outcomes if a filter stops the reply after some text. The outcome with `stream_events` differs, because
+#: langchain-core leaves the refusal block out of the final message.
 CUT_REFUSED = every("cut text, refusal block", structured="ModelRefusalError", stream_events="cut text, finish reason content_filter")  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def http(code, status, message, details=None, shape="array"):
 
 
 def usage(said, where=None, **numbers):
-    """Return the good reply with these token counts."""
+    """Return a reply with the text of `said` and the token counts `numbers`."""
     return Reply(said.text, usage=numbers, style=Style(usage=where))
 
 

@@ -79,10 +79,7 @@ class Portkey(Gateway):
 
 
 class LiteLLMGemini(Gateway):
-    """LiteLLM with the route `gemini/`. The signature of a call is in its id and in its `provider_specific_fields`.
-
-    A message with text has a signature too.
-    """
+    """LiteLLM with the route `gemini/`. The signature of a call is in its id and in its `provider_specific_fields`."""
 
     settings = MappingProxyType({})
 

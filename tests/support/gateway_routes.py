@@ -168,7 +168,10 @@ class RouteTests:
         route.assert_accepted(requests=3)
 
     def test_file_in_a_tool_result_that_google_cannot_read(self, route, streams):
-        """If the server refused the link in the result, each later turn would fail too. Field case C2."""
+        """Google cannot read the link in the tool result. If Google refused it, every later turn would fail.
+
+        Field case C2.
+        """
         route.answer_with(Call("find_report", {"year": 2025}), "It is in the archive.", "You are welcome.")
         model = route.chat_model(streaming=streams)
         agent = create_agent(model, [find_report], checkpointer=InMemorySaver())

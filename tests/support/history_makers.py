@@ -65,7 +65,7 @@ def results_of(message, wrap=lambda text: text):
 
 
 def openai_chat(data, numbers, surface):
-    """`ChatOpenAI`, Chat Completions: string content and calls. Older versions also keep the calls in raw form."""
+    """Return a turn of `ChatOpenAI` over Chat Completions. Older versions also keep the calls in raw form."""
     calls = draw_calls(data, numbers, "call_o")
     kwargs = {"refusal": None}
     if calls and data.draw(st.booleans(), label="older version"):
@@ -84,7 +84,7 @@ def openai_chat(data, numbers, surface):
 
 
 def openai_responses(data, numbers, surface):
-    """`ChatOpenAI`, Responses API: items as blocks, with ids, encrypted reasoning, refusals and server tools."""
+    """Return a turn of `ChatOpenAI` over the Responses API, with encrypted reasoning, refusals and server tools."""
     calls = draw_calls(data, numbers, "call_r")
     blocks = [{"type": "reasoning", "id": numbers("rs_"), "encrypted_content": "gAAAA",
                "summary": [{"type": "summary_text", "text": "Hm."}]}]  # fmt: skip
@@ -107,7 +107,7 @@ def openai_responses(data, numbers, surface):
 
 
 def anthropic(data, numbers, surface):
-    """`ChatAnthropic`: thinking with Claude's signature, redacted thinking, `tool_use`, cache marks, server tools."""
+    """Return a turn of `ChatAnthropic` with Claude's signatures, redacted thinking, cache marks and server tools."""
     calls = draw_calls(data, numbers, "toolu_")
     mark = {"cache_control": {"type": "ephemeral"}} if data.draw(st.booleans(), label="cached") else {}
     blocks = [
@@ -127,7 +127,7 @@ def anthropic(data, numbers, surface):
 
 
 def google_genai(data, numbers, surface):
-    """`ChatGoogleGenerativeAI`: a map with signatures of calls, and content as string, v0 blocks or v1 blocks."""
+    """Return a turn of `ChatGoogleGenerativeAI`: a map of signatures, and text or content blocks (v0 or v1)."""
     calls = draw_calls(data, numbers, "uuid-")
     model = data.draw(st.sampled_from(["gemini-3.8-flash", "gemini-2.5-flash"]), label="model")
     metadata = {"model_provider": "google_genai", "model_name": model}
@@ -157,7 +157,7 @@ def google_genai(data, numbers, surface):
 
 
 def ours(data, numbers, surface):
-    """Messages of this package, of each surface and generation: whole, streamed, as v1 blocks, and as a v3 stream."""
+    """Return a turn of this package, of any surface and generation: whole, streamed, as v1 blocks or as a v3 stream."""
     made_on = data.draw(st.sampled_from(["vertex", "ai_studio"]), label="made on")
     model = data.draw(st.sampled_from(["gemini-3.8-flash", "gemini-2.5-flash"]), label="model")
     names = data.draw(st.lists(st.sampled_from(TOOL_NAMES[:2]), max_size=3), label="calls")
@@ -250,7 +250,10 @@ def trim_by_tokens(data, messages, numbers):
 
 
 def summarise(data, messages, numbers):
-    """Replace all but the newest messages by a summary, in a user or system message, before or after them."""
+    """Replace all but the newest messages by a summary.
+
+    The summary is a user or system message, before or after the newest messages.
+    """
     kept = messages[max(0, len(messages) - data.draw(st.integers(0, 3), label="kept")) :]
     kind = data.draw(st.sampled_from([HumanMessage, SystemMessage]))
     summary = kind("Here is a summary of the conversation to date:\n\nThey spoke.")

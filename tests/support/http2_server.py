@@ -42,7 +42,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error):
         OPEN.discard(self.transport)
-        # If only the other side closed a TLS transport, Python 3.10 would issue a warning.
+        # Without this, Python 3.10 warns about a TLS transport that only the other side has closed.
         self.transport.abort()
         for task in self.tasks:
             task.cancel()

@@ -65,7 +65,7 @@ def read_refusal(status, content):
 
 
 def judge(outcome):
-    """Assert the rules for every message or every error, and return the message or error."""
+    """Check that a message is usable, or that an error can be printed and pickled. Return `outcome`."""
     if isinstance(outcome, GeminiCompatError):
         assert str(outcome)
         assert repr(pickle.loads(pickle.dumps(outcome))) == repr(outcome)
@@ -106,7 +106,7 @@ def _judge_message(message):
 
 
 def outcome_key(outcome):
-    """Return what must be equal if a reply is read twice: text, calls, thoughts and usage, or the error class."""
+    """Return the parts of an outcome that are compared: text, calls, thoughts and usage, or the class of the error."""
     if isinstance(outcome, GeminiCompatError):
         return type(outcome).__name__
     calls = [(call["name"], call["id"], json.dumps(call["args"], sort_keys=True)) for call in outcome.tool_calls]

@@ -21,8 +21,8 @@ MODEL = "gemini-3.8-flash"
 SEED = 20
 SHARE_OF_FAULTS = 0.2
 NOT_JSON = Raw('data: {"choices": [{"delta": {"content"\n\n', content_type="text/event-stream")
-#: Each row has a fault, the outcome after the last try, and which calls are not retried. `all` means all calls,
-#: `streams` means streams whose caller has received text, and an empty string means none.
+#: Each row has a fault, the outcome of a call whose last try has this fault, and which calls are not retried: `all`,
+#: `streams` whose caller has received text, or none (an empty string).
 FAULTS = (
     (Fault.rate_limit("0.02s"), "RateLimitError", ""),
     (Fault.rate_limit("39043s", per="day"), "QuotaExhaustedError", "all"),

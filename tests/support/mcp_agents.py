@@ -17,7 +17,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_gemini_compat.testing import Call, FakeGemini
 
-#: Surface and model of each run. Vertex AI has two rows, because tool results can contain media only with Gemini 3.
+#: Surface and model of each run. Vertex AI runs with two models: only Gemini 3 accepts media in tool results.
 MODELS = [
     ("ai_studio", "gemini-3.8-flash"),
     ("vertex", "gemini-3.8-flash"),
@@ -44,7 +44,7 @@ def draw(schema, name, words):
 
 
 def draw_sensibly(schema, words):
-    """Return arguments that the tool can work with: those that are required and those that are in `words`."""
+    """Return values for the required arguments of a tool and for the arguments in `words`."""
     required = schema.get("required", [])
     named = {name: inner for name, inner in schema.get("properties", {}).items() if name in words or name in required}
     return {name: draw(inner, name, words) for name, inner in named.items()}
@@ -52,10 +52,7 @@ def draw_sensibly(schema, words):
 
 @dataclass
 class Caller:
-    """The function that a fake answers with.
-
-    Each user message asks for the calls of one tool, and the last one asks for calls of all tools at once.
-    """
+    """The function of a fake that plays the model. It calls the tool that a user message asks for, or all tools."""
 
     #: Maps arguments to their values. A key is the name of an argument, or `tool.argument` for only one tool.
     words: dict[str, object] = field(default_factory=dict)
@@ -63,10 +60,7 @@ class Caller:
     more: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def arguments(self, declared):
-        """Return the arguments of each call of a tool.
-
-        The arguments of the first call are drawn from the schema and do not use the attribute `words`.
-        """
+        """Return the arguments of each call of a tool. Those of the first call are made from the schema alone."""
         name, schema = declared["name"], declared.get("parameters", {"type": "object"})
         own = {key.partition(".")[2]: word for key, word in self.words.items() if key.startswith(f"{name}.")}
         return [draw(schema, "", {}), draw_sensibly(schema, {**self.words, **own}), *self.more.get(name, ())]
@@ -85,10 +79,7 @@ class Caller:
 
 
 def read_order(message):
-    """Return the text of a user message that asks for calls, or `None` for other messages.
-
-    User messages can also contain media of tool results.
-    """
+    """Return the text of a user message that asks for tool calls; `None` for any other message."""
     text = message.get("content")
     is_order = message["role"] == "user" and isinstance(text, str) and (text == TOGETHER or ORDER.fullmatch(text))
     return text if is_order else None

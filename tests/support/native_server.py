@@ -54,7 +54,7 @@ def _answer_json(body, status=200):
 
 
 def _answer_error(answer):
-    """Return the error in the native form: an object, with the details of Google."""
+    """Return the error of `answer` as the native API sends it: a JSON object with the key `error`."""
     body = json.loads(b"".join(answer.steps))
     error = (body[0] if isinstance(body, list) else body)["error"]
     if "status" not in error:
@@ -73,7 +73,7 @@ def _answer_embeddings(fake, model, body, *, is_batch):
 
 
 def _read_request(model, body):
-    """Return the request in OpenAI's form, as far as the fake's rules and replies depend on it."""
+    """Convert a native request to OpenAI's form. Leave out what the fake does not read."""
     config = body.get("generationConfig", {})
     history = _HistoryReader()
     for content in body["contents"]:
@@ -100,7 +100,7 @@ def _declared(tool):
 
 
 class _HistoryReader:
-    """Reads contents as messages, in order. Calls get new ids, because the native API pairs results by order."""
+    """Converts the native API's `contents` to messages. A call and its result get the same new id."""
 
     def __init__(self):
         self.messages = []
@@ -132,8 +132,8 @@ class _HistoryReader:
         return entry | ({"extra_content": _signed(signature)} if signature else {})
 
     def _add_result(self, result):
-        # Portkey sends the results in the order of the calls. If the request has no name for a result, Portkey sets a
-        # name of its own.
+        # Portkey invents a name for a result without a name, but keeps the order of the calls. So without a call of
+        # this name, the result belongs to the first call that has no result yet.
         place = next((at for at, (_, name) in enumerate(self._waiting) if name == result["name"]), 0)
         made = self._waiting.pop(place)[0] if self._waiting else "unknown"
         answer = {"tool_call_id": made, "name": result["name"], "content": json.dumps(result["response"])}
@@ -153,12 +153,13 @@ def _signed(signature):
 
 
 def _translate_events(events, reader):
-    """Yield the events in the native form. Errors, pauses and breaks stay as they are."""
+    """Convert the events of a stream to the native form. Errors, pauses and broken connections stay unchanged."""
     waiting = None
     for event in events:
         chunk = _read_chunk(event)
         if chunk and not chunk["choices"]:
-            # A compatible server sends the usage in a chunk of its own. Google sends it with the last candidate.
+            # This chunk contains only the usage. Add it to the previous chunk, because the native API sends both
+            # together.
             waiting = (waiting or {}) | reader.read_chunk(chunk)
             continue
         if waiting:
@@ -237,7 +238,7 @@ def _signature_of(holder):
 
 
 def _read_reason(reason):
-    """Return Google's own finish reason. Compatible replies may contain it after a colon."""
+    """Return the native finish reason for `reason`, which may contain Google's own finish reason after a colon."""
     return _REASONS.get(reason) or (reason.rpartition(": ")[2] if ": " in reason else "STOP")
 
 

@@ -43,7 +43,7 @@ class Model:
 
 
 def read_turns(messages):
-    """Return what the model is given: the newest question, and the results of each step as a JSON list."""
+    """Return the newest user message, and a JSON list of tool results for each step that follows it."""
     start = max(place for place, message in enumerate(messages) if message["role"] == "user")
     turns = [as_text(messages[start]["content"])]
     for role, group in groupby(messages[start + 1 :], key=lambda message: message["role"]):

@@ -48,7 +48,8 @@ def main():
     warnings.simplefilter("ignore")
     # `ChatOpenAI` does not send signatures back, which Google requires. So the fake is not strict.
     fake = FakeGemini(surface="openai_compatible", strict=False)
-    # Each client loads all certificates. The usual file has many, so the clients together would take seconds.
+    # Use a file with one certificate. Every client of the programs loads the whole file, and the usual file is so large
+    # that this would take seconds in total.
     with trustme.CA().cert_pem.tempfile() as certificates:
         # LiteLLM would download prices when it is imported.
         os.environ |= {"SSL_CERT_FILE": certificates, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}

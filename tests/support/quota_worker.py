@@ -9,10 +9,9 @@ THREADS = 8
 
 
 def work(model, start, seconds, results):
-    """Wait at the barrier `start`, then call `model` in threads for this number of `seconds`.
+    """Call `model` in threads until the time is over. Put the counts of answers and failures into `results`.
 
-    One call comes before the barrier, because the first call of a process imports libraries. Put the numbers of answers
-    and of failures into the queue `results`.
+    The first call of a process imports libraries, so it is made before the process waits at the barrier `start`.
     """
     _is_answered(model)
     start.wait()

@@ -33,8 +33,7 @@ NUMBERS = {
         1,
     )
 }
-#: The source of this rule: models before Gemini 3 do not accept JSON output and tools in one request. The rule applies
-#: to generations of models, so the sources of the model families do not contain it.
+#: Link to the source of a rule: models before Gemini 3 do not accept JSON output and tools in one request.
 BESIDE_TOOLS = "<sup>[issue 706](https://github.com/googleapis/python-genai/issues/706)</sup>"
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh")
 BUDGETS = (-1, 0, 100, 1024, 10_000, 50_000)
@@ -303,8 +302,8 @@ SAMPLES = {
 TAKES_ALL = "gemini-3.5-flash"
 #: How pages name the surfaces.
 WORDS_OF_SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
-#: Maps a parameter to other parameters that a request needs so that the parameter has an effect.
 _ONE_TOOL = {"tools": SAMPLES["tools"][:1]}
+#: Maps a parameter to the other parameters that it needs to have an effect.
 _BESIDE = {
     "tool_choice": _ONE_TOOL,
     "parallel_tool_calls": _ONE_TOOL,
@@ -451,7 +450,7 @@ def _limits_row(family):
 
 
 def _cell(family, key, show):
-    """Return the value of a fact with the numbers of its sources. `show` makes a text of the value."""
+    """Return a table cell: the value of a fact, and links to its sources. `show` converts the value to text."""
     fact, default = read_facts().get(family.name, {}).get(key), getattr(family, key)
     if fact is None and default is None:
         return UNKNOWN
@@ -461,7 +460,7 @@ def _cell(family, key, show):
 
 
 def _marks(fact):
-    """Return the numbers of the sources of a fact as links. The grade follows, unless it is `documented`."""
+    """Return links to the sources of a fact, and then its grade. The grade `documented` is left out."""
     grade = "" if fact.grade == "documented" else f" {fact.grade}"
     return f"<sup>{', '.join(f'[{NUMBERS[source]}]' for source in fact.sources)}{grade}</sup>"
 
@@ -493,7 +492,7 @@ def _other_row(family):
 
 
 def _note_rows():
-    """Return each note once, with its fact and its families."""
+    """Return the rows of the table of notes: a note, the name of the fact, and the model families with this note."""
     families = {}
     for name, facts in read_facts().items():
         for key, fact in facts.items():
@@ -555,15 +554,15 @@ def _rules_row(family):
 
 
 def _show_types(types):
-    """Return the subtypes of MIME types. Those of Office files are long, so they are replaced by one name."""
+    """Return the subtypes of MIME types as text. One short name stands for all types of Office files."""
     shown = [kind.rpartition("/")[2] for kind in types if kind not in OFFICE_TYPES]
     return ", ".join(shown + (["Office and OpenDocument files"] if {*types} >= OFFICE_TYPES else []))
 
 
 def landing(name, surface):
-    """Return which keys and headers of a request to `surface` the parameter sets.
+    """Return the body keys and headers that the parameter sets in a request to `surface`.
 
-    If it sets none, return what happens instead, such as `left out`.
+    If the parameter sets none, return `applied to the reply`, `left out` or `not sent`.
     """
     beside = _BESIDE.get(name, {})
     bare = build(HI, surface, TAKES_ALL, **beside)

@@ -14,7 +14,7 @@ def main():
     with SqliteSaver.from_conn_string(database) as saver:
         if action == "start":
             _, agent = build(surface, SCRIPT[:1], saver)
-            # The agent saves the checkpoint with the call, and stops before the tool runs. Then the process ends.
+            # The agent stops before the tool runs. The saved checkpoint contains the tool call.
             for _ in agent.stream(
                 {"messages": [("user", "Weather?")]}, CONFIG, stream_mode="updates", interrupt_before=["tools"]
             ):

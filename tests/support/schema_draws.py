@@ -1,6 +1,6 @@
 """Hypothesis strategies for JSON schemas: valid in their dialect, sometimes contradictory, often recursive.
 
-References occur only in properties and items, so that validation ends.
+References occur only in properties and items, because validation might otherwise never end.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def build_objects(inner: Draw, beside: Draw) -> Draw:
 
 
 def build_arrays(inner: Draw, *, old: bool) -> Draw:
-    """Draw arrays and tuples; with `old`, in the spelling of draft 7."""
+    """Draw schemas of arrays and tuples. If `old` is true, they have the keywords of draft 7."""
     places = st.lists(inner, min_size=1, max_size=3)
     words: dict[str, Draw] = {
         "minItems": COUNTS, "maxItems": COUNTS, "uniqueItems": st.booleans(), "contains": inner,

@@ -1,8 +1,8 @@
-"""Checks whether values of a compiled schema satisfy the original schema, or whether a listed loss explains why not.
+"""Checks whether the values of a compiled schema satisfy the original schema, except for the listed losses.
 
-A validator of JSON Schema finds the failures. A loss explains a failure if it is listed for the failing keyword, or for
-a schema that contains the keyword, directly or through a reference. If no branch of a union fits, the losses have to
-explain the failures of only one branch.
+A validator finds the keywords of the original schema that a value fails. A listed loss has to explain each failure. A
+loss explains a failure if it names the failing keyword, or a schema that contains this keyword directly or through a
+reference. If a value fits no branch of a union, the losses have to explain the failures of only one branch.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
-#: Texts of losses that apply to a whole subschema.
+#: Reasons of losses that concern a whole subschema and not only one keyword.
 WHOLE = (
     "The original schema is too deep or too large, so the part that describes this value is not checked.",
     "In the original schema, no value of `enum` or `const` satisfies the other keywords.",
     "The original schema allows no value here (`false`), but the schema that is sent does.",
     "The original schema allows only null, but the schema that is sent allows a string, too.",
 )
-#: Maximum number of times that one definition is followed on the way to a value.
+#: Maximum number of references to the same definition that `_follow` resolves in one chain.
 MOST_OPENED = 40
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 class Formats(FormatChecker):
-    """Checks the formats that compiled schemas keep. Other formats always fail, so each of them needs a loss."""
+    """Checks the formats that compiled schemas keep. Every other format fails, so a loss has to explain it."""
 
     def check(self, instance, name):
         """Raise `FormatError` if the value does not have the format."""
@@ -62,7 +62,7 @@ def find_unexplained(original: Any, compiled: Any, losses: list[Any], samples: l
 
 
 def find_covered(loss: Any) -> str:
-    """Return the pointer that a loss covers: a keyword, or the whole schema if all of it is lost."""
+    """Return the JSON pointer of the lost keyword, or of the schema if the whole schema is lost."""
     names = keyword = False
     last = ""
     for last in loss.path.split("/")[1:]:
@@ -93,7 +93,7 @@ class Judge:
         ]
 
     def is_explained(self, error: Any) -> bool:
-        """Whether a loss explains the failure, by the rules in the docstring of this module."""
+        """Return whether a loss explains the failure `error`. The module docstring has the rules."""
         steps = tuple(error.absolute_schema_path)
         key = (id(error.schema), *steps)
         if key not in self.verdicts:
@@ -120,7 +120,7 @@ class Judge:
                     yield inner
 
     def find_places(self, steps: tuple[Any, ...], schema: Any) -> set[str]:
-        """Return the pointers of a failing keyword of `schema`, and of all schemas and references that contain it."""
+        """Return the JSON pointers of a keyword that fails, and of all schemas and references that contain it."""
         chains = self._follow([("",)], [self.root])
         for step in steps[:-1]:
             opened = [
@@ -134,10 +134,10 @@ class Judge:
         return {place for chain in ends for place in chain}
 
     def _follow(self, chains: list[tuple[str, ...]], values: list[Any]) -> list[tuple[tuple[str, ...], Any]]:
-        """Return each chain with its value. If the value is a reference, also return a longer chain to its target.
+        """Return each chain with its value. If the value has a `$ref`, also return a longer chain with the target.
 
-        A chain is a tuple of pointers, from the root of the schema to a value. A recursive definition may occur in it
-        several times.
+        A chain is a tuple of JSON pointers that leads from the root of the schema to a value. A recursive definition
+        can be in the tuple several times.
         """
         found = list(zip(chains, values, strict=True))
         for chain, value in found:
@@ -150,7 +150,7 @@ class Judge:
 
 
 def _follows(error: Any, errors: list[Any]) -> bool:
-    """Return whether `error` only follows from another failure in `errors`, and so needs no explanation.
+    """Return whether another failure in `errors` is the cause of `error`.
 
     This is the case if `error` is about unevaluated properties or items of a value, and another keyword fails at the
     same value or inside it.
@@ -177,7 +177,7 @@ def choose_dialect(root: Any) -> Any:
 def spell_out(schema: Any) -> Any:
     """Return the schema with subschemas `false` replaced by `{"not": {}}`, which means the same.
 
-    A failure is identified by the pointer of its keyword, and `false` has no keyword.
+    Failures are identified by the JSON pointer of a keyword, and a schema `false` has no keyword.
     """
     if schema is False:
         return {"not": {}}

@@ -47,13 +47,13 @@ reason starts with the name of this keyword.
 
 
 class Row:
-    """An example of a keyword, its compiled form, and the reasons of its losses."""
+    """An example schema for a keyword, the compiled schema, and the reason of each loss."""
 
     def __init__(self, keyword: str, probe: Any, compiled: Any, *says: str) -> None:
         self.keyword, self.probe, self.compiled, self.says = keyword, probe, compiled, says
 
     def fate(self) -> str:
-        """Return `kept`, `rewritten` or `left out` for a keyword without a loss, and `dropped` otherwise."""
+        """Return `dropped` for a keyword with a loss, and otherwise `kept`, `rewritten` or `left out`."""
         if self.says:
             return "dropped"
         if self.compiled == self.probe:

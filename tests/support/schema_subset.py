@@ -56,7 +56,7 @@ def refuse_values(schema: dict[str, Any]) -> str:
 
 
 def compile_property(schema: Any, **root: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return one property compiled, and its losses as pairs of path and keyword."""
+    """Return the compiled schema of a property, and the path and keyword of each lost rule."""
     compiled, losses = compile_parameters({"type": "object", "properties": {"p": schema}, **root})
     assert compiled is not None
     assert refuse(compiled) == ""

@@ -1,7 +1,7 @@
 """The search of the docs site, as the theme does it in the browser: lunr.js over `search_index.json`.
 
-The theme searches pages and their sections. A section's hit counts for its page. The rules below are those of the
-theme's `search()` and `transform()` functions: mkdocs-material, `src/templates/assets/javascripts/integrations/search`.
+A hit in a section of a page counts as a hit of the page. The rules are those of the theme's functions `search()` and
+`transform()`: mkdocs-material, `src/templates/assets/javascripts/integrations/search`.
 """
 
 import json

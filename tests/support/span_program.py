@@ -36,7 +36,7 @@ SCRIPT = [Reply(calls=[Call("get_weather", {"city": "Paris"})], usage=USAGE), Re
 def read_page(language):
     """Run the page's code blocks in `language`, and return the names that they define.
 
-    The block in `py` instruments the process. This cannot be undone.
+    The block in `py` turns on instrumentation, which cannot be turned off again in this process.
     """
     namespace = {"__name__": "docs"}
     for block in read_blocks(PAGE):

@@ -14,9 +14,9 @@ class TokenServer(ThreadingHTTPServer):
 
     Attributes:
         context: A TLS context; without one, the server speaks plain HTTP.
-        refusing: Whether it answers with an error that repeats the request.
+        refusing: Whether the server answers with an error that repeats the request.
         page: Status and HTML text to answer with, or `None`.
-        stall: Makes answers endless. `silence` sends nothing, `headers` and `body` send that part byte by byte.
+        stall: Makes answers endless. `silence` sends nothing; `headers` or `body` sends endless headers or body bytes.
         seconds: Time before each answer to a POST.
         forms: The form fields of each POST.
         paths, headers: Path and headers of each request.

@@ -1,8 +1,8 @@
-"""Random streams of tool calls, with the calls that the model made, and the rule that holds for each stream.
+"""Random streams of tool calls, and a check of the calls that are read from them.
 
-A stream has calls of bound tools in the form of some server: names and arguments whole or in pieces, placeholders,
-arguments encoded twice, repetitions, calls in a separate choice. It ends with a finish reason or without one, and can
-be cut anywhere. The result is an error, or exactly the calls whose arguments were complete.
+The streams vary as those of real servers do: names and arguments whole or in pieces, placeholders, arguments encoded
+twice, repetitions, calls in a separate choice. A stream ends with a finish reason or without one, and may be cut
+anywhere. Reading it must give an error, or exactly the calls whose arguments were complete.
 """
 
 import json
@@ -54,7 +54,7 @@ class Meant:
     args: dict
     text: str
     id: str
-    #: The number of deltas with a part of this call. With the last delta, the call is complete.
+    #: The number of entries of this call in the stream, up to the last entry with arguments.
     entries: int = 0
     seen: int = 0
 
@@ -190,7 +190,7 @@ def _end(random, calls, flat, kinds):
 
 
 def _shorten(random, last):
-    """Cut the end off the last piece of arguments."""
+    """Cut off the arguments of the entry in `last` at a random position."""
     call, entry = last
     text = entry["function"]["arguments"]
     if text:

@@ -23,7 +23,10 @@ class Connection:
         self._times.put(time.monotonic())
 
     def hung_up_at(self, patience):
-        """Return when the client closed the connection, by the monotonic clock, or `None` after `patience` seconds."""
+        """Return the time of the monotonic clock at which the client closed the connection.
+
+        Return `None` if the connection is still open after `patience` seconds.
+        """
         try:
             return self._times.get(timeout=patience)
         except queue.Empty:

@@ -196,7 +196,7 @@ def test_without_strict_nothing_is_refused() -> None:
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_replies_are_the_same_for_the_same_test(surface: Any) -> None:
-    """Ids, signatures and times repeat in the next run, and differ between replies."""
+    """Two runs of a test get equal replies, with equal ids. Within a run, each reply has different ids."""
     runs = []
     for _ in range(2):
         fake = FakeGemini([Call("add"), Call("add")], surface=surface)
@@ -209,7 +209,7 @@ def test_replies_are_the_same_for_the_same_test(surface: Any) -> None:
 
 
 def test_another_conversation_gets_other_ids() -> None:
-    """Ids depend on the messages, so a restarted test process does not repeat the ids of its history."""
+    """The id of a tool call depends on the messages of the conversation."""
     ids = set()
     for text in ("one", "two"):
         message = post(FakeGemini([Call("add")]), messages=[{"role": "user", "content": text}]).json()

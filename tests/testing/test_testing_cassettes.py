@@ -129,7 +129,7 @@ def test_agent_of_12_requests_replays_to_the_same_state(path, no_waits, mode, su
 
 
 def test_replay_does_not_wait_for_the_time_that_a_429_names(path, no_waits):
-    """The wait counts towards `retry_wait` as in the recorded run. With a shorter `retry_wait`, the 429 is raised."""
+    """The replay skips the wait but counts it: if the wait is longer than `retry_wait`, the 429 is raised."""
     fake = FakeGemini([refused_for_a_minute(), "Hello."])
     with record(path):
         fake.chat_model(timeout={"retry_wait": 100}).invoke("Hi")
@@ -369,7 +369,7 @@ def leaky_server():
 
 
 def test_canaries_are_not_in_the_file(path):
-    """A secret leaves no trace, wherever it was sent and wherever the server repeats it."""
+    """The file contains no secret, wherever the program sent it and wherever the server repeated it."""
     model = served(
         *leaky_server(),
         surface="vertex",
@@ -428,7 +428,7 @@ SPLIT = {
 
 
 def joined_texts(path):
-    """Return the texts of a recorded stream. Texts with the same path in their events are joined."""
+    """Return the values in the events of a recorded stream. Values with the same path in several events are joined."""
     response = interactions(path)[0]["response"]
     texts = {}
 
@@ -484,7 +484,7 @@ WORDS = {
 
 
 def test_headers_that_are_ordinary_words_change_no_body(path):
-    """A header value that does not look like a secret may be a word of the conversation. So bodies keep this word."""
+    """Bodies keep a word that is also a header value, unless it looks like a secret."""
     prompt = f"You are an assistant. {' '.join(WORDS.values())}"
     with record(path):
         served(completion(prompt), default_headers=WORDS, default_query={"mode": "assistant"}).invoke(prompt)
@@ -681,7 +681,7 @@ def test_two_recordings_at_once_have_all_exchanges(tmp_path):
 
 
 def test_long_texts_are_cut(path):
-    """A request that was cut still matches. A reply that was cut raises an error in the replay."""
+    """In the replay, a request that was cut in the cassette still matches, and a reply that was cut raises an error."""
     image = "data:image/png;base64," + "A" * 5000
     message = HumanMessage(
         [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": image}}]

@@ -136,7 +136,7 @@ def test_pages_and_redirects_are_html() -> None:
     ],
 )
 def test_errors_in_a_stream_come_in_four_shapes(shape: Any, start: str) -> None:
-    """The stream has status 200, text, the error, and no `[DONE]`. Without streaming, the fault is an HTTP error."""
+    """A stream has status 200, and ends with the error instead of `[DONE]`. A whole reply has an error status."""
     response = send(Fault.error_in_stream(shape, after="Once "), stream=True)
     first, _, rest = response.text.partition("\n\n")
     assert response.status_code == 200

@@ -39,7 +39,7 @@ def test_order_of_turns_and_results_of_calls_are_checked(rules: list[str], words
 
 
 def test_parallel_calls_come_before_all_results() -> None:
-    """A call after a result starts a new step. The fake refuses it: the first call of a step needs a signature."""
+    """A call after a result starts a new step. Without a signature, the fake refuses this call."""
     messages = two_steps()
     one, two = ({"role": "assistant", "tool_calls": [call]} for call in messages[1]["tool_calls"])
     rules, _ = refusals("ai_studio", body_for("ai_studio", [USER, one, messages[2], two, messages[3]]))
@@ -120,7 +120,7 @@ def test_calls_of_the_history_have_an_id_and_a_name() -> None:
     ],
 )
 def test_two_models_take_no_text_beside_calls_on_vertex(surface: str, model: str, refused: bool) -> None:
-    """Google's error text gives no reason. The hint of the fake adds the reason."""
+    """Google's error text does not say why the request is invalid."""
     messages = history(surface, model=model)
     messages[1]["content"] = "Let me look."
     rules, message = refusals(surface, body_for(surface, messages, model=model))
@@ -129,7 +129,7 @@ def test_two_models_take_no_text_beside_calls_on_vertex(surface: str, model: str
 
 
 def test_gs_urls_are_for_vertex() -> None:
-    """Vertex AI accepts `image_url` as an object or as a string. AI Studio cannot read the bucket."""
+    """Vertex AI accepts `gs://` URLs in `image_url`, which may be an object or a string. AI Studio cannot read them."""
     plain = {"type": "image_url", "image_url": "gs://bucket/cat.jpg"}
     for part in (image("gs://bucket/cat.jpg"), plain):
         messages = [{"role": "user", "content": [part]}]
@@ -205,7 +205,7 @@ def test_hydrogen_reads_office_files_in_messages() -> None:
     ],
 )
 def test_reference_to_a_missing_part_of_a_result_is_refused(surface: str, content: str, refused: bool) -> None:
-    """The refusal has the text of Gemini 3. Earlier models do not resolve references. Field case C1."""
+    """The fake refuses a missing reference only for Gemini 3. Earlier models do not resolve references. Field case C1."""
     part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/a.png"}}
     for name in ("gemini-3.8-flash", "gemini-2.5-pro"):
         model = f"google/{name}" if surface == "vertex" else name

@@ -28,7 +28,7 @@ async def test_request_after_the_end_of_the_script_fails_the_test() -> None:
 
 
 def test_retry_after_the_end_of_the_script_names_the_fault() -> None:
-    """The last fault is the reason for the additional request."""
+    """The last fault of the script caused the retry, so the error names this fault."""
     model = FakeGemini([Fault.malformed_call()]).chat_model(max_retries=1)
     with pytest.raises(AssertionError, match=r"Fault\.malformed_call\(\), .* or pass `max_retries=0`"):
         model.invoke("Hi")

@@ -12,7 +12,7 @@ from langchain_gemini_compat.testing import FakeGemini, Reply
 
 
 def asked(surface: str, model: str, **more: Any) -> tuple[list[str], str]:
-    """Return the rules that a request to `model` breaks, and the text of the answer."""
+    """Send a request to `model`. Return the ids of the rules that the request breaks, and the text of the error."""
     return refusals(surface, body_for(surface, model=f"google/{model}" if surface == "vertex" else model, **more))
 
 

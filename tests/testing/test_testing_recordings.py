@@ -19,7 +19,7 @@ def test_streamed_parallel_calls_are_shaped_as_ai_studio_sends_them() -> None:
 
 
 def test_streamed_arguments_are_shaped_as_vertex_sends_them() -> None:
-    """Each call has the frame types and the wrong indices of Google's sample."""
+    """The frames of the calls have the same types as in Google's sample, and the same wrong indices."""
     real = frames_of(recorded("vtx-doc-3.1pro-stream_function_call_arguments"))
     reply = Reply(calls=(OSLO, ROME), style=Style(cut_every=8), usage=Usage(27, 45, thoughts=504))
     ours = stream("vertex", reply, **STREAMED)

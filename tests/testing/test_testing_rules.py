@@ -149,7 +149,7 @@ def test_a_recursive_response_schema_is_refused() -> None:
 def test_thinking_takes_one_option_with_a_supported_value(
     surface: str, config: Any, effort: Any, model: str, rule: str | None
 ) -> None:
-    """A request may have an effort or a config, with a level or budget that the model supports."""
+    """A request may have `reasoning_effort` or `thinking_config`, with a level or budget that the model supports."""
     body = body_for(surface, model=model if surface == "ai_studio" else f"google/{model}")
     if config:
         body["extra_body"] = {"google": {"thinking_config": config}}
@@ -159,7 +159,7 @@ def test_thinking_takes_one_option_with_a_supported_value(
 
 
 def test_thoughts_beside_an_effort_are_for_ai_studio() -> None:
-    """Vertex AI refuses any `thinking_config` beside an effort."""
+    """Beside `reasoning_effort`, AI Studio accepts `include_thoughts`. Vertex AI refuses any `thinking_config`."""
     more = {"reasoning_effort": "low", "extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
     assert refusals("ai_studio", body_for("ai_studio", **more)) == ([], "")
     assert refusals("vertex", body_for("vertex", **more))[0] == ["thinking-twice"]

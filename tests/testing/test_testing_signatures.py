@@ -101,7 +101,7 @@ def test_signatures_of_earlier_turns_are_not_checked() -> None:
     ],
 )
 def test_families_demand_signatures_from_gemini_3_on(model: str, demanded: bool) -> None:
-    """Aliases follow the rules of the newest generation. A model that requires signatures also issues signatures."""
+    """The fake issues and requires signatures for the same models. Aliases count as the newest generation."""
     message = called("ai_studio", model=model)
     assert ("extra_content" in message["tool_calls"][0]) is demanded
     message["tool_calls"][0].pop("extra_content", None)
@@ -121,7 +121,10 @@ def test_placeholder_is_accepted_where_a_signature_is_required(surface: Any) -> 
 
 @pytest.mark.parametrize("place", ["sibling", "earlier turn", "text", "part", "2.5"])
 def test_placeholder_is_refused_in_other_places(place: str) -> None:
-    """The placeholder is refused on other calls, on texts, in earlier turns, and by models without signatures."""
+    """The fake refuses a placeholder signature where no signature is required.
+
+    This applies to later calls of a step, texts, calls of earlier turns, and models without signatures.
+    """
     extra = {"google": {"thought_signature": STAND_IN}}
     messages = history("ai_studio", Call("weather"), Call("weather", {"city": "Rome"}))
     body = body_for("ai_studio", messages)

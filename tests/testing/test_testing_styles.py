@@ -48,7 +48,7 @@ def test_thoughts_are_sent_on_request() -> None:
 
 
 def test_signature_of_a_text_is_in_a_last_empty_frame() -> None:
-    """Readers must not skip the frame. The whole message has the same signature."""
+    """The last frame of a stream has an empty text and the signature. A whole reply has the same signature."""
     last = choices("ai_studio", Reply("Hi"))[-1]
     assert last["delta"]["content"] == ""
     assert (
@@ -208,7 +208,7 @@ def test_given_finish_reason_is_used() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_signature(surface: str, signature: Any, where: list[str]) -> None:
-    """The signature is on the first call, in an entry without a function, on the delta, under `vertex`, or missing."""
+    """A style can put the signature on the first call, in an entry of its own, on the delta or under `vertex`."""
 
     def place(delta: dict[str, Any]) -> str:
         entry = delta.get("tool_calls", [{}])[0]
@@ -257,7 +257,7 @@ def test_thoughts_in_a_field_of_their_own() -> None:
 
 
 def test_tags_are_split_between_frames() -> None:
-    """If no text follows the thoughts, the frame of the first call has the rest of the closing tag."""
+    """If a call follows the thoughts, the frame of the call has the second half of the closing tag."""
     style = Style(tag_cut=True)
     found = texts("ai_studio", Reply("Yes", "Hm", style=style), **THOUGHTS)
     assert found == [("<th", True), ("ought>Hm", True), ("</th", False), ("ought>Yes", False)]

@@ -29,7 +29,7 @@ from langchain_gemini_compat._transport.library_errors import AIOHTTP_KINDS, cau
 aiohttp = pytest.importorskip("aiohttp")
 
 SECRET = "secret-key-of-this-test"
-#: Maximum duration of a call that has a time limit, in seconds. Without a time limit, the call would take minutes.
+#: Maximum seconds for a call whose time limit works. If the time limit failed, the call would take minutes.
 SOON = 30
 
 

@@ -27,7 +27,7 @@ texts = st.text(st.characters(exclude_categories=()) | st.sampled_from('\0\x1f\x
 
 
 class Text(str):
-    """A subclass of `str`, which the two encoders may treat differently."""
+    """A subclass of `str`. The two JSON encoders may treat it differently."""
 
     __slots__ = ()
 
@@ -71,7 +71,7 @@ values = st.recursive(
 
 
 def outcome(encode, payload):
-    """Return the body, or the message of the error."""
+    """Return the encoded body, or the text of the `UnsupportedParameterError`."""
     try:
         return encode(payload)
     except UnsupportedParameterError as error:
@@ -99,7 +99,7 @@ def test_body_of_json_types_is_encoded_by_the_fast_encoder(monkeypatch, content)
 
 @pytest.mark.parametrize("number", [1e-07, 1e-05, 0.0001, 0.1, -0.0, 1e15, 1e16, 1.5e300, 5e-324, 10**30])
 def test_number_is_written_as_by_json_dumps(number):
-    """The server caches the prefix of a request, so both encoders must write the same prefix."""
+    """`encode_body` writes a number as `json` does, so that requests can hit the server's cache of prefixes."""
     payload = {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}], "temperature": number}
     assert encode_body(payload) == encode_with_json(payload)
 
@@ -150,10 +150,7 @@ async def test_reply_is_read_compressed_or_already_read_by_a_hook(run, coding, i
 
 
 def test_object_that_is_known_to_be_plain_is_not_searched_and_copies_are_dicts():
-    """A `PlainObject` is not searched for values that JSON does not have. Compiled schemas are such objects.
-
-    `preview()` returns copies of them. These copies are dicts that can be changed, so they are searched.
-    """
+    """The encoder does not check the values in a `PlainObject`. A copy of it is a normal dict, which is checked."""
     known = PlainObject(when={"date": date(2026, 1, 1)})
     assert is_plain({"tools": [known, 1]})
     assert encode_body({"tools": [PlainObject(a=[1, 2.5, None])]}) == b'{"tools":[{"a":[1,2.5,null]}]}'
@@ -166,7 +163,7 @@ def test_object_that_is_known_to_be_plain_is_not_searched_and_copies_are_dicts()
 
 
 def test_compiled_schemas_are_known_to_be_plain():
-    """The exception is a schema with a number that the two encoders write differently, such as 1e-07."""
+    """A schema with the number 1e-07 is not a `PlainObject`, because the two JSON encoders write it differently."""
     found = [compile_parameters({"properties": {"a": {"minimum": low}}, "type": "object"})[0] for low in (0.5, 1e-7)]
     assert [type(parameters) is PlainObject for parameters in found] == [True, False]
     for parameters in found:

@@ -43,7 +43,7 @@ def delay_of(server, left_at):
 
 
 def check(measure):
-    """Measure a few medians, and assert that the smallest one is below `LIMIT`."""
+    """Take medians of measurements until one is below `LIMIT`. Fail if none of `ROUNDS` medians is."""
     medians = []
     while len(medians) < ROUNDS and min(medians, default=PATIENCE) >= LIMIT:
         medians.append(statistics.median(measure() for _ in range(MEASUREMENTS)))
@@ -177,7 +177,7 @@ async def as_coroutine(awaitable):
 
 
 async def wait_for_request(server):
-    """Wait until the server has received a request, and keep it in the queue."""
+    """Wait until the server has received a request. Leave the request in `server.requests`."""
     server.requests.put(await asyncio.to_thread(server.requests.get, timeout=SECONDS_FOR_A_REQUEST))
 
 
@@ -199,7 +199,7 @@ async def test_wait_for_around_a_call_closes_its_connection():
 
 @both_transports
 async def test_cancelled_wait_between_tries_ends_at_once_without_another_request():
-    """During the wait, the connection is back in the pool. So the cancellation does not close it."""
+    """The connection is back in the pool during the wait, so it stays open for the next call."""
     with start("busy") as server:
         chat = build(server, max_retries=2)
 

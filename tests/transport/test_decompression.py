@@ -129,7 +129,7 @@ def test_error_with_broken_compression_keeps_its_status():
 
 
 def test_endless_empty_gzip_members_exceed_the_size_limit(monkeypatch):
-    """Empty members decompress to no bytes, so each received piece is counted."""
+    """An empty member decompresses to no bytes. So each received piece counts against the limit with a fixed size."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**16)
     with pytest.raises(errors.InvalidReplyError, match="longer than"):
         build(lazily(gzip.compress(b"") * 2000, "gzip", size=20)).invoke("hi")

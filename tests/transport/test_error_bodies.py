@@ -1,7 +1,7 @@
 """Error bodies of real servers: a table with the expected exception for each, checked in every call mode.
 
-The texts are quoted from recorded replies and from public reports, whose URL is in the row. The shape of a row says how
-the error is wrapped. Errors of the shape `in stream` come after a text, with status 200.
+The texts are quoted from recorded replies and from public reports, whose URL is in the row. The `shape` of a row says
+how the server wraps the error.
 """
 
 import json
@@ -40,7 +40,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Row:
-    """An error body, and the expected class, part of the remedy, status word and code.
+    """An error body, and the exception that is expected for it.
 
     `text` is the part of the server's text that the exception must quote. The default is the whole `message`.
     """
@@ -282,7 +282,7 @@ def test_every_recorded_error_body_is_in_the_table():
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_rate_limit_has_its_wait_and_its_quota(mode):
-    """The error has the wait with fractions of a second, and Google's name of the quota."""
+    """The error has the server's waiting time, with fractions of a second, and Google's name of the exceeded quota."""
     minute, _ = await failure(mode, Raw(BY_NAME["per minute"].body, 429))
     day, _ = await failure(mode, Raw(BY_NAME["per day"].body, 429))
     silent, _ = await failure(mode, Raw(BY_NAME["per day that tells a minute"].body, 429))
@@ -292,7 +292,7 @@ async def test_rate_limit_has_its_wait_and_its_quota(mode):
 
 
 def test_table_covers_every_shape_and_class():
-    """At least 25 bodies, and no name twice."""
+    """The table has at least 25 error bodies, and each name is used once."""
     assert len(BY_NAME) == len(ROWS) >= 25
     assert {row.shape for row in ROWS} == {"array", "object", "html", "text", "empty"}
     assert {row.kind for row in ROWS} == set(KINDS)

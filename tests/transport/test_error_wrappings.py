@@ -1,4 +1,7 @@
-"""Errors that gateways have wrapped: the server's own error selects the class, and the search is bounded."""
+"""Tests of errors that gateways have wrapped: the server's own error selects the class.
+
+The search for the server's own error has limits.
+"""
 
 import copy
 import itertools
@@ -78,7 +81,10 @@ def model(*answers, **kwargs):
 
 
 async def fail(body, status, mode="invoke", **kwargs):
-    """Return the error for `body`. With status 200, a streaming call gets the body inside a stream."""
+    """Return the error of a call whose answer is `body`.
+
+    A streaming call with status 200 gets `body` as an event of the stream.
+    """
     if status == 200 and "stream" in mode:
         said = f"data: {json.dumps(chunk(content='par'))}\n\n"
         body = f"{said}data: {json.dumps(body)}\n\ndata: [DONE]\n\n"
@@ -88,7 +94,7 @@ async def fail(body, status, mode="invoke", **kwargs):
 
 
 async def ask(chat, mode):
-    """Call in one of the four modes."""
+    """Call the model with `invoke`, `ainvoke`, `stream` or `astream`."""
     if mode == "invoke":
         chat.invoke("hi")
     elif mode == "ainvoke":
@@ -250,7 +256,7 @@ def test_endless_wrapping_is_read_to_a_bounded_depth():
     ],
 )
 def test_json_in_a_text_is_kept_if_it_is_not_an_error(text):
-    """A server may quote the request."""
+    """The JSON in an error text may be a quotation of the request."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         model(reply(message(text), 400)).invoke("hi")
     assert str(caught.value).startswith(f"{text} (400) ")
@@ -360,7 +366,10 @@ WORDS = [
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("status", "body", "kind"), WORDS)
 async def test_words_of_compatible_servers_select_the_class(status, body, kind, mode):
-    """Codes, types and texts select the class if the status has many meanings. Field cases C6, G10, H3."""
+    """The code, type or text of an error selects its class if the HTTP status is ambiguous.
+
+    Field cases C6, G10, H3.
+    """
     if status == 200 and "stream" not in mode:
         # With status 200, `is_error_body` has to detect that the body of a whole reply is an error.
         assert is_error_body(body)
@@ -392,7 +401,7 @@ async def test_failed_generation_of_tgi_is_retried(mode):
     ],
 )  # fmt: skip
 def test_remedy_names_the_flags_of_the_server(text, flags):
-    """The remedy tells the user to restart the server with this flag. Field case E22."""
+    """If the error names a flag of the server, the remedy tells the user to set the flag. Field case E22."""
     for body, status in ((message(text, type="BadRequestError", code=400), 400), ({"object": "error", "message": text, "code": 400}, 400), (message(text), 200)):  # fmt: skip
         with pytest.raises(errors.APIStatusError) as caught:
             model(reply(body, status), base_url="http://vllm.test/v1").invoke("hi")

@@ -61,7 +61,7 @@ def model(*answers, **kwargs):
 
 @pytest.mark.parametrize(("status", "body", "name", "retryable"), BODIES)
 async def test_error_body_becomes_one_exception_of_three_families(status, body, name, retryable):
-    """Class, `is_retryable` and status are correct, and the message contains Google's text."""
+    """The exception derives from a class of this package, of openai and of langchain_core, and has Google's text."""
     broken = model(reply(body, status))
     with pytest.raises(errors.GeminiCompatError) as caught:
         broken.invoke("hi")
@@ -90,7 +90,7 @@ def test_exception_pickles_without_its_http_objects(status, body, name, retryabl
 
 
 def test_rate_limit_has_the_wait_and_the_quota():
-    """The wait comes from the message, else from `RetryInfo`, else from a header."""
+    """`retry_after` is the wait in the message. Without it, `RetryInfo` is used, and then the header `retry-after`."""
     spoken = google_error(429, "RESOURCE_EXHAUSTED", "Please retry in 10h50m43.651927829s.", [MINUTE, RETRY])
     listed = google_error(429, "RESOURCE_EXHAUSTED", "Slow down.", [MINUTE, RETRY])
     seen = []
@@ -117,7 +117,7 @@ IN_STREAM = {
 
 @pytest.mark.parametrize("shape", IN_STREAM)
 async def test_error_inside_a_stream_raises(shape):
-    """The error may have any shape, and keeps its own status. First, the caller gets the text that came before it."""
+    """The caller first gets the text that the stream sent, and then an exception with the status of the error."""
     body = "data: " + json.dumps(chunk(content="par")) + "\n\n" + IN_STREAM[shape]
     seen = []
     with pytest.raises(errors.ServerError, match="overloaded") as caught:
@@ -164,7 +164,7 @@ REASONS = [
 
 @pytest.mark.parametrize(("body", "said"), REASONS)
 def test_message_is_read_from_every_known_key(body, said):
-    """The keys are those of FastAPI, Apigee, and lists of errors. Other values are not a message."""
+    """The server's error text is read from the keys that FastAPI, Apigee and lists of errors use."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         model(reply(body, 422)).invoke("hi")
     assert str(caught.value).startswith(f"{said} (422) ")
@@ -254,7 +254,7 @@ def test_call_cut_off_by_max_tokens_is_an_error():
 
 
 async def test_blocked_reply_is_a_message_with_a_refusal_block():
-    """The choice has no `message`. The result has OpenAI's and Google's finish reasons, and a refusal block."""
+    """The server's choice has a finish reason and no `message`."""
     blocked = {"choices": [{"index": 0, "finish_reason": "content_filter: PROHIBITED_CONTENT"}]}
     for message in (model(blocked).invoke("hi"), await model(blocked).ainvoke("hi")):
         assert message.response_metadata["finish_reason"] == "content_filter"

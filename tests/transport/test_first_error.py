@@ -79,7 +79,7 @@ def lost(kind):
 
 
 INVALID_CALL = {"finish": "tool_calls", "tool_calls": [call(args="{")]}
-#: Maps a case to the answer of the server to a whole call or a streamed call, and to the expected class of the error.
+#: Cases for whole and streamed calls: a function that builds the server's answer, and the class of the expected error.
 WHOLE = {
     "429": (refuse(429, "RESOURCE_EXHAUSTED"), api.RateLimitError),
     "503": (refuse(503, "UNAVAILABLE"), api.ServerError),
@@ -265,9 +265,9 @@ def find_placeholders(error):
 @pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop, fail_stream_in_loop])
 @pytest.mark.parametrize("name", ["400", "no answer in time"])
 def test_placeholder_is_not_the_context_of_its_error(work, name, unfinished):
-    """A placeholder is a `PendingError`, and it keeps the request.
+    """No `PendingError` is the `__context__` of an error.
 
-    Tools that report an error also show its `__context__`. So a placeholder must not be the context.
+    Tools that report errors also show the `__context__`, and a `PendingError` is only a placeholder.
     """
     answer, expected = WHOLE[name]
     error = catch(work, build(answer), expected)
@@ -410,7 +410,7 @@ def test_no_public_method_raises_a_placeholder(make, method, unfinished):
 
 
 def test_public_methods_are_all_tested_for_placeholders():
-    """Inherited methods of LangChain call one of the tested methods."""
+    """Methods that LangChain defines need no test of their own, because they call one of the tested methods."""
     for kind, methods, others in (
         (ChatGeminiCompat, CHAT_METHODS, BINDING_METHODS),
         (GeminiCompatEmbeddings, EMBEDDING_METHODS, set()),
@@ -500,7 +500,7 @@ def test_retryable_error_of_an_api_key_function_is_retried(work, is_imported, un
 
 
 def test_retry_follows_the_first_error(unfinished):
-    """The class of the error decides about the retry. So the import of openai comes first."""
+    """Whether a call is retried depends on the class of the error, so openai is imported before the retry."""
     wire = Wire(reply({"error": {"code": 503, "message": "No.", "status": "UNAVAILABLE"}}, 503), completion("Hello."))
     model = build(max_retries=1, **wire.clients)
     assert asyncio.run(model.ainvoke("hi")).text == "Hello."
@@ -514,7 +514,7 @@ def test_import_does_not_count_against_the_time_of_a_call(unfinished):
     error = pending.make_error(lambda: errors.ServerError("No. (503)"))
     assert tries.record_failure(error) is not None
     assert tries.deadline == before + 1000
-    # The duration of the import is added to the deadline only once, and not to the deadlines of later calls.
+    # The duration of an import is added only once, and only to the deadline of the call that waited for it.
     assert tries.record_failure(error) is not None
     assert tries.deadline == before + 1000
     assert Tries(2, TimeLimits(total=30.0), Gate()).deadline <= time.monotonic() + 30
@@ -585,7 +585,7 @@ def test_cancelled_caller_does_not_break_the_import(monkeypatch):
 
 
 def test_import_without_a_free_thread_happens_at_once(unfinished, monkeypatch):
-    """At the end of a program, no thread can be started."""
+    """If no thread can be started, as at the end of a program, the thread of the event loop imports openai."""
 
     async def refuse_thread(*_):
         raise RuntimeError("cannot schedule new futures after shutdown")
@@ -596,7 +596,7 @@ def test_import_without_a_free_thread_happens_at_once(unfinished, monkeypatch):
 
 
 def test_error_in_a_finally_block_of_a_closed_stream_is_complete(unfinished):
-    """A `finally` block may await the import of openai while its generator is closed."""
+    """While a generator is being closed, a call in its `finally` block can fail and import openai."""
 
     async def stream(model):
         try:
@@ -699,7 +699,7 @@ print(json.dumps([text, before, is_loaded(), threads[:1], caught, ticks.count(Tr
 
 @pytest.mark.parametrize("mode", ["invoke", "stream", "ainvoke", "astream"])
 def test_process_imports_openai_with_its_first_error(mode):
-    """Successful calls do not import openai. In async code, the event loop goes on during the import."""
+    """A successful call does not import openai. In async code, the import does not block the event loop."""
     with FakeGemini(["one", Fault.rate_limit()]).serve() as url:
         command = [sys.executable, "-c", FIRST_ERRORS, url, mode]
         run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)

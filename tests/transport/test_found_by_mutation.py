@@ -50,7 +50,7 @@ def test_whole_event_is_not_read_before_the_buffered_data(waiting):
 
 
 def test_events_keep_their_order_however_they_are_cut():
-    """An event that arrives in pieces comes before the next event, which arrives whole."""
+    """If one event arrives in two pieces and the next one as a whole, they are returned in this order."""
     decoder = SseDecoder()
     pieces = [b'data: {"a": 1}\n', b'data: {"b": 2}\n\n', b'data: {"c": 3}\n\n']
     found = []
@@ -61,7 +61,7 @@ def test_events_keep_their_order_however_they_are_cut():
 
 
 async def test_cancelled_first_call_leaves_the_client_to_other_calls(monkeypatch):
-    """Calls share the task that makes the client of an event loop."""
+    """All calls of an event loop wait for the same task that makes the client. A cancelled call does not stop it."""
     begun, go = threading.Event(), threading.Event()
     build = loop_clients.open_async_client
 
@@ -118,7 +118,7 @@ class Tokens:
 
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_each_token_and_project_has_the_deadline_of_the_call(way):
-    """This applies to the first access token, to the project, and to the access token after a 401."""
+    """The first token, the project and the token after a 401 are all fetched with the deadline of the call."""
     wire, tokens = Wire(reply(UNAUTHENTICATED, 401), completion()), Tokens()
     config = TransportConfig("vertex", "https://x.test/{project}", tokens, TimeLimits(total=50.0), **wire.clients)
     transport = Transport(config)
@@ -159,7 +159,7 @@ def test_server_error_opens_the_gate_after_a_rate_limit():
 
 
 def test_gate_allows_one_probe_per_second():
-    """This applies to callers that can wait and to callers that cannot."""
+    """Callers that can wait may send one probe per second, and so may callers that cannot wait."""
     clock = Clock()
     gate = Gate(clock)
     gate.block(5.0)
@@ -294,7 +294,7 @@ def test_changed_request_is_sent_at_once_within_the_limits_of_the_call(clock):
 
 
 def test_waits_double_up_to_eight_seconds(monkeypatch):
-    """Each wait is a random part of its length, from half of it on, so that callers do not retry together."""
+    """Each wait is random, from half of the maximum to the maximum, so that callers do not retry together."""
     drawn = []
     monkeypatch.setattr(_retry._random, "uniform", lambda least, most: drawn.append((least, most)) or most)
     tries = build_tries(Gate(), retries=7)

@@ -14,7 +14,7 @@ from langchain_gemini_compat._transport.http_library import build_async_client, 
 
 
 def describe(client):
-    """Return what the defaults of a client decide: timeouts, redirects, proxies and the limits of its pool."""
+    """Return the settings of a client for which openai has defaults, such as timeouts and the limits of the pool."""
     pool = client._transport._pool
     return {
         "timeout": client.timeout.as_dict(),
@@ -68,7 +68,7 @@ def test_options_replace_the_defaults():
 
 
 def test_library_name_is_the_library_of_openai():
-    """The classes of openai's own clients come from this library."""
+    """The SDK's `DefaultHttpxClient` is a subclass of the `Client` in the library that `library_name()` returns."""
     assert issubclass(openai.DefaultHttpxClient, import_module(_lazy.library_name()).Client)
     assert openai.Timeout is http_library().Timeout
 

@@ -138,7 +138,7 @@ def test_threads_with_and_without_event_loops_share_a_model(chat):
 
 
 def test_threads_forget_the_same_closed_loops_at_the_same_time():
-    """Each thread that starts an event loop removes the closed ones."""
+    """Each thread that starts an event loop removes the closed loops from the shared `LoopClients`."""
     loops = [asyncio.new_event_loop() for _ in range(50)]
     for loop in loops:
         loop.close()
@@ -218,7 +218,7 @@ async def test_simultaneous_first_calls_of_tasks_share_one_client_and_one_token(
 
 @contextmanager
 def switching_often():
-    """Switch threads a thousand times as often."""
+    """Make Python switch threads a thousand times as often as by default."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(5e-6)
     try:

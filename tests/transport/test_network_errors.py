@@ -68,7 +68,7 @@ def test_untrusted_certificate_is_not_retried(fail):
 
 @whole_modes
 def test_certificate_of_another_host_is_not_retried(fail):
-    """The authority is trusted, but the name is wrong. Field case E16."""
+    """The certificate comes from a trusted authority, but names another host. Field case E16."""
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()
     theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
@@ -81,7 +81,7 @@ def test_certificate_of_another_host_is_not_retried(fail):
 
 @whole_modes
 def test_server_without_tls_is_not_retried(fail):
-    """The port belongs to a server for `http://`. Field case E16."""
+    """The server at the port of the `https` URL does not use TLS. Field case E16."""
     with server(answer_of("400 Bad Request")) as (place, seen):
         assert "does not use TLS" in str(fail(f"https://{place}/v1"))
         assert len(seen) == 1
@@ -133,9 +133,9 @@ def test_invalid_proxy_port_of_the_callers_client_is_named():
 
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
 def test_refused_upload_is_not_retried(fail):
-    """The server answers 413 and closes before it has read the body. Async clients cannot read such an answer.
+    """The server answers 413 and closes the connection before it has read the body.
 
-    Field case E16.
+    Async clients cannot read this answer, but the error still names the cause. Field case E16.
     """
     with server(answer_of("413 Content Too Large")) as (place, seen):
         error = fail(f"http://{place}/v1", BODY)
@@ -146,10 +146,7 @@ def test_refused_upload_is_not_retried(fail):
 
 @over_aiohttp
 async def test_refused_upload_over_aiohttp_is_an_error(async_transport):
-    """The library aiohttp does not report the progress of an upload. It reads the 413, or sees only a closed connection.
-
-    A closed connection is retried.
-    """
+    """The library aiohttp reads the 413 or reports a closed connection. A closed connection is retried."""
     with server(answer_of("413 Content Too Large")) as (place, seen):
         model = ChatGeminiCompat(model="m", base_url=f"http://{place}/v1", api_key="secret-key-1", max_retries=1)
         with pytest.raises((errors.InvalidRequestError, errors.APIConnectionError)) as caught:

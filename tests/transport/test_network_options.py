@@ -80,10 +80,7 @@ def test_retries_of_none_are_the_default(make):
 @pytest.mark.parametrize("make", CLASSES)
 @pytest.mark.parametrize("way", ["construction", "change"])
 def test_client_of_another_kind_is_refused(make, way):
-    """The client is of another library, is async instead of sync, or is a class. The message names the right class.
-
-    Field case D8.
-    """
+    """The message names the right class of client. Field case D8."""
     library = import_module(library_name())
     cases = [
         ("http_client", library.AsyncClient(), f"`{library_name()}.Client`"),
@@ -110,7 +107,7 @@ def test_client_of_another_kind_is_refused(make, way):
 
 
 def use(model, name, value):
-    """Set a field to a value that pydantic does not validate, in a copy of the model and in the model itself.
+    """Set the field `name` in a copy of the model and in the model itself. Pydantic validates neither change.
 
     Then open the transport of the copy. If this raises `ValueError`, open the transport of the model.
     """

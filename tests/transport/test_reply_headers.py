@@ -58,7 +58,7 @@ def answer_for(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_headers_are_on_the_message_without_secrets(mode):
-    """A stream has them once, so that adding chunks does not double them."""
+    """In a stream, only one chunk has the headers, so that adding chunks does not double them."""
     message = await ask(mode, build(answer_for(mode), include_response_headers=True))
     headers = message.response_metadata["headers"]
     assert {name: value for name, value in headers.items() if name.startswith("x-")} == KEPT

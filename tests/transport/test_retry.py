@@ -28,7 +28,7 @@ def short_waits(monkeypatch):
 
 
 async def ask(model, mode, prompt="hi"):
-    """Return the message, in one of the call modes."""
+    """Call the model with `invoke`, `ainvoke`, `stream` or `astream`, and return the whole message."""
     if mode == "invoke":
         return model.invoke(prompt)
     if mode == "ainvoke":
@@ -41,14 +41,14 @@ async def ask(model, mode, prompt="hi"):
 
 
 async def fail(model, mode):
-    """Return the error, in one of the call modes."""
+    """Call the model in the given `mode`, and return its error."""
     with pytest.raises(errors.GeminiCompatError) as caught:
         await ask(model, mode)
     return caught.value
 
 
 def build_error(status):
-    """Return an error of the server, built from its text."""
+    """Return a server's error that was built from its text, without a response."""
     kind = {429: errors.RateLimitError, 503: errors.ServerError}[status]
     return kind(f"Later. ({status})")
 
@@ -153,7 +153,7 @@ async def test_permanent_error_is_not_retried(mode, fault, kind):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("timeout", [{"retry_wait": 5}, {"total": 5}])
 async def test_wait_beyond_the_limit_is_not_started(mode, timeout):
-    """The call raises the error at once, and the error names the wait."""
+    """If the server asks for a longer wait than `timeout` allows, the call fails at once and the error has the wait."""
     fake = FakeGemini([Fault.rate_limit("86.5s"), "Hello."])
     began = time.monotonic()
     with pytest.raises(errors.RateLimitError) as caught:
@@ -202,7 +202,7 @@ def test_retry_is_logged_once_at_info(caplog):
 
 
 class Quota:
-    """A server that refuses all requests for some time, but names a shorter wait."""
+    """A fake server that answers 429 for `seconds` seconds. Each 429 asks the caller to wait only 0.5 s."""
 
     def __init__(self, seconds):
         self.seconds = seconds

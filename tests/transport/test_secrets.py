@@ -50,7 +50,7 @@ TIMEOUT = {"retry_wait": 0.7}
 
 @dataclass
 class Evidence:
-    """Collected texts. The place of a text says where it was found, such as in a log."""
+    """Texts in which the tests search for secrets, each with its origin, such as a log."""
 
     texts: list[tuple[str, str]] = field(default_factory=list)
     assertions: set[str] = field(default_factory=set)
@@ -62,7 +62,7 @@ class Evidence:
         return {place.partition(":")[0] for place, _ in self.texts}
 
     def leaks(self):
-        """Return each place of a secret, with the text before it."""
+        """Return where secrets were found: the origin of the text, and the secret with the text before it."""
         # Each line of the private key is a secret. So is a signed assertion, which can be exchanged for a token.
         lines = [line for line in PRIVATE_KEY.splitlines() if len(line) == 64]
         pattern = re.compile("|".join(["canary-[a-z]+", "PRIVATE KEY", *map(re.escape, [*lines, *self.assertions])]))
@@ -201,7 +201,7 @@ def call_all(chat, evidence, kind, prompts):
 
 @pytest.fixture(scope="module")
 def seen():
-    """Make all calls once. Return the texts, the outcomes by kind of credential, the fake and the token server."""
+    """Make the calls that the tests check. Return the `Evidence`, the outcomes, the fake and the token server."""
     evidence, outcomes = Evidence(), {}
     fake = FakeGemini(lambda request: FAULTS[request.prompt]() if request.prompt in FAULTS else "Hello!")
     with (
@@ -230,13 +230,13 @@ def seen():
 
 
 def test_no_secret_is_in_any_text(seen):
-    """The places are models, messages, errors, tracebacks, pickles, traces, logs, warnings and URLs."""
+    """The searched texts are from models, messages, errors, tracebacks, pickles, traces, logs, warnings and URLs."""
     leaks = seen[0].leaks()
     assert leaks == [], f"{len(leaks)} places"
 
 
 def test_search_for_secrets_covers_all_places(seen):
-    """Each secret was sent, each place has texts, and the faults caused errors."""
+    """Each secret was sent, texts of each kind were collected for the search, and the faults caused errors."""
     evidence, outcomes, fake, tokens = seen
     assert {request.headers["authorization"][:6] for request in fake.requests} == {"Bearer"}
     sent = {key for form in tokens.forms for key in form}
@@ -359,7 +359,7 @@ async def test_key_that_a_server_repeats_is_hidden(shape):
 
 
 def test_short_key_is_not_hidden():
-    """The key of a local server may be an ordinary word. The error message must stay readable."""
+    """A short key, such as `key`, is often an ordinary word. Hiding it would make error messages unreadable."""
     wire = Wire(reply({"error": {"message": "this key is not known"}}, 403))
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", api_key="key", max_retries=0, **wire.clients)
     with pytest.raises(errors.PermissionDeniedError, match="this key is not known"):
@@ -428,7 +428,7 @@ def requests_of(error):
     ids=["key", "token", "refresh token", "client secret", "line of a key", "private key", "signed token"],
 )
 def test_leaked_secret_is_found(secret):
-    """The test leaks a secret into a log, an error, its cause or a message."""
+    """The search finds a secret that the test puts into a log, an error, the cause of an error, or a message."""
     for put in (put_into_log, put_into_error, put_behind_error, put_into_message):
         evidence = Evidence(assertions={"a.b.c"})
         put(evidence, secret)
@@ -523,7 +523,7 @@ SENT = {
     "x-odd": "  canary-odd with space\t",
 }
 QUERY = {"key": "canary-query-0123&456", "code": "canary-code-0123456789"}
-#: The parts of the values in `SENT` and `QUERY` that a server may repeat.
+#: Secrets within the values of `SENT` and `QUERY`. A server may repeat them in its reply.
 PARTS = (
     "canary-header/0123+456789=",
     "canary-cookie-0123456789",
@@ -750,9 +750,9 @@ def test_secret_in_the_body_of_one_call_is_not_traced():
 
 
 def test_models_with_different_keys_in_the_body_share_no_cached_answer():
-    """API keys are hidden in LangChain's cache key, but different API keys still give different cache keys.
+    """LangChain's cache key does not show an API key, but it differs for different API keys.
 
-    Numbers in the body are visible in the repr of the model.
+    A number in the body is not a secret, so the model's repr shows it.
     """
     bodies = ({"api_key": "one"}, {"api_key": "two"}, {"min_tokens": 5})
     chats = [ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", extra_body=body) for body in bodies]

@@ -68,7 +68,7 @@ async def call(model, way):
 
 @WAYS
 async def test_equal_models_in_turn_share_one_connection(server, way):
-    """A web service builds a model for each request. Time limits, headers and query may differ."""
+    """Models of one account share a connection even if their time limits, headers and query parameters differ."""
     for number in range(30):
         model = build(server, timeout=number + 1, default_headers={"x-n": str(number)}, default_query={"n": number})
         assert await call(model, way) == "Hello."
@@ -116,7 +116,7 @@ def callables():
 
 
 class Vault:
-    """Has a method that returns the key. At each access to the method, Python creates a new method object."""
+    """Has the method `read`, which returns the key. Each access to `vault.read` creates a new method object."""
 
     def __init__(self, key):
         self.key = key
@@ -160,7 +160,7 @@ async def test_two_servers_never_share_a_client(server, way):
 
 
 def test_accounts_are_told_apart_after_an_id_is_used_again():
-    """Python gives the id of a collected object to the next one."""
+    """Python can give the `id()` of a deleted object to a new object, so `id()` does not identify an account."""
     seen = {identify_function(Vault("a").read) for _ in range(50)}
     assert len(seen) == 50
     vault = Vault("a")
@@ -189,7 +189,7 @@ def test_changed_proxies_lead_to_another_client(server, monkeypatch, name):
 
 
 def test_changed_certificates_lead_to_another_client(server, monkeypatch, tmp_path):
-    """The environment names another file, then this file changes, then the environment names a folder."""
+    """A new client is built after a change of SSL_CERT_FILE, of the content of this file, or of SSL_CERT_DIR."""
     model = build(server)
     before, path = client_of(model), tmp_path / "certificates.pem"
     shutil.copy(certifi.where(), path)
@@ -215,7 +215,7 @@ def count_certificates(monkeypatch):
 
 
 def test_every_difference_of_getproxies_makes_another_key(monkeypatch):
-    """The HTTP library asks `getproxies` when a client is built."""
+    """Environments with the same digest have the same result of `getproxies`, which the HTTP library calls."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name == "REQUEST_METHOD":
             monkeypatch.delenv(name)
@@ -256,7 +256,7 @@ async def test_cookies_of_the_server_are_not_sent_back(server, way):
 
 @WAYS
 async def test_closed_models_leave_streams_and_other_models_alone(server, way):
-    """The model of a stream in flight and an equal model are closed, and the idle time passes."""
+    """After two equal models are closed, the stream of one of them goes on, and a third equal model still works."""
     streaming, other, bystander = (build(server) for _ in range(3))
     await call(bystander, way)
     stream = streaming.stream("hi") if way == "sync" else streaming.astream("hi")
@@ -273,7 +273,7 @@ async def test_closed_models_leave_streams_and_other_models_alone(server, way):
 
 
 def test_stream_keeps_its_client_open_alone(server):
-    """The client has no other user than the stream."""
+    """A client that is used only by a running stream is not closed after the idle time."""
     stream = build(server).stream("hi")
     first = next(stream)
     let_idle_time_pass()
@@ -325,7 +325,7 @@ async def test_async_client_is_closed_after_the_last_user_and_an_idle_time(serve
 
 
 async def test_timer_of_an_earlier_use_leaves_the_client_open(server):
-    """If a client is used again, the timer of its idle time still runs. The client stays open when the timer ends."""
+    """A new use of a client does not stop the timer of its idle time. When this timer fires, the client stays open."""
     with build(server) as model:
         await model.ainvoke("hi")
         pool = loop_pool()
@@ -378,8 +378,8 @@ async def test_failed_first_call_keeps_neither_model_nor_prompt(server, monkeypa
 
     for number in range(5):
         await fail(number)
-    # The client was built in another thread, which raised the exception. The other thread keeps the exception until its
-    # next task, and the exception keeps the frames of the call.
+    # The thread that failed to build the client keeps the exception until its next task. The traceback of the exception
+    # keeps the model of the call.
     for _ in range(100):
         gc.collect()
         if not any(model() for model in models):
@@ -420,8 +420,8 @@ async def test_failure_after_all_callers_are_cancelled_is_not_logged(server, mon
 
 
 async def test_shared_client_does_not_keep_the_context_of_a_call(server, monkeypatch):
-    """A web framework has the database session of a request in its context, for example."""
-    # Use a transport without aiohttp, because aiohttp keeps the context of the call that opened a connection.
+    """The context of a call may contain the objects of a web request, such as a database session."""
+    # Do not use aiohttp, because an aiohttp connection keeps the context of the call that opened it.
     monkeypatch.setattr(client_factory, "find_aiohttp_client", lambda: None)
     variable = contextvars.ContextVar("session")
 
@@ -433,10 +433,10 @@ async def test_shared_client_does_not_keep_the_context_of_a_call(server, monkeyp
         return weakref.ref(session)
 
     kept = build(server, api_key="kept")
-    # The garbage collector deletes the second model here, and the idle time of its client starts.
+    # No variable keeps the second model, so its client has no user after the call.
     sessions = [await asyncio.create_task(request(kept)), await asyncio.create_task(request(build(server)))]
-    # The last handles of asyncio keep the context of the last call. After one more call, they keep the context of that
-    # call.
+    # asyncio's last handles keep the context of the last call. This additional call replaces the contexts of the calls
+    # above.
     await asyncio.create_task(kept.ainvoke("hi"))
     gc.collect()
     assert [session() for session in sessions] == [None, None]
@@ -522,13 +522,13 @@ async def test_unused_clients_are_bounded(server, monkeypatch, way):
         if sum(is_open) <= 1 + 3:
             break
         await asyncio.sleep(0.05)
-    # The client of the kept model and three unused clients are open. The oldest unused clients were closed first.
+    # The client of the kept model and the three newest of the unused clients are open.
     assert is_open == [True] + [False] * 9 + [True] * 3
 
 
 @WAYS
 async def test_unused_clients_are_bounded_after_models_that_end_together(server, monkeypatch, way):
-    """The limit holds even if no later model needs a new client."""
+    """The limit for unused clients also holds if no later model needs a new client."""
     monkeypatch.setattr(shared_clients, "MOST_UNUSED", 3)
     models = [build(server, api_key=f"tenant-{number}") for number in range(8)]
     for model in models:
@@ -613,7 +613,10 @@ input()
 
 
 def test_deadline_thread_closes_unused_clients_and_the_exit_is_silent(server):
-    """The process has no further thread. The client of the living model is closed at exit."""
+    """The process has no threads except the main thread and the deadline thread.
+
+    The client of the model that still exists is closed at exit.
+    """
     command = [sys.executable, "-W", "error", "-c", EXIT, server.url]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as process:
@@ -628,7 +631,10 @@ def test_deadline_thread_closes_unused_clients_and_the_exit_is_silent(server):
 
 
 def test_deadline_thread_is_woken_for_a_new_client(server, monkeypatch):
-    """A call without time limits has no deadline that wakes the thread. So a new client has to wake the thread."""
+    """The deadline thread also closes unused clients.
+
+    A call without time limits does not wake this thread, so a new client has to wake it.
+    """
     woken = []
     monkeypatch.setattr(deadlines._monitor, "wake", lambda: woken.append(1))
     model = build(server, timeout=NO_LIMITS)
@@ -641,7 +647,7 @@ def test_deadline_thread_is_woken_for_a_new_client(server, monkeypatch):
 
 @WAYS
 async def test_call_after_all_clients_are_closed_opens_another(server, way):
-    """Functions that were registered with `atexit` before this package run after its clients are closed."""
+    """A program's `atexit` function may call a model after this package has closed all clients at exit."""
     model = build(server)
     assert await call(model, "sync") == "Hello."
     shared_clients._clients.close_all()
@@ -649,7 +655,7 @@ async def test_call_after_all_clients_are_closed_opens_another(server, way):
 
 
 async def test_model_closed_by_another_thread_during_an_async_call(server):
-    """After the call has read the transport of the model once, `close` removes the transport."""
+    """Simulates a `close` in another thread, directly after the call has read the model's transport."""
     model = build(server)
     await model.ainvoke("hi")
     link = model._resolved_link()
@@ -690,7 +696,7 @@ if pid:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_forked_child_has_one_client_and_leaves_the_parents_open(server):
-    """The child process ends normally, so its exit handlers run."""
+    """The child process runs its exit handlers, which must not close the parent's client."""
     command = [sys.executable, "-W", "error", "-W", "ignore:This process:DeprecationWarning", "-c", FORK, server.url]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert (run.stdout, run.stderr) == ("Hello. Hello.\n" * 3, "")
@@ -711,5 +717,5 @@ def test_only_the_newest_ssl_contexts_are_kept(monkeypatch):
 
 @pytest.mark.parametrize("path", ["/no/such/file", "a\0b"])
 def test_certificate_file_that_cannot_be_read_is_known_by_its_path(path):
-    """The HTTP library then raises an error that names the file."""
+    """An unreadable file is described only by its path. The HTTP library later raises an error that names the file."""
     assert client_factory._describe_file(path) == (path,)

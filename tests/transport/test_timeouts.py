@@ -43,7 +43,7 @@ def ask(model, mode, *, pause=0.0):
 
 
 def fail(model, mode):
-    """Return the limit that expired, the seconds until then, and the error."""
+    """Call the model, which must time out. Return the name of the expired limit, the elapsed seconds and the error."""
     began = time.monotonic()
     with pytest.raises(errors.RequestTimeoutError) as caught:
         ask(model, mode)
@@ -74,7 +74,7 @@ def slow(request):
 
 
 class Prompting:
-    """A model that sends the same prompt whatever the input."""
+    """A wrapper around a model. It ignores the input of a call and sends a fixed prompt."""
 
     def __init__(self, model, prompt):
         self.model, self.prompt = model, prompt
@@ -119,7 +119,7 @@ def test_total_limit_applies_before_the_first_byte(slow, mode):
 
 @stream_modes
 def test_slow_reader_does_not_exceed_a_limit(slow, mode):
-    """Only time in which the caller waits for the server counts as silence."""
+    """The limit `between_chunks` does not count the time that the caller takes for a chunk."""
     chunks = ask(slow(0, 0.01, between_chunks=0.3), mode, pause=0.4)
     assert "".join(chunk.text for chunk in chunks) == "one two three four five six"
 
@@ -196,7 +196,7 @@ def abrupt_server(body, wait):
 @stream_modes
 @pytest.mark.parametrize("body", [EVENT, WHOLE], ids=["no end of the last event", "a whole reply"])
 def test_slow_reader_of_the_last_chunk_exceeds_no_limit(mode, body):
-    """The server has already sent the whole reply."""
+    """After the server has sent the whole reply, a pause of the caller does not count as silence of the server."""
     with abrupt_server(body, 0) as url:
         model = ChatGeminiCompat(
             model="m", base_url=url, max_retries=0, timeout={"between_chunks": 0.2, "first_byte": 0.2}

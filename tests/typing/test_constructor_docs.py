@@ -10,7 +10,7 @@ from langchain_gemini_compat._settings import aliases
 
 @pytest.mark.parametrize("model", MODELS)
 def test_typed_constructor_has_every_name_of_every_parameter(model):
-    """LangChain's own parameters depend on its version. The test checks that those in `LANGCHAIN` exist."""
+    """The parameters of LangChain's base classes depend on its version, so only those in `LANGCHAIN` are checked."""
     names = read_arguments(model)
     assert len(names) == len(set(names))
     assert set(names) - LANGCHAIN.keys() == _argument_names(model) - _langchain_names(model)

@@ -249,7 +249,7 @@ class Lab:
         return _read(response)
 
     def _exchange(self, url: str, content: bytes, headers: Mapping[str, str]) -> tuple[RawReply, str]:
-        """Return the answer to a request of an upload, and the URL for the content; an empty URL if there is none."""
+        """Send one request of an upload. Return the answer, and the URL for the content (empty if there is none)."""
         response = self._send(self._build_request(url, content, headers))
         reply = _read(response)
         if _is_outside(reply.status):

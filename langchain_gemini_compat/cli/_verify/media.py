@@ -145,7 +145,7 @@ def _check_video_by_uri(lab: Lab) -> Observation:
 
 
 def _check_image_of_result(lab: Lab) -> Observation:
-    """Send an image in a tool result through the chat model, which puts the image where the surface reads it."""
+    """Send an image as a tool result. The chat model selects the part of the request for the image."""
     model = lab.chat.bind_tools([DECLARATION])
     history: list[BaseMessage] = [HumanMessage(CALL)]
     message = model.invoke(history)

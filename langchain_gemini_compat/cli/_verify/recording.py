@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def record_probe(folder: Path, surface: Surface, probe: Probe) -> Generator[None]:
-    """Record the exchanges of the `with` block in a cassette of `probe` in `folder`, if it can be replayed."""
+    """Record the exchanges of the `with` block in a cassette in `folder`, if `probe.has_cassette` is true."""
     if not probe.has_cassette:
         yield
         return

@@ -65,10 +65,7 @@ class Report:
         }
 
     def show(self, screen: Screen) -> None:
-        """Print the table, then the results that are not as expected, then the number of results of each status.
-
-        Each result that is not as expected is printed with the code of this package that may be wrong.
-        """
+        """Print the table, the results that are not as expected, and the number of results of each status."""
         screen.table(COLUMNS, ([result.status, *_row(result)] for result in self.results))
         wrong = [result for result in self.results if result.status == "differs"]
         if wrong:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._verify.lab import Lab
     from langchain_gemini_compat.cli._verify.probe import Probe
 
-#: `ok`: as expected. `differs`: not as expected. `skipped`: another probe, which this probe needs, is not `ok`. `not
-#: checked`: the server gave no answer about the claim, for example because of a quota.
+#: `ok`: the server behaves as expected. `differs`: it does not. `skipped`: the probe depends on another probe that is
+#: not `ok`. `not checked`: the server gave no answer about the claim, for example because of a quota.
 Status: TypeAlias = Literal["ok", "differs", "skipped", "not checked"]
 
 

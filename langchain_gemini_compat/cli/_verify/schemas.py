@@ -28,8 +28,8 @@ def _report(place: str) -> Sources:
 _UNKNOWN_NAMES = _report("https://github.com/zed-industries/zed/issues/44875")
 _CONST = _report("https://github.com/openswarm-ai/openswarm/issues/24")
 _CODE = _report("public code that avoids the keyword")
-#: Each entry becomes a probe of one schema keyword. Columns: the id of the probe, the words that name the keyword
-#: in the claim, the schema of a property with the keyword, whether the server accepts the keyword, and the sources.
+#: Each row becomes the probe of one schema keyword. The columns are the probe's id, the name of the keyword in the
+#: claim, a schema with the keyword, whether the server accepts it according to the claim, and the sources.
 KEYWORDS: tuple[tuple[str, str, JsonObject, bool, Sources], ...] = (
     ("enum", "`enum` of strings", {"type": "string", "enum": ["a", "b"]}, True, _OPENAPI),
     ("enum-of-numbers", "`enum` of numbers", {"type": "integer", "enum": [1, 2]}, False, _CODE),

@@ -51,12 +51,12 @@ _PARALLEL = observed("https://github.com/noho/dayu-agent/pull/91")
 
 
 def call_reply(lab: Lab) -> RawReply:
-    """Return an answer with one tool call. All probes share the answer."""
+    """Return a reply with one tool call."""
     return lab.send_once("call", lab.body(CALL, tools=TOOLS, tool_choice="required"))
 
 
 def calls_reply(lab: Lab) -> RawReply:
-    """Return an answer with two tool calls. All probes share the answer."""
+    """Return a reply with two tool calls."""
     return lab.send_once("calls", lab.body(CALLS, tools=TOOLS, tool_choice="required"))
 
 

@@ -48,8 +48,8 @@ def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | N
     if not isinstance(error, Exception):
         return None
     name = _CLASSES[kind_of(error)]
-    # If httpx raised the error, use the name of its class, which is more exact than the name from `_CLASSES`. If
-    # aiohttp raised the error, the package has replaced it by an `AiohttpError`. Then use the name from `_CLASSES`.
+    # Use the class name of an error of httpx, which is more exact than the name from `_CLASSES`. An error of aiohttp,
+    # which the package replaces by an `AiohttpError`, keeps the name from `_CLASSES`.
     if is_http_error(error) and not any(type(one).__module__.endswith("library_errors") for one in causes_of(error)):
         name = type(error).__name__
     found: JsonObject = {"type": name, "text": scrubber.clean_text(str(error))}
@@ -74,8 +74,8 @@ def build_failure(failure: JsonObject, *, has_begun: bool) -> Exception:
         return UploadError(size if isinstance(size, int) else 0)
     if name == "DeadlineExceededError" and not has_begun:
         return DeadlineExceededError(cast("Limit", text))
-    # Here, a deadline was exceeded after the response had begun. At this time, the package treats a read timeout of the
-    # HTTP library as an exceeded deadline, so the replay raises a read timeout.
+    # The deadline passed after the response had begun. Replay a read timeout, because the package treats it as an
+    # exceeded deadline.
     name = "ReadTimeout" if name == "DeadlineExceededError" else name
     library = import_module(library_name())
     kind: type[Exception] = getattr(library, name, library.TransportError)

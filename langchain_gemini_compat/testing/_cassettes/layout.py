@@ -66,7 +66,7 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
     text = _decode(whole)
     is_stream = "event-stream" in content_type
     if text is None:
-        # The body is not text. So it contains no secret in an escaped spelling, and a search in its bytes is enough.
+        # In a body that is not text, a secret has no escaped spelling, so a search in the bytes is enough.
         cleaned = _clean_bytes(whole, scrubber, is_stream=is_stream)
         return _cut({"base64": b64encode(cleaned).decode()}, max_body)
     if not is_stream:
@@ -111,7 +111,7 @@ def _decode(data: bytes) -> str | None:
 
 
 def _decode_pieces(pieces: Sequence[bytes]) -> list[str]:
-    """Decode the pieces. If a character's bytes are in two pieces, the character belongs to the second piece."""
+    """Decode the pieces of a body. A character whose bytes are in two pieces is put into the second piece."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     return [text for piece in pieces if (text := decoder.decode(piece))]
 
@@ -130,10 +130,11 @@ def _clean_bytes(data: bytes, scrubber: Scrubber, *, is_stream: bool) -> bytes:
 
 
 def _parse(text: str) -> JsonValue:
-    """Return the value of the JSON `text`. Return `None` if it is not JSON, or if YAML would change the value."""
+    """Return the value of the JSON `text`; `None` if `text` is not JSON, or if YAML would change the value."""
     try:
         value = cast("JsonValue", json.loads(text, object_pairs_hook=_unique))
-        # `dumps` fails for infinity and NaN, which are not JSON. `encode` fails for lone surrogates, which YAML lacks.
+        # A check: `dumps` raises an error for infinity and NaN, which are not JSON, and `encode` raises one for lone
+        # surrogates, which YAML lacks.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None

@@ -156,9 +156,9 @@ class Replay:
         return "\n".join(lines), difference
 
     def _rank(self, number: int, asked: JsonObject) -> tuple[bool, int]:
-        """Return how similar a recorded request is: whether it has the same path, and how many bytes are equal.
+        """Return how similar a recorded request is to the request `asked`.
 
-        The bytes of the two bodies are counted from the start to the first difference.
+        The result says whether the paths are equal, and how many bytes come before the first difference of the bodies.
         """
         recorded = as_object(self._exchanges[number].get("request"))
         is_same_path = _path_of(recorded) == _path_of(asked)
@@ -187,10 +187,10 @@ class _ReplayTokens:
         return self.token(deadline)
 
     def note_response(self, request: httpx2.Request, response: JsonObject) -> None:
-        """Store the request's token if the response is a 401 whose body was not read.
+        """Store the token of `request` if `response` is a 401 whose body was not read.
 
-        In the recorded program, this 401 caused another request with a new token. In the replay, `reject` returns true
-        for a stored token, so that the model sends this other request, too.
+        After this 401, the recorded program sent the request again with a new token. For a stored token, `reject`
+        returns true, so that the model sends the request again in the replay.
         """
         if read_path(response, "status", "code") == _UNAUTHENTICATED and "stopped" in response:
             with self._lock:
@@ -255,8 +255,8 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     cassette = read_cassette(file)
     player = Replay(cassette, file, ignore_bodies=ignore_bodies)
     with _environment_of(cassette):
-        # The package remembers what a server has refused. The recorded program began without such a memory, so the
-        # replay begins without one. At its end, the package forgets the refusals that were replayed.
+        # The package remembers which parts of a request a server has refused. It forgets them before a replay, because
+        # the recorded program began without this memory, and after it, because the refusals were only replayed.
         forget_refusals()
         add_player(player)
         try:

@@ -149,10 +149,10 @@ class _Take:
         }
 
     def _read_pieces(self) -> tuple[list[bytes], tuple[str, ...]]:
-        """Return the decompressed pieces of the body, and the names of additional headers to record.
+        """Return the decompressed pieces of the body, and an empty tuple.
 
-        Usually there are no additional headers. If the pieces cannot be decompressed, return the compressed pieces and
-        the header name `content-encoding`.
+        If the pieces cannot be decompressed, return the compressed pieces and the header name `content-encoding`. The
+        recording then needs this header.
         """
         try:
             decompressor = build_decompressor(self._encoding)
@@ -204,8 +204,8 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
     """
     recording = Recording(Path(path).absolute(), max_body)
     start_cassette(recording.path, max_body)
-    # The package remembers what a server has refused. A replay begins with no such memory, so the cassette needs the
-    # requests that cause the refusals.
+    # A replay starts without the package's memory of refusals. So forget them here: the recording then contains the
+    # requests that were refused.
     forget_refusals()
     add_recorder(recording)
     try:

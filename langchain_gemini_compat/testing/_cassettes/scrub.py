@@ -1,10 +1,13 @@
 """Removes secrets and personal data from an exchange before it is written.
 
-`_transport.redaction` finds the values that were sent in headers, in query parameters and in the user and password of
-the URL. This module removes such a value from all texts if the value looks like a key, or if its header or parameter is
-named like a secret. Other values, such as the name of a program, may be ordinary words of a conversation. This module
-also removes values of body keys that are named like a secret, texts in the form of well-known keys, and the names of
-projects and accounts.
+This module removes:
+
+- Values of headers and query parameters, and the user and password of the URL. Such a value is removed from all texts
+  if it looks like a key, or if its header or parameter is named like a secret. Other values, such as the name of a
+  program, may be ordinary words of a conversation.
+- Values of body keys that are named like a secret.
+- Texts in the form of well-known keys.
+- The names of projects and accounts.
 """
 
 from __future__ import annotations
@@ -185,7 +188,7 @@ def _body_secrets(content: bytes) -> list[bytes]:
 
 
 def _hidden_texts(value: object, shown: object) -> Iterator[str]:
-    """Yield the texts in `value` that `hide_secrets` has replaced. `shown` is the result of `hide_secrets(value)`."""
+    """Yield the texts in `value` that are replaced in `shown`, which is the result of `hide_secrets(value)`."""
     if value is shown:
         return
     if isinstance(value, str):

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat.testing._model.json_values import JsonObject, JsonValue
 
-    #: The place of a text in an event: the object or list that contains the text, and the key or index of the text.
+    #: Where a text is in an event: the object or list that contains the text, and the text's key or index.
     Place = tuple[JsonObject, str] | tuple[list[JsonValue], int]
-    #: The keys that lead from an event to a text. If texts of several events have the same path, they form one text.
+    #: The keys and indices that lead from an event to a text. Texts of several events with the same path are pieces of
+    #: one text.
     Path = tuple[str, ...]
 
 _DATA_LINE = re.compile(r"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
@@ -29,7 +30,7 @@ _DATA_LINE = re.compile(r"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
 def hide_split_secrets(events: Sequence[JsonValue], clean: Change) -> bool:
     """Hide secrets that are split among several `events`, in place. Return whether there were such secrets.
 
-    A secret within a single text is not hidden here, because the caller cleans each text.
+    The caller hides secrets that are within a single text.
 
     Args:
         events: The JSON of the events.
@@ -65,9 +66,9 @@ def _parse(text: str) -> JsonValue:
 
 
 def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
-    """Find the texts in the JSON `value`. Yield each text's path and place, which `Path` and `Place` define.
+    """Yield the path and the place of each text in the JSON `value`.
 
-    `path` leads from the event to `value`.
+    The argument `path` is the path from the event to `value`.
     """
     if isinstance(value, list):
         yield from _find_in_list(value, path)
@@ -81,10 +82,10 @@ def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
 
 
 def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Place]]:
-    """Find the texts in the JSON list `items`. Yield each text's path and place, which `Path` and `Place` define.
+    """Yield the path and the place of each text in the JSON list `items`.
 
-    The path contains the `index` of a choice or tool call and not its position in the list. So its texts in several
-    events have the same path.
+    In the path, a choice or tool call has its `index` and not its position in the list. So the pieces of a text have
+    the same path in each event.
     """
     for position, item in enumerate(items):
         index = as_object(item).get("index")
@@ -98,8 +99,8 @@ def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Pl
 def _hide_in_pieces(places: Sequence[Place], clean: Change) -> bool:
     """Hide a secret that is split among the texts at `places`, and return whether there was such a secret.
 
-    The texts that contain a part of the secret are joined and cleaned. The result replaces the first of these texts in
-    its event. The other texts become empty.
+    The texts that contain a part of the secret are joined and cleaned. The result replaces the first of these texts,
+    and the others become empty.
     """
     pieces = [_read(place) for place in places]
     cleaned = [clean(piece) for piece in pieces]

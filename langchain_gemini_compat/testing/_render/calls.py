@@ -125,9 +125,10 @@ def _cut_arguments(text: str, style: Style) -> list[str]:
 
 
 def _index_of(place: int, count: int, style: Style, *, first: bool) -> JsonObject:
-    """Return the `index` of an entry.
+    """Return a dict with the `index` of an entry of `tool_calls`, or an empty dict if the style has no index.
 
-    On Vertex AI, the first entry of a call has the index of another call (Google's examples page).
+    With `index="lying"`, the first entry of a call has the index of another call, as on Google's examples page for
+    Vertex AI.
     """
     if style.index == "absent":
         return {}

@@ -93,7 +93,10 @@ class RenderContext:
         return _EPOCH + self.number
 
     def call_id(self, call: Call, place: int) -> str:
-        """Return the id of the call at index `place`: the call's own id, or a new id in the form of the surface."""
+        """Return the id of `call`, or a new id in the form of the surface if `call` has none.
+
+        `place` is the index of the call.
+        """
         if call.id is not None:
             return call.id
         digest = self._digest(f"call/{place}/{call.name}/{call.args}")

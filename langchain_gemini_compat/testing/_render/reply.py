@@ -1,6 +1,7 @@
 """Turn a reply into the JSON of a surface: one whole completion, or the frames of a stream.
 
-The default form of each surface was seen in public captures and on Google's examples page. Other forms need a `Style`.
+By default, the JSON has the form that public captures and Google's examples page show for the surface. A `Style`
+selects another form.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ def _build_chunk(choice: JsonObject, context: RenderContext) -> JsonObject:
 
 
 def _with_nulls(choice: JsonObject, context: RenderContext) -> JsonObject:
-    """Return `choice`, with the fields that the surface sends as `null` although they have no value."""
+    """Return `choice`, with the empty fields that the surface sends as `null`."""
     return choice if context.surface == "ai_studio" else {**choice, "logprobs": None}
 
 

@@ -14,7 +14,7 @@ _WORDS = re.compile(r"(?:\S+\s*|\s+){1,3}")
 
 
 class Piece(NamedTuple):
-    """Text of one frame. `is_closing_tag` means that the text is only the closing tag of the thoughts."""
+    """A piece of a reply's text. `is_closing_tag` means that the piece is only the closing tag of the thoughts."""
 
     text: str
     is_thought: bool
@@ -22,9 +22,9 @@ class Piece(NamedTuple):
 
 
 def cut_text(text: str, chunks: int | Sequence[str] | None) -> list[str]:
-    """Cut `text` into pieces: of three words each, of `chunks` characters each, or into the given `chunks`.
+    """Cut `text` into pieces of three words (`None`), pieces of `chunks` characters, or the pieces listed in `chunks`.
 
-    Raises `ValueError` if the given pieces, joined, differ from `text`.
+    Raises `ValueError` if the listed pieces, joined, differ from `text`.
 
     >>> cut_text("one two three four", None), cut_text("abcd", 3)
     (['one two three ', 'four'], ['abc', 'd'])
@@ -65,7 +65,7 @@ def _opening_pieces(tag: str, text: str, *, cut: bool) -> list[Piece]:
 
 
 def _closing_pieces(tag: str, answer: list[Piece], *, cut: bool) -> Iterator[Piece]:
-    """Yield the closing tag of the thoughts and the pieces of the answer. The tag is not flagged as a thought."""
+    """Yield the closing tag of the thoughts, and then the pieces of the answer."""
     if cut:
         yield Piece(tag[:4], is_thought=False)
         tag = tag[4:]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def write_usage(reply: Reply, context: RenderContext, *, share: float = 1.0) -> JsonObject:
-    """Return the `usage` object. If every chunk has usage, `share` is the fraction of the reply sent so far."""
+    """Return the `usage` object. `share` is the fraction of the reply that has been sent so far."""
     usage = reply.usage
     if usage is None:
         usage = _estimate(reply, context)

@@ -125,8 +125,8 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
     effort, level, budget = body.get("reasoning_effort"), config.get("thinking_level"), config.get("thinking_budget")
     if level is not None and budget is not None:
         yield Violation("thinking-twice", "You can only set only one of thinking budget and thinking level.")
-    # If the request has an effort, Vertex AI refuses any `thinking_config`. AI Studio refuses a `thinking_config`
-    # only if it has a level or a budget.
+    # If the request has `reasoning_effort`, Vertex AI refuses any `thinking_config`. AI Studio refuses only a
+    # `thinking_config` with a level or a budget.
     if effort is not None and (config if surface == "vertex" else (level is not None or budget is not None)):
         hint = "Send `reasoning_effort` or `extra_body.google.thinking_config`, not both."
         yield Violation("thinking-twice", INVALID_ARGUMENT, hint)
@@ -197,7 +197,7 @@ def _check_budget(budget: JsonValue, surface: Surface, rules: ModelRules) -> Ite
 def _no_levels(hint: str) -> Violation:
     """Return the refusal that a model without thinking levels sends.
 
-    Gemma 4 on AI Studio sends the same refusal for an effort (capture of 2026-09-17).
+    Gemma 4 on AI Studio also refuses `reasoning_effort` with this text (capture of 2026-09-17).
     """
     return Violation("thinking-level", "Thinking level is not supported for this model.", hint)
 

@@ -89,7 +89,7 @@ def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
 
     Vertex AI accepts `google/…`. AI Studio accepts the bare name and `models/…`.
 
-    The texts of both refusals were captured. The text of Vertex AI was captured in September 2026.
+    The error messages were captured from both servers, that of Vertex AI in September 2026.
     """
     if surface == "vertex":
         publisher, slash, name = model.partition("/")
@@ -106,7 +106,7 @@ def _check_model(model: str, surface: Surface) -> Iterator[Violation]:
 def _check_kind(model: str, rules: ModelRules) -> Iterator[Violation]:
     """Yield a violation for a model that does not answer chat completions with text.
 
-    The texts of both refusals are from AI Studio (2026).
+    The error messages are copied from AI Studio (2026).
     """
     if rules.speaks_only:
         name = f"models/{bare_name(model)}"

@@ -1,9 +1,13 @@
 """Check tool results against the rules of Gemini 3 for references and media.
 
-Sources: Google's examples page (multimodal function responses), https://github.com/BerriAI/litellm/issues/38223 and
-https://github.com/vercel/ai/issues/14369 for the text of the error. The media types that a result may have are from
-pydantic-ai's notes on live requests (read on 2026-11-29). The media types for Gemini 4 Hydrogen are from its guide:
-https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-hydrogen
+Sources:
+
+- Google's examples page (multimodal function responses)
+- The text of the error: https://github.com/BerriAI/litellm/issues/38223 and
+  https://github.com/vercel/ai/issues/14369
+- The media types that a result may have: pydantic-ai's notes on live requests (read on 2026-11-29)
+- The media types for Gemini 4 Hydrogen:
+  https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-4-hydrogen
 """
 
 from __future__ import annotations

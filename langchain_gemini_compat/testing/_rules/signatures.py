@@ -82,7 +82,7 @@ def signature_of(holder: JsonObject) -> str:
 def check_signatures(turns: Sequence[Turn], surface: Surface, rules: ModelRules) -> Iterator[Violation]:
     """Yield a violation for each missing or invalid signature of a conversation.
 
-    In the messages after the newest user message, only the first call of each assistant message needs a signature.
+    A signature is required only on the first call of each assistant message after the newest user message.
     """
     current = {turn.index for turn in current_turn(turns)}
     for turn in turns:
@@ -111,10 +111,7 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield a violation if neither `call` nor its message has a valid signature.
-
-    The function is called for a call without a signature. In this case, the signature may be on the message.
-    """
+    """Yield a violation if the message of `call` has no valid signature. `call` itself has none."""
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:

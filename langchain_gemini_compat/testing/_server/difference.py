@@ -1,7 +1,7 @@
 """Find the first difference between two request bodies.
 
-Google's cache gives a discount on the beginning of a prompt if an earlier prompt had the same beginning. The discount
-ends at the first difference. The bytes are therefore compared as they were sent, with the keys in their order.
+Google's cache gives a discount on the beginning of a prompt, up to the first difference from an earlier prompt. So the
+bytes are compared as they were sent, with the keys in their order.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _entries(value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
 def _excerpt(body: bytes, position: int) -> str:
     """Return the text around `position`, with a mark at `position`.
 
-    A character at the start, at the end or at the mark is left out if only some of its bytes are in the excerpt.
+    If the start, the end or the mark splits a character, the character is left out.
     """
     before = body[max(0, position - _BEFORE) : position].decode(errors="ignore")
     return f"…{before}▶{body[position : position + _AFTER].decode(errors='ignore')}"

@@ -33,7 +33,7 @@ _MAX_DIMENSIONS = 3072
 _WORD = re.compile(r"[^\W_]+")
 #: Length of a word's prefix and of its n-grams, in characters. "image" and "images" have the same prefix.
 _PREFIX_LENGTH, _NGRAM_LENGTH = 5, 3
-#: The weights of a word, of its prefix, and of all its n-grams together.
+#: The weights in a vector: of a word, of the word's prefix, and of all its n-grams together.
 _WORD_WEIGHT, _PREFIX_WEIGHT, _NGRAM_WEIGHT = 0.7, 1.0, 0.5
 #: English words that say nothing about the topic of a text.
 _STOP_WORD_LIST = (
@@ -65,10 +65,9 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
 
 
 def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) -> Answer:
-    """Return the answer with vectors, or the answer for `fault`.
+    """Return the answer with vectors. For a `fault`, return what a chat request without streaming would get.
 
-    A fault gives the same answer to embeddings as to a chat request that does not stream. Raises `TypeError` for a
-    fault that only a chat reply can have, such as a finish reason.
+    Raises `TypeError` for a fault that only a chat reply can have, such as a finish reason.
     """
     whole = answer_raw(Raw(embed(body, surface)))
     if fault is None:
@@ -126,7 +125,8 @@ def _vector(text: str, length: int) -> list[float]:
         weight = 1.0 + log(count)
         for feature, share in _features(word):
             place = _hash(feature)
-            # A bit of the hash decides the sign. So different features with the same index cancel out on average.
+            # The sign is a bit of the feature's hash. As the signs are random, features that share an index cancel out
+            # on average.
             sums[(place >> 1) % length] += weight * share * (1.0 if place & 1 else -1.0)
     norm = sqrt(sum(value * value for value in sums))
     return [value / norm for value in sums] if norm else [1.0, *sums[1:]]

@@ -55,7 +55,7 @@ BASE_PATHS: Mapping[Surface, str] = {
     "ai_studio": "/v1beta/openai",
     "openai_compatible": "/v1",
 }
-#: The domain `.invalid` never resolves (RFC 2606), so a request of another client reaches no server.
+#: The domain `.invalid` never resolves (RFC 2606), so a request that bypasses the fake reaches no server.
 _HOST = "https://gemini.invalid"
 _KEY = "fake-key-for-tests"
 _MODELS = ("gemini-3.8-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview", "gemini-2.5-flash")

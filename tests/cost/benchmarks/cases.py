@@ -120,7 +120,7 @@ def _events(verb, reply, units):
 def _history(kind, length):
     messages = build_history(length) if kind == "tools" else build_talk(length)
     if length == 1:
-        # The first message of an agent's history is a question, so there are no tool turns yet.
+        # A history of one message has only the user's question, and no tool turns.
         name = f"1 message, {'before tool turns' if kind == 'tools' else 'text'}"
     else:
         name = f"{length:,} messages, {'with tool turns' if kind == 'tools' else 'text'}"

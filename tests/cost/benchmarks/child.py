@@ -1,8 +1,9 @@
-"""One measurement in a process of its own: `cold <peer> <url>` or `memory <peer> <url> <chunks>`.
+"""One measurement in a process of its own.
 
-Both commands print a number of bytes and the number of loaded modules. A third command is
-`run <peer> <url> <reply> <verb> <times>`. It prints nothing, because `instructions.py` counts the instructions of its
-process.
+The commands:
+
+- `cold <peer> <url>` and `memory <peer> <url> <chunks>` print a number of bytes and the number of loaded modules.
+- `run <peer> <url> <reply> <verb> <times>` prints nothing. `instructions.py` counts the instructions of its process.
 """
 
 import gc
@@ -38,7 +39,7 @@ def memory(peer, url, chunks):
 def run(peer, url, reply, verb, times):
     """Run a case `times` times, after two runs that prepare the process."""
     once = getattr(peer(url, reply), verb)("hi")
-    # The first run loads modules and opens connections. The second run already uses them, as all later runs do.
+    # Two runs prepare the process: the first one loads modules and opens connections, and the second one uses them.
     once()
     once()
     gc.collect()

@@ -1,9 +1,8 @@
 """Instruction counts, which do not depend on other work of the machine: `python tests/cost/benchmarks/instructions.py`.
 
 Each count is the difference of two runs of a child process under `valgrind --tool=cachegrind` (Debian: `apt-get install
-valgrind`). One run has more calls or longer streams than the other. The difference does not contain the start and the
-imports, because they are the same in both runs. If the two runs differ only in the length of the streams, it does not
-contain the cost of a call either.
+valgrind`). One run has more calls or longer streams than the other. The difference does not contain work that is the
+same in both runs, such as the start and the imports.
 
 Only the client is counted. A child takes about a minute. `--write` puts the report into `tests/cost/README.md`.
 """
@@ -36,7 +35,7 @@ class Row:
 
     name: str
     verb: str
-    #: A pair for each run: the name of a reply, and the number of requests after two warm-up requests.
+    #: For each of the two runs: the name of the reply, and the number of requests that follow two warm-up requests.
     shorter: tuple
     longer: tuple
     units: int
@@ -49,7 +48,7 @@ ROWS = (
     Row(
         "text chunk, sync",
         "stream",
-        # Before the counted stream, a child process streams the reply twice. So each child process has three streams.
+        # Each child process streams the reply three times, because two warm-up streams come before the one of this row.
         ("text-200", 1),
         ("text-2000", 1),
         3 * 1_800,
@@ -109,7 +108,7 @@ def _find(name):
 
 
 def _count_all(row, names, url, tool):
-    """Return a dict from each peer to its instructions per unit of work. If the peer failed, the value is the error."""
+    """Return the instructions per chunk or call for each client in `names`, or the error if the client failed."""
     found = {}
     for name in names:
         try:
@@ -122,7 +121,7 @@ def _count_all(row, names, url, tool):
 
 
 def _count(row, name, url, size, tool):
-    """Return the number of instructions of a child process. `size` is the field `shorter` or `longer` of the row."""
+    """Run a child process, and return the number of its instructions. `size` is `row.shorter` or `row.longer`."""
     reply, times = size
     command = [sys.executable, str(_CHILD), "run", name, url, reply, row.verb, str(times)]
     # With a constant hash seed, dictionaries and sets have equal collisions in all runs, so the counts are comparable.

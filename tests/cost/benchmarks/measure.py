@@ -50,7 +50,7 @@ class Samples(dict):
 
     @contextmanager
     def catching(self, name):
-        """Record an error and remove the samples of this peer. The other peers are still measured."""
+        """Catch an exception of the peer `name`. Record it, and remove the samples of this peer."""
         try:
             with _limit():
                 yield
@@ -97,7 +97,7 @@ class Run:
 
 
 def measure_case(case, peers, server, *, seconds, least, most):
-    """Measure the units of a case, for `seconds` and at least `least` rounds, but not longer than about `most` seconds."""
+    """Measure a case with each peer for `seconds` and at least `least` rounds, but for at most about `most` seconds."""
     samples, runs, begin = Samples(), {}, time.monotonic()
     for peer in peers:
         if case.takes(peer):

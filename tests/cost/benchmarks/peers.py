@@ -1,8 +1,8 @@
 """The measured packages. Each is imported only when it is measured.
 
-A peer is built with the server's URL and the name of the reply. Each of its verbs takes the arguments of a case and
-returns a function, or a coroutine function, that runs the case once. This function may return its own measurement.
-Otherwise, its CPU time is measured.
+A peer is built with the server's URL and the name of the reply. Its verbs are the operations to measure, such as
+`stream`. A verb takes the arguments of a case and returns a function, or a coroutine function, that runs the case once.
+If this function returns no measurement, its CPU time is measured.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ os.environ["LANGSMITH_TRACING"] = "false"
 KEY = "test-key"
 _BURSTS = ("stream", "astream", "call", "acall", "batch", "abatch", "construct")
 _LIVE = ("live", "live_sync", "first_token")
-#: Counts up, so that each run of a case gets a number that no earlier run had.
+#: A counter that gives each run of a case a new number.
 _fresh = count_from(1)
 
 
@@ -76,7 +76,7 @@ class Peer:
         return run
 
     def live(self, streams):
-        """Measure the time for a chunk. The measurement begins when all streams have begun."""
+        """Return a function that measures the CPU time for a chunk, from the moment at which all streams have begun."""
 
         async def run():
             begun = number = begin = 0
@@ -291,7 +291,7 @@ class Ours(LangChainPeer):
 
 
 class OursBridged(Ours):
-    """This package without its hook for v3 events: LangChain's bridge makes them from chunks."""
+    """This package without its own v3 events: LangChain makes v3 events from message chunks instead."""
 
     name = "ChatGeminiCompat, bridged"
     verbs: ClassVar = ("events", "aevents")

@@ -11,8 +11,8 @@ _COLOURS = {
     "ChatGoogleGenerativeAI": "#c58af9",
     "ChatLiteLLM": "#f2a365",
 }
-#: Maps a file name to a plot: its title, and pairs of a group and the first words of a case's name. All cases of the
-#: group whose names begin with these words are in the plot, with a bar for each peer.
+#: Maps a file name to the title of a plot and to pairs: a group of benchmarks, and a prefix. The plot shows those cases
+#: of the group whose names begin with the prefix.
 PLOTS = {
     "agents": ("Agents and tools: CPU in ms", [(AGENTS, ""), (TOOLS, "500"), (STRUCTURED, "")]),
     "streams": ("Streams: CPU in µs per chunk", [(LIVE, ""), (TEXT, "sync, 2,000"), (TEXT, "async, 2,000")]),
@@ -23,7 +23,7 @@ _WIDTH, _LEFT, _BAR, _GAP = 760, 300, 14, 14
 
 
 def drawn(medians):
-    """Return the rows of each plot that has values, by file name."""
+    """Return a dict from the file name of each plot to its rows. Plots without values are left out."""
     found = {
         name: [
             (f"{group.partition(',')[0]}: {case}", bars)

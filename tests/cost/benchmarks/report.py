@@ -33,7 +33,7 @@ class Report:
         self.medians = {}
 
     def add(self, group, name, samples, unit):
-        """Add one row. The samples are divided by `unit`: if they are in seconds, 0.001 gives milliseconds."""
+        """Add a row with the median of each peer, divided by `unit`: 0.001 converts seconds to milliseconds."""
         names = [peer.name for peer in self._peers]
         values = {one: samples.median(one) / unit for one in names if samples.get(one)}
         self._rows.setdefault(group, []).append((name, values))

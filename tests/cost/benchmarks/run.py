@@ -16,8 +16,7 @@ from peers import installed
 from report import Report
 from targets import MEMORY, MODULES, PROCESS
 
-#: For a quick and for a full run: the time limit of the run in minutes, the seconds for each case, and the minimum
-#: number of rounds of each case.
+#: The settings of a quick and of a full run: time limit in minutes, seconds per case, and minimum rounds per case.
 _QUICK, _FULL = (6, 0.4, 3), (45, 4, 5)
 
 
@@ -56,7 +55,7 @@ def main():
 
 
 def _measure(report, peers, running, options, *, end):
-    # The measurements of whole processes may take at most half of the time.
+    # The measurements that need new processes (imports, first answers, memory) may take half of the remaining time.
     half = (time.monotonic() + end) / 2
     _measure_processes(report, peers, running.url, half, only=options.only, quick=options.quick)
     _, seconds, least = _QUICK if options.quick else _FULL
@@ -66,7 +65,7 @@ def _measure(report, peers, running, options, *, end):
         if left <= 0:
             report.skip(case.group, case.name, "the time was up")
             continue
-        # A case may take at most four times an equal share of the remaining time.
+        # The remaining time is divided equally among the remaining cases. A case may take up to four such shares.
         share = 4 * left / (len(cases) - number)
         samples = measure_case(case, peers, running, seconds=seconds, least=least, most=share)
         report.add(case.group, case.name, samples, case.unit)

@@ -105,7 +105,7 @@ class Canned(asyncio.Protocol):
 
 @cache
 def _reply(name, is_google, is_base64, results):
-    """Return the head and the chunks of the reply `name`."""
+    """Return the bytes of the reply `name`: the HTTP head, and the chunks of a stream."""
     body = replies.build(name, is_google=is_google, is_base64=is_base64, results=results)
     if isinstance(body, dict):
         return _whole(body), ()

@@ -25,10 +25,10 @@ PROCESS, MODULES, MEMORY = "A process, s of CPU", "Import, modules", "Memory, MB
 
 @dataclass(frozen=True)
 class Target:
-    """The largest allowed result of `ours`, which is a variant of this package, in some cases of the benchmark.
+    """The largest result that `ours`, a variant of this package, may have in some cases of the benchmark.
 
-    With a `peer`, the result of `ours` divided by the result of `peer` must not exceed `most`. Without a peer, the
-    result of `ours` must not exceed `most`, in the unit of the table.
+    Without a `peer`, `most` limits the result of `ours`, in the unit of the table. With a `peer`, `most` limits the
+    result of `ours` divided by the result of `peer`.
     """
 
     group: str

@@ -32,10 +32,10 @@ REQUESTS, TOKENS = 1_000, 1_000_000
 #: the 99th percentile of 156,579 streamed requests in 30 days (Gemini 2.5 on Vertex AI). Source:
 #: https://discuss.ai.google.dev/t/116568
 LATENCY_MU, LATENCY_SIGMA = 2.2017, 0.5537
-#: Fraction of answers that are errors for reasons other than the quota, from the same report as `LATENCY_MU`.
+#: Fraction of answers that are errors for reasons other than the quota. Source: https://discuss.ai.google.dev/t/116568
 FAULTS = 0.0101
-#: Assumptions, because no figures are published. `WAY`: the shortest and the longest time in seconds in which a request
-#: reaches the server. `REFUSAL`: the time in seconds until the server's refusal arrives.
+#: Assumed times in seconds, because no figures are published. `WAY`: minimum and maximum time until a request reaches
+#: the server. `REFUSAL`: time until the server's refusal arrives.
 WAY, REFUSAL = (0.03, 0.25), 0.15
 #: Assumption: sigma of the log-normal distribution of the prompts' lengths.
 PROMPT_SIGMA = 0.5
@@ -104,10 +104,7 @@ class Clock:
 
 
 class Server:
-    """Refuses a request if it and the requests of the last 60 seconds would exceed the quota.
-
-    The fake endpoint follows the same rule.
-    """
+    """Refuses a request if it and the requests of the last 60 seconds would exceed the quota."""
 
     def __init__(self, clock):
         self.clock, self.accepted, self.tokens = clock, deque(), 0
@@ -160,7 +157,7 @@ class World:
             heapq.heapreplace(queue, (self.clock.now + next(worker), next(numbers), worker))
 
     def _work(self):
-        """Make calls. Yield the seconds until the next step."""
+        """Simulate a worker that makes one call after the other. Yield the seconds until its next step."""
         gate = Gate(self.clock.monotonic)
         while True:
             called = self.clock.now
@@ -221,7 +218,7 @@ class World:
 def simulate(scenario, strategy, workers):
     """Return the figures of a run.
 
-    Runs with few workers simulate more minutes, because these workers make fewer calls per minute.
+    With few workers, a run simulates more minutes, because it has fewer calls per minute.
     """
     return World(scenario, strategy, workers, minutes=max(1, min(30, 600 // workers))).run()
 

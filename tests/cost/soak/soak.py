@@ -154,10 +154,10 @@ async def storm(url, count):
 
 
 def soak_cancelling(count):
-    """Cancel streams, half of them after their first chunk. Return whether one storm had no growth.
+    """Run up to `STORMS` storms of cancelled streams. Return whether nothing grew in one of them.
 
-    A *storm* is `count` streams that are cancelled together. In one of the first storms, the allocator's heap grows by
-    4 to 12 MB, which is not a leak. A leak grows in each of the `STORMS` storms.
+    A storm cancels `count` streams together, half of them after their first chunk. A leak grows in each storm. The
+    allocator's heap grows by 4 to 12 MB in one of the first storms, which is not a leak.
     """
 
     async def run():
@@ -178,7 +178,7 @@ def soak_cancelling(count):
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """Reads a request and refuses it. The path says how: with a status, with cut JSON, or by silence."""
+    """Refuses each request in the way that the path of its URL names: a status, `malformed` JSON or `silence`."""
 
     protocol_version = "HTTP/1.1"
 

@@ -24,8 +24,8 @@ def main():
     parent, sockets = ask(MODEL, MODE, "parent before")
     stream = MODEL.stream("a stream of the parent with many words, which is open all the time")
     parent += [next(stream).text]
-    # The 429 asks for a wait of 3 s, but this model waits at most 1 s. So this call fails at once, and the rate gate of
-    # the parent blocks calls for 1 s.
+    # This call fails at once, because the 429 asks for a wait of 3 s and this model waits at most 1 s. After the call,
+    # the rate gate of the parent process blocks calls for 1 s.
     try:
         build(max_retries=1, timeout={"retry_wait": 1}).invoke("limited")
     except RateLimitError as error:
