@@ -19,7 +19,7 @@ from langchain_gemini_compat._schema.functions import compile_all_parameters, co
 from langchain_gemini_compat._schema.references import resolve_pointer
 from langchain_gemini_compat._wire.json_types import object_at
 from langchain_gemini_compat._wire.notes import Note
-from langchain_gemini_compat._wire.plain_json import PlainArray, is_plain
+from langchain_gemini_compat._wire.shared_array import SharedArray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -381,7 +381,7 @@ def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[No
     found = None if exact is None else _declared.get(key)
     if found is None:
         found = _declare_all(tools, wire_names)
-        if exact is not None and isinstance(found.functions, PlainArray):
+        if exact is not None:
             _declared.add(key, found, 5 * len(exact) + sum(200 + len(note.message) for note in found.notes))
     notes.extend(found.notes)
     return found.functions
@@ -401,8 +401,7 @@ def _declare_all(tools: Sequence[JsonObject], wire_names: Sequence[str]) -> _Dec
         if parameters is not None:
             declaration["parameters"] = parameters
         functions.append({"type": "function", "function": declaration})
-    shared = cast("list[JsonObject]", PlainArray(functions)) if is_plain(functions) else functions
-    return _Declared(shared, tuple(notes))
+    return _Declared(cast("list[JsonObject]", SharedArray(functions)), tuple(notes))
 
 
 def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:

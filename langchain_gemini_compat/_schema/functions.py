@@ -17,7 +17,6 @@ from langchain_gemini_compat._schema.counts import find_most_items, has_bounds
 from langchain_gemini_compat._schema.node import NOT_SENT, Loss, Source, as_text
 from langchain_gemini_compat._schema.references import Reader
 from langchain_gemini_compat._schema.unions import merge_object_union
-from langchain_gemini_compat._wire.plain_json import PlainObject, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +119,7 @@ def _compile(root: JsonObject, sources: list[Source], *, keep_additional: bool, 
     own = find_most_items([compiled])
     if own is not None:
         compiled, losses = _compile_bounded(root, sources, keep_additional=keep_additional, most_items=own)
-    return _Compiled(PlainObject(compiled) if is_plain(compiled) else compiled, tuple(losses), has_bounds(compiled))
+    return _Compiled(compiled, tuple(losses), has_bounds(compiled))
 
 
 def _compile_bounded(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import enum
+import json
 import warnings
 from copy import deepcopy
 from typing import Annotated, Any, Literal
@@ -24,8 +25,8 @@ from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat._request import tools as tools_module
 from langchain_gemini_compat._request.tools import encode_tools, format_tool
 from langchain_gemini_compat._schema.cache import BoundedCache
-from langchain_gemini_compat._transport.body import encode_body, encode_with_json
-from langchain_gemini_compat._wire.plain_json import PlainArray
+from langchain_gemini_compat._transport.body import encode_body
+from langchain_gemini_compat._wire.shared_array import SharedArray
 from langchain_gemini_compat.errors import GeminiCompatWarning, UnsupportedParameterError
 
 
@@ -440,15 +441,18 @@ def test_change_of_a_description_does_not_reach_the_cache(fresh):
 def test_tools_are_encoded_once_and_as_all_other_bodies(fresh):
     """The tools are encoded once. Each body has the bytes that the standard library's encoder would write."""
     functions = encode_tools(TOOLS, None, endpoint("ai_studio"), []).functions
-    assert type(functions) is PlainArray
+    assert type(functions) is SharedArray
     for payload in (
         {"model": "m", "messages": [], "tools": functions, "stream": True},
         {"tools": functions},
         {"tools": functions, "n": 1},
         {"n": 1, "tools": functions},
     ):
-        assert encode_body(payload) == encode_with_json(payload)
-    assert functions.encoded == encode_with_json([*functions])
+        assert encode_body(payload) == encode_body({**payload, "tools": [*functions]})
+    assert functions.encoded == json.dumps([*functions], separators=(",", ":")).encode()
+    encoded_once = functions.encoded
+    encode_body({"tools": functions})
+    assert functions.encoded is encoded_once
     again = encode_tools(deepcopy(TOOLS), None, endpoint("ai_studio"), []).functions
     assert again is functions
     copied = deepcopy(functions)
@@ -458,7 +462,7 @@ def test_tools_are_encoded_once_and_as_all_other_bodies(fresh):
         encode_body({"tools": copied})
 
 
-def test_functions_that_only_the_standard_library_encodes_are_sent(fresh):
+def test_lone_surrogate_in_cached_functions_is_sent_as_question_mark(fresh):
     """A lone surrogate in a description is sent as `?`, even if the declaration comes from the cache."""
     chat, wire = talk()
     for _ in range(2):
