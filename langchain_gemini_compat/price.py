@@ -68,7 +68,7 @@ def estimate_price(usage: UsageMetadata, model: str) -> Decimal | None:
         # A `LookupError` means an unknown model. A `ValueError` means that the token counts contradict each other.
         return None
     # A price of 0 counts as not known. The list has it for models with open weights, such as Gemma, but they are free
-    # only on AI Studio.
+    # only on AI Studio, and the surface is not known here.
     price: Decimal = found.total_price
     return price or None
 

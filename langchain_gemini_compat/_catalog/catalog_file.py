@@ -158,7 +158,10 @@ class _Reader:
         return {name.lower(): self._read_family(name, entry, sources) for name, entry in families.items()}
 
     def _check_family_name(self, name: str, names: Collection[str]) -> None:
-        """Raise an error if the name of a family has a prefix, such as `google/`, or occurs twice, ignoring case."""
+        """Raise an error if the name of a family has a prefix, such as `google/`, or occurs twice, ignoring case.
+
+        Without this check, the facts under such a name would have no effect.
+        """
         bare = name.rpartition("/")[2]
         if bare != name:
             raise ValueError(f"{self.file}: `families.{name}` has a prefix. Write `families.{bare}`.")

@@ -99,8 +99,8 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
     "ai_studio": frozenset({"none", "minimal", "low", "medium", "high"}),
     "openai_compatible": None,
 }
-#: Values of `reasoning_effort` that are sent to Vertex AI for models with a thinking budget. Vertex AI's page maps
-#: these values to budgets.
+#: The only values of `reasoning_effort` that are sent to Vertex AI for models with a thinking budget. Vertex AI's page
+#: maps these values to budgets.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
 #: Header that replaces `service_tier="priority"` on Vertex AI. No source shows other tiers on the compatible endpoint.
 #: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo

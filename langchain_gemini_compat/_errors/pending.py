@@ -83,7 +83,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def are_classes_imported() -> bool:
-    """Return whether openai and the module `api` are imported."""
+    """Return whether openai and the module `api` are imported. Until then, no error has a class of `api`."""
     return _import.is_done
 
 
@@ -129,7 +129,7 @@ def deferring_errors() -> Generator[None]:
 def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
     """Return the error that `build` returns, or a placeholder if openai is not imported yet.
 
-    The placeholder is a `PendingError`. It is returned only in the thread of a running event loop and within
+    The placeholder is a `PendingError`. It is returned in the thread of a running event loop, or within
     `deferring_errors`. Elsewhere, this function imports openai and returns the error.
 
     `build` may run half a second later, so it must not read values that may change until then.

@@ -124,7 +124,7 @@ def _holds_type(message: JsonValue, mime_type: str) -> bool:
 
 
 def _replace_parts(message: JsonObject, parts: Sequence[JsonValue], texts: Mapping[str, str | None]) -> JsonObject:
-    """Return a copy of a tool result whose media parts are `parts`.
+    """Return a copy of a tool result in which `parts` replace all media parts.
 
     `texts` maps the name of each removed part to the text that replaces references to this part. If the text is `None`,
     the references are removed.

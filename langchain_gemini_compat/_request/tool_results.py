@@ -221,7 +221,10 @@ def _result_text(raw: JsonObject, text: str) -> str | None:
 
 
 def _sendable_media(media: Media) -> Media | None:
-    """Return `media` with the fields that the request needs; `None` if they have no data, URL or file id."""
+    """Return `media` in the form in which they are sent; `None` if they have no data, URL or file id.
+
+    A block without any of these is a tool's own JSON.
+    """
     if not (media.data or media.location):
         return None
     parts = split_data_url(media.url) if media.url else None

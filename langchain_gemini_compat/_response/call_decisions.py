@@ -336,7 +336,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     """Decide about an entry whose name differs from the names of the calls in `targets`.
 
     The name in the entry is either the next piece of the name of a call in `targets`, or the name of a new call. The
-    names of the bound tools show which of the two it is.
+    names of the bound tools show which of the two it is. If they do not show it, or are not known, the calls that the
+    entry may concern get an error.
     """
     names = evidence.tool_names
     if names is None:

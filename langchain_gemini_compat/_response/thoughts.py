@@ -91,8 +91,8 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` does not call this method. After the end of a reply, `passes_text` is not read, and `feed` calls this
-        # method itself.
+        # `finish` does not have to call this method: `passes_text` is not read after the end of a reply, and `feed`
+        # calls this method itself.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:

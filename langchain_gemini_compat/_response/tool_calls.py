@@ -164,7 +164,8 @@ class ToolCallTracker:
         self._skips_placeholders = False
         #: Calls whose content depends on an index. If the index turns out to be unreliable, these calls get an error.
         self._decided_by_index: list[TrackedCall] = []
-        #: Whether an entry of `tool_calls` had an id and nothing else.
+        #: Whether an entry of `tool_calls` had a new id, but no name, arguments or extra fields. Such an entry
+        #: announces a call, but does not send it.
         self.has_ids_without_calls = False
 
     def __len__(self) -> int:

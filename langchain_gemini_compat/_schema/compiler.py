@@ -323,7 +323,11 @@ class Compiler:
 
 
 def record_additional_losses(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
-    """Add each `additionalProperties` or `unevaluatedProperties` that cannot be compiled to the list of lost rules."""
+    """Add each `additionalProperties` or `unevaluatedProperties` that cannot be compiled to the list of lost rules.
+
+    These keywords refer only to the properties of their own schema, but other schemas may describe further properties
+    of the same object.
+    """
     for check in checks:
         if not isinstance(check.value, (bool, dict)) or check.value is True or check.value == {}:
             continue

@@ -51,7 +51,7 @@ _CHECKS = frozenset(
         "not", "if",
     }
 )  # fmt: skip
-#: Keywords that `_add_unknown` skips: other code reads them, or they do not restrict values.
+#: Further keywords that `_add_unknown` skips: other code reads them, or they do not restrict values.
 _READ_ELSEWHERE = frozenset(
     {
         "type", "enum", "const", "properties", "required", "items", "prefixItems", "additionalItems", "then", "else",

@@ -125,7 +125,10 @@ def playing_here(player: Player) -> Generator[None]:
 
 
 def is_playing_here() -> bool:
-    """Return whether a player of `playing_here` answers the requests of this context."""
+    """Return whether a player of `playing_here` answers the requests of this context.
+
+    Such a player gives every retry the same reply.
+    """
     return _player_here.get() is not None
 
 

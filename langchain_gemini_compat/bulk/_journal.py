@@ -58,8 +58,8 @@ _CREATE = (
         "FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) ORDER BY row"
     ),
 )
-# Rows that failed in an earlier run come last. Otherwise 50 of them in a row could stop each new run before the run
-# sends the other rows.
+# Rows that failed in an earlier run come last. `StopRule` stops a run after many errors in a row, so failed rows at the
+# beginning could stop each new run before it sends the other rows.
 _LIST_OPEN = (
     "CREATE TEMP TABLE rows_to_send AS SELECT row FROM bulk_rows LEFT JOIN bulk_outcomes USING (key) "
     "WHERE coalesce(status, 2) >= {least} ORDER BY status IS NOT NULL, row"
@@ -187,8 +187,8 @@ class Journal:
     def _prepare(self) -> None:
         """Create the tables of a new file.
 
-        WAL mode is switched on last. Otherwise `application_id` would be in the WAL file, where `_is_usable` does not
-        look for it.
+        WAL mode is switched on after the tables are created. Otherwise `application_id` would be in the WAL file, where
+        `_is_usable` does not look for it.
         """
         with self._database.transaction():
             if not self._database.execute("SELECT 1 FROM sqlite_master").fetchone():

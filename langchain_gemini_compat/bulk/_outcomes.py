@@ -55,7 +55,10 @@ class Outcome:
 
     @property
     def is_failed(self) -> bool:
-        """Whether the row counts as failed. After an error of the account or a quota, the row stays open."""
+        """Whether the row counts as failed, so that a later run sends it again only with `retry_failed`.
+
+        After an error of the account or a quota, the row stays open, and the next run sends it again.
+        """
         return self.error_type is not None and self.error_scope in ("row", "server")
 
 

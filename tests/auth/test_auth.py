@@ -992,7 +992,10 @@ def raising(error):
     ],
 )
 def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
-    """The error message names the argument `api_key`. The exception of the callable is the error's `__cause__`."""
+    """The error message names the argument `api_key`.
+
+    The exception of the callable is the error's `__cause__`, and decides whether the error is retryable.
+    """
     calls = list(raising(error))
     # The first four calls use a sync function. Only they can raise `StopIteration`, because a coroutine cannot.
     for call in calls if not isinstance(error, StopIteration) else calls[:4]:

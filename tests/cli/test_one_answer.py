@@ -94,7 +94,7 @@ def test_error_is_one_line_on_standard_error(ask, options):
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_refusal_is_a_failure(ask, options):
-    """A refusal gives exit code 1. Its text is in the output only with `--json`."""
+    """A refusal gives exit code 1. Its text is on standard error, and with `--json` also on standard output."""
     code, out, err, _ = ask("-p", "Hi", *options, replies=[Fault.blocked("SAFETY")])
     assert code == 1
     assert err.startswith("error: The model refused to answer: ")

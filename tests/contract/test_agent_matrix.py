@@ -65,7 +65,8 @@ async def test_agent_uses_the_response_format_that_the_model_supports(place, for
         assert all(request.stream is (mode == "stream") for request in cell.fake.requests)
 
 
-#: One example for each kind of surface and model. Most tests of middlewares use these examples.
+#: One example for each kind of surface and model. Most tests of middlewares use only these examples, because
+#: middlewares behave the same for all other surfaces and models.
 FOUR = ("2.5 on AI Studio", "3.8 on Vertex", "alias on AI Studio", "self-deployed")
 UNDER = [pytest.param(PLACES[place], form, id=f"{place}-{form}") for place in FOUR for form in FORMATS]
 

@@ -80,7 +80,10 @@ def test_fallback_models_answer_other_public_methods():
 
 
 def test_fallback_model_has_the_methods_of_langchain_whose_hints_cannot_be_read():
-    """A model with fallbacks has the method `generate`, whose type hints cannot be evaluated. Field case D1."""
+    """A model with fallbacks has the method `generate`, whose type hints cannot be evaluated. Field case D1.
+
+    The hints name a module that LangChain imports only for type checkers.
+    """
     model = FakeGemini("hi").chat_model()
     result = model.with_fallbacks([model]).generate([[HumanMessage("hi")]])
     assert result.generations[0][0].text == "hi"

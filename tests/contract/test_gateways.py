@@ -504,7 +504,7 @@ def test_result_of_a_dropped_call_is_dropped(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_results_of_other_calls_are_kept_when_one_is_dropped(surface):
-    """A dropped call loses its own result, but not the result of a later call with the same id. Field case H1."""
+    """The result of a dropped call is dropped, but not the result of a later call with the same id. Field case H1."""
     first = AIMessage("", tool_calls=[GOOD], invalid_tool_calls=[BAD])
     again = AIMessage("", tool_calls=[{"name": "f", "args": {"x": 1}, "id": "c1"}])
     bad, good, late = ToolMessage("bad", tool_call_id="c1"), ToolMessage("good", tool_call_id="c2"), ToolMessage(

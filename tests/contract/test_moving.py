@@ -86,7 +86,8 @@ def begin_with_litellm(surface):
 
 #: One thread for each model that makes the first call. The values are:
 #: - a function that returns this model
-#: - the provider and the surface of the model
+#: - the provider of this model
+#: - the surface on which the thread continues
 #: - the number of placeholder signatures that this package sends
 #: - the number of placeholder signatures that `ChatGoogleGenerativeAI` sends
 THREADS = {

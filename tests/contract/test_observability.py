@@ -118,7 +118,10 @@ def price(metadata, *, pattern, provider=None):
 
 @ways
 def test_cost_of_a_call_is_google_s(act):
-    """The cost is that of 40 input tokens, 60 cached input tokens, and 50 output tokens, 30 of them thoughts."""
+    """The cost is that of 40 input tokens, 60 cached input tokens, and 50 output tokens, 30 of them thoughts.
+
+    A price rule of LangSmith can match the name of the model, or the name and the provider.
+    """
     paid = 40 * 1 + 60 * 0.1 + (20 + 30) * 10
     plain, named = (
         metadata_of_calls(post(act, model=f"{prefix}gemini-3.8-flash", **more))
@@ -281,7 +284,7 @@ def test_signatures_are_short_in_spans(spans, act):
 
 
 def test_block_of_the_page_prints_its_output(program):
-    """One code block of the page prints names of models."""
+    """One code block of the page prints names of models. Only `span_program.py` runs this block."""
     assert program["printed"].splitlines()[-2:] == ["gemini-3.8-flash"] * 2
 
 

@@ -261,7 +261,7 @@ def test_two_parts_that_are_refused_in_turn_are_repaired():
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
 def test_part_is_remembered_if_the_server_then_refuses_another(way):
-    """The server refuses `presence_penalty` and then `seed`. One retry is not enough, so only later calls succeed."""
+    """The server refuses two parts in turn, so one retry is not enough. The next call leaves out the first part."""
     fake, model = build(refuse_in_turn, max_retries=1, **TWO)
     call = {
         "invoke": lambda: model.invoke("Hi"),

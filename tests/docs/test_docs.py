@@ -144,7 +144,9 @@ def run_block(code, page, namespace):
 def test_python_blocks_print_the_output_on_the_page(page, places, capsys, monkeypatch):
     """The blocks of a page share a namespace. A `text` block shows the output of the Python block before it.
 
-    A page with tabs runs once for each tab. The README has no tabs, and gets the replies of the front page.
+    A page with tabs runs once for each tab. The fake of the offline tab is built in a namespace of its own, so the
+    blocks of the other tabs cannot use names of the offline tab. The README has no tabs, and gets the replies of the
+    front page.
     """
     namespace = {"__name__": "docs"}
     printed = None

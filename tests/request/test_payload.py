@@ -44,7 +44,10 @@ PLAIN = [
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize(("name", "value", "taken"), PLAIN, ids=[name for name, _, _ in PLAIN])
 def test_parameter_is_sent_where_it_is_known_and_noted_elsewhere(name, value, taken, surface):
-    """AI Studio would answer 400 to an unknown key, and Vertex AI would ignore it. So the package leaves it out."""
+    """AI Studio would answer 400 to an unknown key, and Vertex AI would ignore it. So the package leaves it out.
+
+    The test uses a model that accepts penalties.
+    """
     model = "gemini-3.5-flash"
     made, bare = request(surface, model, **{name: value}), request(surface, model)
     if surface in taken:

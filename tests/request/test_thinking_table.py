@@ -131,7 +131,7 @@ def may_stop(model, surface):
 
 
 def efforts(model, surface):
-    """The values of `reasoning_effort` that a model accepts. Google maps them to levels, or for Gemini 2.5 to budgets."""
+    """Return the `reasoning_effort` values that a model accepts. Google maps them to levels, or for 2.5 to budgets."""
     return {*(LEVELS[model] or (N, L, M, H)), *({"none"} if may_stop(model, surface) else ())}
 
 

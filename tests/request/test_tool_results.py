@@ -482,7 +482,7 @@ def test_json_block_with_a_reference_is_wrapped(value, surface):
      '{"a": "\\u00e9"}', "", "plain", '"{\\"$ref\\": 1}"', "{", '{"$defs": {}}', '```json\n{"$ref": "x"}\n```'],
 )  # fmt: skip
 def test_results_without_a_reference_are_unchanged(text, surface):
-    """A result without `$ref` is not wrapped: Gemini reads a JSON object as the function's response.
+    """A result without `$ref` as a JSON key is not wrapped: Gemini reads a JSON object as the function's response.
 
     Field case C1.
     """

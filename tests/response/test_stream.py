@@ -1,4 +1,4 @@
-"""Tests that the assembler reads the deviating streams of servers, whole replies and invalid JSON."""
+"""Tests the assembler: deviations seen in streams of servers, whole replies that equal streams, and invalid JSON."""
 
 import json
 from random import Random

@@ -98,7 +98,7 @@ def test_read_text_equals_feed(additions, choice, expects_thoughts):
 
 @pytest.mark.parametrize("choice", [0, 1])
 def test_read_text_reads_plain_text(choice):
-    """`read_text` returns `None` for the first chunk of a text and for the last one."""
+    """`read_text` returns `None` for the first chunk, which may begin thoughts, and for a chunk with a finish reason."""
     assembler = StreamAssembler(choice=choice)
     assert assembler.read_text(text_chunk("Hello", choice)) is None
     list(assembler.feed(text_chunk("Hello", choice)))

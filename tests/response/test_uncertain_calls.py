@@ -601,7 +601,10 @@ def with_native(native, finish, place="choice", **fields):
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
 @pytest.mark.parametrize("native", ["abort", "error", "network_error", "timeout", "FinishReason.SAFETY"])
 def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
-    """Field cases G3 and A5: no tool call runs if the native finish reason is a failure, such as `abort`."""
+    """Field cases G3 and A5: if the native finish reason is a failure, such as `abort`, no tool call runs.
+
+    Truncated text is an error, too.
+    """
     expected = errors.BlockedError if "SAFETY" in native else TRUNCATED
     for first in (calls(BEGUN), chunk(content="par")):
         events = [first, with_native(native, finish, place)]

@@ -79,7 +79,7 @@ class Caller:
 
 
 def read_order(message):
-    """Return the text of a user message that asks for tool calls; `None` for any other message."""
+    """Return the text of a user message that asks for tool calls; `None` for others, such as media of a tool result."""
     text = message.get("content")
     is_order = message["role"] == "user" and isinstance(text, str) and (text == TOGETHER or ORDER.fullmatch(text))
     return text if is_order else None

@@ -209,7 +209,7 @@ def test_replies_are_the_same_for_the_same_test(surface: Any) -> None:
 
 
 def test_another_conversation_gets_other_ids() -> None:
-    """The id of a tool call depends on the messages of the conversation."""
+    """Ids depend on the messages, so a restarted test process does not repeat the ids of its history."""
     ids = set()
     for text in ("one", "two"):
         message = post(FakeGemini([Call("add")]), messages=[{"role": "user", "content": text}]).json()

@@ -208,7 +208,7 @@ def test_given_finish_reason_is_used() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_signature(surface: str, signature: Any, where: list[str]) -> None:
-    """A style can put the signature on the first call, in an entry of its own, on the delta or under `vertex`."""
+    """A style can put the signature on the first call, in its own entry, on the delta or under `vertex`, or omit it."""
 
     def place(delta: dict[str, Any]) -> str:
         entry = delta.get("tool_calls", [{}])[0]

@@ -164,7 +164,10 @@ REASONS = [
 
 @pytest.mark.parametrize(("body", "said"), REASONS)
 def test_message_is_read_from_every_known_key(body, said):
-    """The server's error text is read from the keys that FastAPI, Apigee and lists of errors use."""
+    """The server's error text is read from the keys that FastAPI, Apigee and lists of errors use.
+
+    If none of these keys has a text, the error says that the server gave no reason.
+    """
     with pytest.raises(errors.InvalidRequestError) as caught:
         model(reply(body, 422)).invoke("hi")
     assert str(caught.value).startswith(f"{said} (422) ")

@@ -119,7 +119,8 @@ async def test_cancelled_async_stream_ends_alone(place):
 def test_limits_of_a_shared_connection_end_only_an_abandoned_request():
     """If a limit for reads or writes expired, httpcore would close a shared connection with all its requests.
 
-    So `SharedTimeouts` has no such limits.
+    So `SharedTimeouts` has no such limits. httpcore asks for the limit before each read, and for an abandoned request,
+    `SharedTimeouts` then raises an error.
     """
     limits = SharedTimeouts({"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0})
     assert [limits.get(key) for key in ("connect", "read", "write", "pool")] == [1.0, None, None, 4.0]

@@ -12,7 +12,7 @@ from langchain_gemini_compat._transport.library_errors import KINDS, HttpErrorKi
 #: The library on which httpx is built. Its exceptions may be raised unchanged while a body is read.
 core = import_module(http.HTTPTransport.__module__.replace("httpx", "httpcore").partition(".")[0])
 #: Transport errors that need no entry in `KINDS`: the error message quotes their text or, for `ConnectError`, depends
-#: on the cause. `SSEError` exists only in httpx2.
+#: on the cause. `SSEError` exists only in httpx2, and only the event decoder of httpx2 raises it.
 OTHERS = {"SSEError", "TransportError", "NetworkError", "ConnectError", "ProtocolError", "LocalProtocolError"}
 
 

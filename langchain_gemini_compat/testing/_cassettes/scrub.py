@@ -2,9 +2,9 @@
 
 This module removes:
 
-- Values of headers and query parameters, and the user and password of the URL. Such a value is removed from all texts
-  if it looks like a key, or if its header or parameter is named like a secret. Other values, such as the name of a
-  program, may be ordinary words of a conversation.
+- Values of the request's headers and query parameters, and the user and password of its URL. Such a value is removed
+  from all texts if it looks like a key, or if its header or parameter is named like a secret. Other values, such as the
+  name of a program, may be ordinary words of a conversation.
 - Values of body keys that are named like a secret.
 - Texts in the form of well-known keys.
 - The names of projects and accounts.

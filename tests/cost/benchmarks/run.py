@@ -55,7 +55,7 @@ def main():
 
 
 def _measure(report, peers, running, options, *, end):
-    # The measurements that need new processes (imports, first answers, memory) may take half of the remaining time.
+    # Measurements that need new processes (imports, first answers, memory) may take at most half of the remaining time.
     half = (time.monotonic() + end) / 2
     _measure_processes(report, peers, running.url, half, only=options.only, quick=options.quick)
     _, seconds, least = _QUICK if options.quick else _FULL
