@@ -549,8 +549,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         {'title': 'Buy milk'}
         ```
 
-        **Thinking.** Choose how much the model thinks. Each model gets the nearest value that it accepts, and a note
-        says so:
+        **Thinking.** Choose how much the model thinks. If the model does not accept the value, it gets the next
+        lower value, or its lowest one, and a note says so:
 
         ```python
         body, notes = model.preview("How many r are in strawberry?", reasoning_effort="minimal")
@@ -1710,7 +1710,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 model: Name of the model.
                     `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's surfaces. Compatible
                     servers get the name unchanged. Default: `""`, which works only for a Vertex AI endpoint of your
-                    own, since it serves one model. Surfaces: all.
+                    own. Surfaces: all.
                 model_name: Same as `model`.
                 project: ID or number of the Google Cloud project.
                     It selects Vertex AI. Domain-scoped IDs such as `example.com:my-project` are valid. Default: `None`,
@@ -1736,9 +1736,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 api_version: Version of the Vertex AI API in the URL, such as `v1beta1`.
                     It is not used if `base_url` has a path. Default: `"v1"`. Surfaces: Vertex AI.
                 surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`.
-                    Set it for a gateway that passes requests on to Gemini, so that histories and tools get the form
-                    that Gemini requires. Default: `None`, which means the surface that follows from the other arguments
-                    and the environment. Surfaces: all.
+                    Set it for a gateway that passes requests on to Gemini, so that the package sends histories and
+                    tools as Gemini requires. Default: `None`, which means the surface that follows from the other
+                    arguments and the environment. Surfaces: all.
                 vertexai: `True` selects Vertex AI.
                     `False` selects AI Studio, unless `base_url` selects the surface. It sets `surface`.
                 api_key: API key, or a function that returns a bearer token and is called for each request.
@@ -1757,7 +1757,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 temperature: Randomness of the answer.
                     Gemini accepts 0 to 2. 0 gives the likeliest words, and a higher value gives more varied answers.
                     Default: `None`, which means the model's default. Surfaces: all.
-                top_p: Share of the probability mass from which tokens are drawn, 0 to 1.
+                top_p: Tokens are drawn only from the likeliest tokens whose probabilities add up to this value, 0 to 1.
                     Default: `None`, which means the model's default. Surfaces: all.
                 max_tokens: Maximum length of the reply in tokens, 1 or more.
                     Thoughts are included. A value above the model's limit is lowered to that limit. If the answer is
@@ -1769,7 +1769,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     The answer does not contain the string itself. Default: `None`. Surfaces: all.
                 stop_sequences: Same as `stop`.
                 n: Number of answers to one request.
-                    Gemini and streams give one answer. Default: `None`, which means 1. Surfaces: compatible servers.
+                    Gemini models, and streams of any model, return one answer. Default: `None`, which means 1.
+                    Surfaces: compatible servers.
                 candidate_count: Same as `n`.
                 seed: Seed for sampling: equal requests with an equal seed get similar answers.
                     Default: `None`, which means a random seed. Surfaces: Vertex AI, compatible servers.
@@ -1786,9 +1787,9 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     servers.
                 reasoning_effort: How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or
                     `max`.
-                    A Gemini model gets the nearest value that it accepts. Not allowed together with `thinking_level` or
-                    `thinking_budget`. `none` turns thinking off, if the model allows this. Default: `None`, which means
-                    the model's default. Surfaces: all.
+                    A Gemini model gets its highest value that is not above yours, otherwise its lowest value. Not
+                    allowed together with `thinking_level` or `thinking_budget`. `none` turns thinking off, if the model
+                    allows this. Default: `None`, which means the model's default. Surfaces: all.
                 thinking_level: How much the model thinks, with the same values as `reasoning_effort`.
                     It is sent as Google's option `thinking_level`. Not allowed together with `reasoning_effort` or
                     `thinking_budget`. Default: `None`, which means the model's default. Surfaces: all.
@@ -1802,7 +1803,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 thinking_config: Google's `ThinkingConfig`, or a dict with its keys.
                     It sets `thinking_level`, `thinking_budget` and `include_thoughts`.
                 thought_tag_marker: Name of the tag with which Vertex AI marks thoughts in the text.
-                    The package removes the tags. Default: `None`, which means `"thought"` with `include_thoughts`.
+                    The package removes the tags. Default: `None`, which means `"thought"` if `include_thoughts` is set.
                     Surfaces: Vertex AI, compatible servers.
                 safety_settings: Thresholds of Google's content filters: a list of `{category, threshold}` dicts or of
                     Google's `SafetySetting`, or a dict from category to threshold.
@@ -1820,8 +1821,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 response_modalities: Same as `modalities`.
                 stream_function_call_arguments: Whether a stream delivers the arguments of a tool call in several chunks
                     instead of one.
-                    The sum of the chunks is the same message. Default: `None`, which means all in one chunk. Surfaces:
-                    Vertex AI, compatible servers.
+                    The sum of the chunks does not depend on this parameter. Default: `None`, which means all in one
+                    chunk. Surfaces: Vertex AI, compatible servers.
                 service_tier: Price and priority of the request, such as `flex`.
                     Vertex AI accepts only `priority`, which is sent as a header. Default: `None`, which means the
                     server's default. Surfaces: all.
@@ -1830,8 +1831,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 response_schema: Schema of an answer in JSON: a pydantic class, a `TypedDict` or a JSON schema.
                     It sets `response_format`.
                 generation_config: Google's `GenerateContentConfig`, or a dict with its keys.
-                    It sets the options that it names, and overrides other arguments.
-                extra_body: Fields that are merged into the body last and unchanged.
+                    It sets the options for its keys, and overrides the arguments of the same options.
+                extra_body: Fields that the package adds to the finished body without a check.
                     The entry `google` is sent inside the body's key `extra_body`, and all other entries at the root.
                     Default: `None`. Surfaces: all.
                 model_kwargs: Further keys of the request body.
@@ -1856,7 +1857,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                 max_retries: Maximum number of retries of one call, 0 or more.
                     One request with a new token after a 401 does not count as a retry. The package retries 408, 429,
                     5xx, failed connections, expired limits, and replies that are empty or have a malformed call. It
-                    waits as long as the server says, else 0.5 s, doubled after each try. Default: `2`. Surfaces: all.
+                    waits as long as the server says. If the server says nothing, it waits 0.5 s, and twice as long
+                    after each further try. Default: `2`. Surfaces: all.
                 retries: Same as `max_retries`.
                 http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
                     The client's proxies, certificates and connection limits apply. The package neither closes nor
@@ -1866,21 +1868,21 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
                     The package neither closes nor shares the client. Google's requests for access tokens do not use
                     this client. Default: `None`, which means a client that the package builds. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
-                    Then `first_byte` is the limit for the first chunk and not for the whole reply. Embeddings ignore
-                    this parameter. Default: `False`. Surfaces: all.
+                    With `True`, the limit `first_byte` applies to the first chunk and not to the whole reply.
+                    Embeddings ignore this parameter. Default: `False`. Surfaces: all.
                 stream_usage: Whether a stream asks for token counts.
                     Vertex AI always sends them. The counts are in `usage_metadata` of the last chunk. Default: `True`.
                     Surfaces: AI Studio, compatible servers.
                 include_response_headers: Whether `response_metadata["headers"]` of a message has the HTTP headers of
                     the reply, such as the request ID.
                     Cookies and credentials are left out. Default: `False`. Surfaces: all.
-                strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
-                    of the request.
-                    Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
+                strict: Whether the package raises an error if it would have to repair or leave out a part of the
+                    request.
+                    Default: `False`, which means that it changes the request and warns once. Surfaces: all.
                 invalid_tool_calls: What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`,
                     `"keep"` puts it into `invalid_tool_calls` of the message.
-                    Before the error, the request is sent again up to `max_retries` times. Default: `"raise"`. Surfaces:
-                    all.
+                    With `"raise"`, the package first sends the request again, up to `max_retries` times. Default:
+                    `"raise"`. Surfaces: all.
                 catalog: Path of a JSON or TOML file that corrects or adds facts about models.
                     Default: `None`, which means the path in the environment variable `GEMINI_COMPAT_CATALOG`. Surfaces:
                     all.

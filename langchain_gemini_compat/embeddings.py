@@ -87,20 +87,20 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         default=None,
         ge=1,
         validation_alias=AliasChoices("dimensions", "output_dimensionality"),
-        description="Length of the vectors, from 1 on. Default: `None`, which means the model's own length (3072 for "
+        description="Length of the vectors, 1 or more. Default: `None`, which means the model's own length (3072 for "
         "Gemini). Surfaces: AI Studio, compatible servers.",
     )
     batch_size: int = Field(
         default=MOST_TEXTS,
         ge=1,
         validation_alias=AliasChoices("batch_size", "chunk_size"),
-        description="Number of texts in one request, from 1 on. AI Studio takes at most 100. Default: `100`. "
+        description="Number of texts in one request, 1 or more. AI Studio takes at most 100. Default: `100`. "
         "Surfaces: AI Studio, compatible servers.",
     )
     max_concurrency: int = Field(
         default=4,
         ge=1,
-        description="Number of requests that one async call has open at once, from 1 on. A sync call sends one "
+        description="Number of requests that one async call has open at once, 1 or more. A sync call sends one "
         "request at a time. Default: `4`. Surfaces: AI Studio, compatible servers.",
     )
 
@@ -314,7 +314,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                 model: Name of the model.
                     `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's surfaces. Compatible
                     servers get the name unchanged. Default: `""`, which works only for a Vertex AI endpoint of your
-                    own, since it serves one model. Surfaces: all.
+                    own. Surfaces: all.
                 model_name: Same as `model`.
                 project: ID or number of the Google Cloud project.
                     It selects Vertex AI. Domain-scoped IDs such as `example.com:my-project` are valid. Default: `None`,
@@ -340,9 +340,9 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                 api_version: Version of the Vertex AI API in the URL, such as `v1beta1`.
                     It is not used if `base_url` has a path. Default: `"v1"`. Surfaces: Vertex AI.
                 surface: The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`.
-                    Set it for a gateway that passes requests on to Gemini, so that histories and tools get the form
-                    that Gemini requires. Default: `None`, which means the surface that follows from the other arguments
-                    and the environment. Surfaces: all.
+                    Set it for a gateway that passes requests on to Gemini, so that the package sends histories and
+                    tools as Gemini requires. Default: `None`, which means the surface that follows from the other
+                    arguments and the environment. Surfaces: all.
                 vertexai: `True` selects Vertex AI.
                     `False` selects AI Studio, unless `base_url` selects the surface. It sets `surface`.
                 api_key: API key, or a function that returns a bearer token and is called for each request.
@@ -358,14 +358,14 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     application default credentials on Vertex AI. Surfaces: all.
                 quota_project_id: Project that is billed for the requests, sent as the header `x-goog-user-project`.
                     Default: `None`, which means the quota project of the credentials. Surfaces: all.
-                dimensions: Length of the vectors, from 1 on.
+                dimensions: Length of the vectors, 1 or more.
                     Default: `None`, which means the model's own length (3072 for Gemini). Surfaces: AI Studio,
                     compatible servers.
                 output_dimensionality: Same as `dimensions`.
-                batch_size: Number of texts in one request, from 1 on.
+                batch_size: Number of texts in one request, 1 or more.
                     AI Studio takes at most 100. Default: `100`. Surfaces: AI Studio, compatible servers.
                 chunk_size: Same as `batch_size`.
-                max_concurrency: Number of requests that one async call has open at once, from 1 on.
+                max_concurrency: Number of requests that one async call has open at once, 1 or more.
                     A sync call sends one request at a time. Default: `4`. Surfaces: AI Studio, compatible servers.
                 model_kwargs: Further keys of the request body.
                     `ChatGeminiCompat` leaves out keys that the surface does not take, with a warning.
@@ -389,7 +389,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                 max_retries: Maximum number of retries of one call, 0 or more.
                     One request with a new token after a 401 does not count as a retry. The package retries 408, 429,
                     5xx, failed connections, expired limits, and replies that are empty or have a malformed call. It
-                    waits as long as the server says, else 0.5 s, doubled after each try. Default: `2`. Surfaces: all.
+                    waits as long as the server says. If the server says nothing, it waits 0.5 s, and twice as long
+                    after each further try. Default: `2`. Surfaces: all.
                 retries: Same as `max_retries`.
                 http_client: Client for sync calls: `httpx.Client` with openai 2, `httpx2.Client` with openai 3.
                     The client's proxies, certificates and connection limits apply. The package neither closes nor
@@ -398,12 +399,12 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                     openai 3.
                     The package neither closes nor shares the client. Google's requests for access tokens do not use
                     this client. Default: `None`, which means a client that the package builds. Surfaces: all.
-                strict: Whether to raise an error, before a request is sent, instead of repairing or leaving out a part
-                    of the request.
-                    Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.
+                strict: Whether the package raises an error if it would have to repair or leave out a part of the
+                    request.
+                    Default: `False`, which means that it changes the request and warns once. Surfaces: all.
                 streaming: Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks.
-                    Then `first_byte` is the limit for the first chunk and not for the whole reply. Embeddings ignore
-                    this parameter. Default: `False`. Surfaces: all.
+                    With `True`, the limit `first_byte` applies to the first chunk and not to the whole reply.
+                    Embeddings ignore this parameter. Default: `False`. Surfaces: all.
             """
 
 

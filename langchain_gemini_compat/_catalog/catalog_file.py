@@ -308,7 +308,7 @@ FACTS: Mapping[str, _Kind] = {
     "thinking": _one_of("budget", "level", "none"),
     "levels": _some_of(*LEVELS),
     "default_thinking": _one_of("dynamic", *LEVELS),
-    "budgets": _Kind("a list of two numbers of tokens: the lowest, which is above 0, and the highest", _read_range),
+    "budgets": _Kind("a list of the lowest and the highest number of tokens; the lowest is above 0", _read_range),
     "may_stop_thinking": _FLAG,
     "may_stop_thinking_on_vertex": _FLAG,
     "takes_effort_on_ai_studio": _FLAG,

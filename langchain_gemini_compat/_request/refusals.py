@@ -294,7 +294,7 @@ def _find_budget(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_effort(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a refused effort. If the text lists the allowed efforts, the change sets the nearest allowed effort."""
+    """Find a refused effort. If the text lists the allowed efforts, the change sets the next lower allowed effort."""
     match = _REASONING_EFFORT.search(text)
     given = payload.get("reasoning_effort")
     if match is None or not isinstance(given, str) or not _REFUSING.search(match[0]):

@@ -122,7 +122,7 @@ class Compiler:
             return {"type": "object"}
         self.built += len(_ANY_TYPES)
         node.null = node.null is not False
-        reason = "The original schema allows any value, but the schema that is sent allows no arrays."
+        reason = "The original schema allows any item, but the schema that is sent does not allow arrays as items."
         node.record_loss(node.path, "type", reason)
         return {"anyOf": [{"type": name} for name in _ANY_TYPES]}
 
@@ -294,7 +294,7 @@ class Compiler:
             for path in paths:
                 reason = (
                     f"`{keyword}` is not checked, because the array bounds of the request are too high for Gemini. "
-                    f"The bound {bound} is moved from the schema into the description."
+                    f"The bound {bound} is in the description and not in the schema."
                 )
                 node.record_loss(path, keyword, reason)
             node.add_sentence(f"{words} {bound} items.")
@@ -311,7 +311,7 @@ class Compiler:
         body, nullable = build_union(parts)
         text = body.get("description")
         if "anyOf" in body:
-            reason = "It is not checked which item has which type."
+            reason = "The types of the items are checked, but not their order."
             for path in dict.fromkeys(part.path.rpartition("/")[0] for part in node.prefix):
                 node.record_loss(path, path.rpartition("/")[2], reason)
             for source in node.items:
@@ -370,6 +370,6 @@ def _takes_only_null(node: Node) -> bool:
 
 def _build_null(node: Node) -> JsonObject:
     node.null = True
-    reason = "The original schema allows only null, but the schema that is sent allows a string, too."
+    reason = "The original schema allows only null. The schema that is sent also allows a string."
     node.record_place_loss("type", reason, "Always null.")
     return {"type": "string"}

@@ -29,7 +29,7 @@ _MAX_SENTENCE = 240
 MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not accept this keyword, so it is not sent."
-ONE_OF = "It is not checked that only one alternative of `oneOf` matches."
+ONE_OF = "A value that matches several alternatives of `oneOf` is accepted."
 #: Keywords of a schema with a union that are not copied into the branches of the union: they do not restrict values, or
 #: are handled separately.
 _ANNOTATIONS = frozenset(
@@ -240,7 +240,7 @@ class Node:
                 self.record_loss(
                     f"{source.path}/type",
                     "type",
-                    "This `type` contradicts another `type` for the same value, so it is ignored.",
+                    "The schema has two contradictory `type` keywords for this value. This one is ignored.",
                 )
         else:
             self.types = []

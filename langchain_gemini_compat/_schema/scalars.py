@@ -190,8 +190,9 @@ def _build_booleans(node: Node, values: list[JsonValue]) -> list[JsonObject]:
     found = {value for value in values if isinstance(value, bool)}
     if len(found) == 1:
         valid = next(iter(found))
-        reason = f"The original schema does not allow `{as_text(not valid)}`, but the schema that is sent does."
-        node.record_value_loss(reason, f"Never {as_text(not valid)}.")
+        other = as_text(not valid)
+        reason = f"The original schema does not allow `{other}`. The schema that is sent also allows `{other}`."
+        node.record_value_loss(reason, f"Never {other}.")
     return [{"type": "boolean"}] if found else []
 
 

@@ -214,8 +214,8 @@ def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
     """
     bare = _drop_descriptions(compiled)
     for form, told in (
-        (compiled, "The description tells the model the form of their values."),
-        (bare, "The description tells the model the form of their values, without the descriptions inside it."),
+        (compiled, "The description says which values they may have."),
+        (bare, "The description says which values they may have, without the descriptions inside it."),
         (
             _outline(bare),
             "The form of their values is too long, so the description has only names and types of their properties.",

@@ -45,7 +45,7 @@ class ConnectionFields(BaseModel):
         validation_alias=AliasChoices("model", "model_name"),
         description="Name of the model. `gemini-x`, `google/gemini-x` and `models/gemini-x` mean the same on Google's "
         'surfaces. Compatible servers get the name unchanged. Default: `""`, which works only for a Vertex AI endpoint '
-        "of your own, since it serves one model. Surfaces: all.",
+        "of your own. Surfaces: all.",
     )
     project: str | None = Field(
         default=None,
@@ -81,7 +81,7 @@ class ConnectionFields(BaseModel):
     surface: Surface | None = Field(
         default=None,
         description='The API to use: `"vertex"`, `"ai_studio"` or `"openai_compatible"`. Set it for a gateway that '
-        "passes requests on to Gemini, so that histories and tools get the form that Gemini requires. Default: "
+        "passes requests on to Gemini, so that the package sends histories and tools as Gemini requires. Default: "
         "`None`, which means the surface that follows from the other arguments and the environment. Surfaces: all.",
     )
     api_key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None = Field(
@@ -142,8 +142,8 @@ class ConnectionFields(BaseModel):
         validation_alias=AliasChoices("max_retries", "retries"),
         description="Maximum number of retries of one call, 0 or more. One request with a new token after a 401 "
         "does not count as a retry. The package retries 408, 429, 5xx, failed connections, expired limits, and "
-        "replies that are empty or have a malformed call. It waits as long as the server says, else 0.5 s, doubled "
-        "after each try. Default: `2`. Surfaces: all.",
+        "replies that are empty or have a malformed call. It waits as long as the server says. If the "
+        "server says nothing, it waits 0.5 s, and twice as long after each further try. Default: `2`. Surfaces: all.",
     )
     http_client: Any = Field(
         default=None,
@@ -163,14 +163,14 @@ class ConnectionFields(BaseModel):
     )
     strict: bool = Field(
         default=False,
-        description="Whether to raise an error, before a request is sent, instead of repairing or leaving out a part "
-        "of the request. Default: `False`, which repairs or leaves out the part with one warning. Surfaces: all.",
+        description="Whether the package raises an error if it would have to repair or leave out a part of the "
+        "request. Default: `False`, which means that it changes the request and warns once. Surfaces: all.",
     )
     streaming: bool = Field(
         default=False,
-        description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. Then "
-        "`first_byte` is the limit for the first chunk and not for the whole reply. Embeddings ignore this parameter. "
-        "Default: `False`. Surfaces: all.",
+        description="Whether `invoke` and `ainvoke` stream the reply and return the sum of its chunks. With "
+        "`True`, the limit `first_byte` applies to the first chunk and not to the whole reply. Embeddings ignore this "
+        "parameter. Default: `False`. Surfaces: all.",
     )
 
     @field_validator("model", mode="before")
@@ -236,8 +236,8 @@ class RequestFields(BaseModel):
     )
     top_p: float | None = Field(
         default=None,
-        description="Share of the probability mass from which tokens are drawn, 0 to 1. Default: `None`, which "
-        "means the model's default. Surfaces: all.",
+        description="Tokens are drawn only from the likeliest tokens whose probabilities add up to this "
+        "value, 0 to 1. Default: `None`, which means the model's default. Surfaces: all.",
     )
     max_tokens: int | None = Field(
         default=None,
@@ -256,8 +256,8 @@ class RequestFields(BaseModel):
     n: int | None = Field(
         default=None,
         validation_alias=AliasChoices("n", "candidate_count"),
-        description="Number of answers to one request. Gemini and streams give one answer. Default: `None`, which "
-        "means 1. Surfaces: compatible servers.",
+        description="Number of answers to one request. Gemini models, and streams of any model, return one "
+        "answer. Default: `None`, which means 1. Surfaces: compatible servers.",
     )
     seed: int | None = Field(
         default=None,
@@ -288,9 +288,9 @@ class RequestFields(BaseModel):
     reasoning_effort: str | None = Field(
         default=None,
         description="How much the model thinks: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. A "
-        "Gemini model gets the nearest value that it accepts. Not allowed together with `thinking_level` or "
-        "`thinking_budget`. `none` turns thinking off, if the model allows this. Default: `None`, which "
-        "means the model's default. Surfaces: all.",
+        "Gemini model gets its highest value that is not above yours, otherwise its lowest value. Not allowed "
+        "together with `thinking_level` or `thinking_budget`. `none` turns thinking off, if the model allows this. "
+        "Default: `None`, which means the model's default. Surfaces: all.",
     )
     thinking_level: str | None = Field(
         default=None,
@@ -313,7 +313,8 @@ class RequestFields(BaseModel):
     thought_tag_marker: str | None = Field(
         default=None,
         description="Name of the tag with which Vertex AI marks thoughts in the text. The package removes the tags. "
-        'Default: `None`, which means `"thought"` with `include_thoughts`. Surfaces: Vertex AI, compatible servers.',
+        'Default: `None`, which means `"thought"` if `include_thoughts` is set. Surfaces: Vertex AI, compatible '
+        "servers.",
     )
     safety_settings: Any = Field(
         default=None,
@@ -343,8 +344,8 @@ class RequestFields(BaseModel):
     stream_function_call_arguments: bool | None = Field(
         default=None,
         description="Whether a stream delivers the arguments of a tool call in several chunks instead of one. The sum "
-        "of the chunks is the same message. Default: `None`, which means all in one chunk. Surfaces: Vertex AI, "
-        "compatible servers.",
+        "of the chunks does not depend on this parameter. Default: `None`, which means all in one chunk. Surfaces: "
+        "Vertex AI, compatible servers.",
     )
     service_tier: str | None = Field(
         default=None,
@@ -353,7 +354,7 @@ class RequestFields(BaseModel):
     )
     extra_body: dict[str, Any] | None = Field(
         default=None,
-        description="Fields that are merged into the body last and unchanged. The entry `google` is sent "
+        description="Fields that the package adds to the finished body without a check. The entry `google` is sent "
         "inside the body's key `extra_body`, and all other entries at the root. Default: `None`. Surfaces: all.",
     )
     stream_usage: bool = Field(
@@ -369,8 +370,8 @@ class RequestFields(BaseModel):
     invalid_tool_calls: Literal["raise", "keep"] = Field(
         default="raise",
         description='What happens to a malformed tool call: `"raise"` raises `MalformedToolCallError`, `"keep"` '
-        "puts it into `invalid_tool_calls` of the message. Before the error, the request is sent again up to "
-        '`max_retries` times. Default: `"raise"`. Surfaces: all.',
+        'puts it into `invalid_tool_calls` of the message. With `"raise"`, the package first sends the request again, '
+        'up to `max_retries` times. Default: `"raise"`. Surfaces: all.',
     )
 
     @field_validator("safety_settings", mode="before")

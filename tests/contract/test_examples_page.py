@@ -75,6 +75,7 @@ async def test_text(play, vertex, ask):
 
 
 async def test_text_streamed(play, vertex, stream):
+    """The last chunk of the stream has the token counts."""
     with play("text stream"):
         answer = await stream(vertex("google/gemini-2.0-flash-001"), "Why is the sky blue?")
     assert answer.text

@@ -39,7 +39,7 @@ def case(**more):
 
 #: The case in which langchain-core before 1.7 gives another outcome: it makes v3 events from chunks, so the caller gets
 #: the tool's name before the stream is cut.
-NAME_THEN_LENGTH = "a call's name, and then `length`"
+NAME_THEN_LENGTH = "a call without arguments, then the finish reason `length`"
 
 
 def fit(name, expected):

@@ -57,7 +57,7 @@ def test_the_description_of_a_map_has_the_schema_of_its_values():
     assert found["lists"]["description"] == 'Maps any name to {"type":"array","items":{"type":"integer"}}.'
     assert found["anything"]["description"] == "Maps any name to any value."
     reasons = read_loss(losses, "/properties/lines/additionalProperties")
-    told = "The description tells the model the form of their values."
+    told = "The description says which values they may have."
     assert reasons == [f"Properties that only `additionalProperties` describes are not checked. {told}"]
 
 
@@ -77,7 +77,7 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     told = [note.message for note in notes if "/lines/" in note.message]
     whole = (
         "tool 'Order' at /properties/lines/additionalProperties: Properties that only `additionalProperties` describes "
-        "are not checked. The description tells the model the form of their values."
+        "are not checked. The description says which values they may have."
     )
     assert told == [whole]
 
@@ -85,7 +85,7 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
 @pytest.mark.parametrize(
     ("fields", "length", "told"),
     [
-        (12, 20, "the form of their values."),
+        (12, 20, "which values they may have."),
         (20, 200, "without the descriptions inside it."),
         (60, 200, "only names and types of their properties"),
         (400, 20, "too long for the description."),
@@ -164,7 +164,7 @@ def test_high_array_bounds_are_described_and_not_sent(arrays):
         text = json.dumps(compiled)
         assert dropped
         for loss in dropped:
-            assert "is moved from the schema into the description" in loss.reason
+            assert "is in the description and not in the schema" in loss.reason
         assert text.count("At most ") == len(dropped)
         if "both" in json.dumps(arrays) or "minItems" in json.dumps(arrays):
             assert "At least 5000 items." in text
@@ -195,7 +195,7 @@ def test_array_bounds_of_all_tools_of_a_request_are_added(surface):
     body, notes = ChatGeminiCompat(model="gemini-3.8-flash", **where).preview("hi", tools=tools)
     sent = [tool["function"]["parameters"]["properties"]["p"] for tool in body["tools"]]
     assert [part.get("description") for part in sent] == ["At most 500 items."] * 2
-    assert len([note for note in notes if "The bound 500 is moved from the schema into" in note.message]) == 2
+    assert len([note for note in notes if "The bound 500 is in the description and not in" in note.message]) == 2
 
 
 def test_a_compatible_server_gets_all_array_bounds():

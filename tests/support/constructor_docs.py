@@ -26,8 +26,8 @@ COMPOSITES = {
     "response_mime_type": '`"application/json"` for an answer in JSON, or `"text/plain"`. It sets `response_format`.',
     "response_schema": "Schema of an answer in JSON: a pydantic class, a `TypedDict` or a JSON schema. It sets "
     "`response_format`.",
-    "generation_config": "Google's `GenerateContentConfig`, or a dict with its keys. It sets the options that it names, "
-    "and overrides other arguments.",
+    "generation_config": "Google's `GenerateContentConfig`, or a dict with its keys. It sets the options for its keys, "
+    "and overrides the arguments of the same options.",
 }
 #: Parameters of every LangChain chat model.
 LANGCHAIN = {

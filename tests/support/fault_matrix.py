@@ -60,18 +60,18 @@ right answer. A reply without content always raises an error, so no call returns
 
 A test produces every fault with [`FakeGemini`](../how-to/testing-your-agent.md) and compares the outcomes with this
 page. `{COMMAND}` writes the page. The name of a fault links to a public report or to the
-page that documents it. If there is no link, we saw the fault in public files whose address we do not know.
+page that documents it. A fault without a link is from public files whose address we do not know.
 
 | outcome | meaning |
 |---|---|
 | correct | you get the complete text, calls or object; an agent gives its answer after its tools have run |
 | correct after 1 retry | the request was sent again, and the outcome is *correct* |
-| correct, with a placeholder | the server sent a call without a signature, and Google's placeholder signature was sent back with the call |
+| correct, with a placeholder | the server sent a call without a signature, and the next request contained Google's placeholder signature |
 | the name of a class | the call raises this [error](errors.md) |
 | refusal block | the message has a `refusal` block |
 | cut text, finish reason … | the message has the incomplete text and this finish reason |
 | part of the reply, then an error | you received a part of the reply before the error, so there was no retry |
-| same | there is no retry after this fault, so the outcome is the same as with one request |
+| same | the package does not retry after this fault |
 
 If the outcome depends on how you call the model, the cell has an outcome for each of these names:
 

@@ -158,7 +158,7 @@ REPLIES = (
     Case("no `choices`", SEEN, raw({"id": "r", "object": "chat.completion"}, {"id": "r", "object": "chat.completion.chunk"}, DONE), every("EmptyReplyError"), AGAIN),
     Case("a keep-alive comment before the first event", SEEN, raw(lambda said: completion(said.text), ": keep-alive\n\n", saying(finish="stop"), DONE), RIGHT),
     Case("`content` in parts, with line breaks", "https://discuss.ai.google.dev/t/openai-compatibility-bug-in-response-object/58484", styled(content="parts"), RIGHT),
-    Case("a whole reply to a request for a stream", SEEN, lambda said: Raw(completion(said.text)), RIGHT),
+    Case("a reply that is not streamed, although a stream was requested", SEEN, lambda said: Raw(completion(said.text)), RIGHT),
 )  # fmt: skip
 
 THINKING = {"options": {"include_thoughts": True}, "thoughts": "Six times seven."}
@@ -172,7 +172,7 @@ def thoughtful(pieces=None, **style):
 THOUGHTS = (
     Case("thoughts in `<thought>`, flagged", "https://github.com/coder/coder", thoughtful(), RIGHT, **THINKING),
     Case("tags split between chunks", "https://github.com/AstrBotDevs/AstrBot/issues/4222", thoughtful(tag_cut=True), RIGHT, **THINKING),
-    Case("tags without Google's flag", "https://github.com/poe-platform/fastapi_poe/issues/186", thoughtful(thoughts="tagged"), RIGHT, **THINKING),
+    Case("thoughts in `<thought>`, without Google's flag", "https://github.com/poe-platform/fastapi_poe/issues/186", thoughtful(thoughts="tagged"), RIGHT, **THINKING),
     Case("tags without the flag, split between chunks", "https://github.com/BerriAI/litellm/issues/11188", thoughtful(thoughts="tagged", tag_cut=True), RIGHT, **THINKING),
     Case("thoughts on Vertex", OVERVIEW, thoughtful(), RIGHT, surface="vertex", **THINKING),
     Case("thoughts in `reasoning_content`", "https://github.com/vllm-project/vllm/issues/27755", thoughtful(thoughts="reasoning_content"), RIGHT, **THINKING),
@@ -180,8 +180,8 @@ THOUGHTS = (
 )  # fmt: skip
 
 COUNTS = (
-    Case("usage in every chunk, growing", "https://github.com/ogx-ai/ogx/issues/5122", lambda said: usage(said, "every_chunk", prompt_tokens=10, completion_tokens=6, total_tokens=16), RIGHT, tokens=(10, 6, 16)),
-    Case("a total larger than prompt and completion", "https://github.com/mozilla-ai/any-llm/issues/1290", lambda said: usage(said, prompt_tokens=11, completion_tokens=25, total_tokens=727), RIGHT, tokens=(11, 716, 727)),
+    Case("cumulative token counts in every chunk", "https://github.com/ogx-ai/ogx/issues/5122", lambda said: usage(said, "every_chunk", prompt_tokens=10, completion_tokens=6, total_tokens=16), RIGHT, tokens=(10, 6, 16)),
+    Case("a total that is larger than the sum of prompt and completion tokens", "https://github.com/mozilla-ai/any-llm/issues/1290", lambda said: usage(said, prompt_tokens=11, completion_tokens=25, total_tokens=727), RIGHT, tokens=(11, 716, 727)),
     Case("0 completion tokens and 60 reasoning tokens", SEEN, lambda said: usage(said, prompt_tokens=10, completion_tokens=0, total_tokens=70, completion_tokens_details={"reasoning_tokens": 60}), RIGHT, tokens=(10, 60, 70)),
     Case("no usage", SEEN, lambda said: Raw(dict(completion(said.text), usage=None)) if not said.stream else Reply(said.text, style=Style(usage="absent")), RIGHT, tokens=()),
     Case("usage in a separate last chunk", COMPAT, styled(usage="trailer"), RIGHT),
@@ -217,9 +217,9 @@ STREAMS = (
     Case("an error inside a stream, a list in an event", NOISE, in_stream("data_array"), CUT, CUT_AGAIN),
     Case("`499 CANCELLED` inside a stream on Vertex", SEEN, in_stream("bare_array", 499), CUT, CUT_AGAIN, surface="vertex"),
     Case("an error before the first text, status 200", NOISE, lambda said: Fault.error_in_stream("bare_array", ""), every("ServerError"), AGAIN),
-    Case("an error beside `choices`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw({**body_of({"role": "assistant", "content": "par"}), "error": BROKE}, lambda said: chunk(content=said.cut), {**delta("error"), "error": BROKE}, DONE), CUT, CUT_AGAIN),
+    Case("a chunk with both `choices` and `error`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw({**body_of({"role": "assistant", "content": "par"}), "error": BROKE}, lambda said: chunk(content=said.cut), {**delta("error"), "error": BROKE}, DONE), CUT, CUT_AGAIN),
     Case("finish reason `error`", "https://openrouter.ai/docs/api/reference/errors-and-debugging", raw(body_of({"role": "assistant", "content": "par"}, "error"), lambda said: chunk(content=said.cut), delta("error"), DONE), BROKEN, BROKEN_AGAIN),
-    Case("an event `error` without the key `error`", SEEN, raw({"code": 500, "details": "x"}, lambda said: chunk(content=said.cut), 'event: error\ndata: {"code":500,"details":"x"}\n\n', DONE), CUT, CUT_AGAIN),
+    Case("`event: error`, whose data have no key `error`", SEEN, raw({"code": 500, "details": "x"}, lambda said: chunk(content=said.cut), 'event: error\ndata: {"code":500,"details":"x"}\n\n', DONE), CUT, CUT_AGAIN),
     Case("an error in an entry of `choices`, status 200", OPENROUTER, raw(_failed("message", BROKE), lambda said: chunk(content=said.cut), _failed("delta", BROKE), DONE), CUT, CUT_AGAIN),
     Case("a used-up daily quota in an entry of `choices`, status 200", OPENROUTER, raw(_failed("message", SPENT), _failed("delta", SPENT), DONE), every("QuotaExhaustedError")),
     Case("a stream that ends early", GONE, lambda said: Fault.cut_stream(said.cut), BROKEN, BROKEN_AGAIN),
@@ -261,7 +261,7 @@ ERRORS = (
     Case("429, daily quota, under a numeric key", SEEN, fault(Raw, {"0": DAILY}, 429), fails("QuotaExhaustedError")),
     Case("400, `context_length_exceeded`", OPENAI, worded(400, "No.", code="context_length_exceeded"), fails("ContextOverflowError")),
     Case("400, a model unknown to the gateway", SEEN, worded(400, "Invalid model name passed in model=x"), fails("ModelNotFoundError")),
-    Case("400, the server lacks a start option", "https://docs.vllm.ai/en/latest/features/tool_calling.html", worded(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'), fails(BAD)),
+    Case("400, vLLM was started without an option for tool calls", "https://docs.vllm.ai/en/latest/features/tool_calling.html", worded(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'), fails(BAD)),
     Case("400, a schema with too many states", "https://github.com/googleapis/python-genai/issues/2170", http(400, "INVALID_ARGUMENT", "The specified schema produces a constraint that has too many states for serving."), fails("SchemaRejectedError")),
     Case("424, the generation failed", SEEN, fault(Raw, {"error": "Request failed during generation", "error_type": "generation"}, 424), fails("ServerError"), AGAIN),
     Case("429, a model that is scaled to zero", SEEN, fault(Raw, "Model is not yet ready for inference. Please wait while model completes scale-up from zero, then try your request again.", 429), fails("ServerError"), AGAIN, **VERTEX),

@@ -66,7 +66,7 @@ A family contains all models whose names begin with the name of the family:
 |---|---|
 | `google/gemini-3.8-flash`, `models/gemini-3.8-flash`, `gemini-3.8-flash-001` | `gemini-3.8-flash`; prefixes and suffixes do not matter |
 | `gemini-3.1-flash-lite-image`, which begins with the names of two families | the longer name: `gemini-3.1-flash-lite-image`, not `gemini-3.1-flash-lite` |
-| `gemini-flash-latest`, and every other name that begins with `gemini` | the last row of each table, which has the facts that are the same for all newer text models |
+| `gemini-flash-latest`, and every other name that begins with `gemini` | the last row of each table: facts that all newer text models share |
 | `gemma-4-31b-it` | `gemma-4`: see [models other than Gemini](#models-other-than-gemini) |
 | any other name | no family; your parameters are sent unchanged |
 
@@ -78,7 +78,7 @@ read it. A word after the number says how certain the fact is:
 | number without a word | a page of Google's documents the fact |
 | *observed* | somebody published a reply of the service that shows the fact |
 | *reported* | a source other than Google's pages states the fact, such as another library |
-| *{UNKNOWN}* | no source states the fact; the package changes the request as little as possible |
+| *{UNKNOWN}* | no source states the fact, so the package changes the request as little as possible |
 
 To correct a fact without a new release, see [correct the facts about a model](../how-to/correct-the-catalog.md).
 `{COMMAND}` writes this page from `_catalog/models.json`.
@@ -92,7 +92,7 @@ To correct a fact without a new release, see [correct the facts about a model](.
 | Vertex AI | the locations that serve the model; *regions* are single regions such as `us-central1`; AI Studio has no locations |
 | input, *shared* | the limit holds for input, thoughts and output together |
 | output | the highest number of tokens that one call can generate |
-| Google's endpoint | whether a source shows that Google serves the model on its own Chat Completions endpoint; gateways may also serve other models |
+| Google's endpoint | whether a source shows that Google's own Chat Completions endpoint serves the model |
 | shutdown | the date on which the service of the model ends, and its successor; *deprecated* means that the date is not known |
 
 """
@@ -100,8 +100,8 @@ _THINKING = f"""
 ## Thinking
 
 - *dynamic* means that the model chooses a budget itself, up to 8,192 tokens.
-- Gemini 3 accepts budgets "for compatibility", and Google states no range. The largest budget that the
-  package sends is the model's output limit.
+- Gemini 3 accepts budgets, but Google states no range. The largest budget that the package sends is the model's output
+  limit.
 - Google's pages disagree on whether 2.5 Flash-Lite thinks by default.
 - *on Vertex AI* means that thinking can be switched off only on Vertex AI. For these models, AI Studio answers 400 to a
   budget of 0.
@@ -109,15 +109,15 @@ _THINKING = f"""
 {{thinking}}
 ### What `reasoning_effort` becomes
 
-The header row has the values that you can set. Each cell has the value that the package sends: the nearest value that
-the family accepts. If this is not your value, `preview()` has a note.
+The header row has the values that you can set. Each cell has the value that the package sends: the highest value that
+the family accepts and that is not above yours, otherwise the lowest. If this is not your value, `preview()` has a note.
 
 {{efforts}}
 - `max` is treated like `xhigh`.
-- `thinking_level` accepts the same values. For models with budgets, the package sends `thinking_level` as a budget, with
+- `thinking_level` accepts the same values as `reasoning_effort`. For models with budgets, the package sends `thinking_level` as a budget, with
   a note.
-- On Vertex AI, `none` and `minimal` are sent as a level or a budget. With `include_thoughts`, every value is sent as a
-  level or a budget, on both surfaces.
+- On Vertex AI, `none` and `minimal` are sent in Google's `thinking_config` and not as `reasoning_effort`. With
+  `include_thoughts`, this is true of every value, on both surfaces.
 - For models with budgets, the package sends these numbers of tokens:
   {", ".join(f"`{word}` {tokens:,}" for word, tokens in EFFORT_BUDGETS.items())}.
 
@@ -135,9 +135,9 @@ _RULES = """
 | text beside calls | *left out* means that the package leaves out the text of an assistant message with tool calls, because Vertex AI answers 400 to a message with text and tool calls |
 | JSON | whether the model has structured output |
 | JSON beside tools | whether a request can have structured output and tools; models [before Gemini 3](https://github.com/googleapis/python-genai/issues/706) refuse such a request |
-| sampling | whether `temperature` and `top_p` have an effect. The value is *sent* unless a source says that the model ignores these parameters |
-| penalties | whether `presence_penalty` and `frequency_penalty` are sent. The value is *sent* unless a source says that the server refuses penalties |
-| explicit cache | whether `cached_content` is sent. The value is *sent* unless a source says that the model has no explicit cache |
+| sampling | whether `temperature` and `top_p` have an effect. *ignored*: a source says that they have none. *sent*: no source says so |
+| penalties | whether `presence_penalty` and `frequency_penalty` are sent. *left out*: a source says that the server refuses penalties. *sent*: no source says so |
+| explicit cache | whether `cached_content` is sent. *left out*: a source says that the model has no explicit cache. *sent*: no source says so |
 | media in results | MIME types that can be part of a tool result on Vertex AI; other media are sent in a user message after the results |
 
 """
@@ -151,7 +151,7 @@ On langchain-core 1.7 and later, the profile of a model has these values as `nam
 _NOT_GEMINI = """
 ## Models other than Gemini
 
-Your parameters are sent unchanged to models other than Gemini, except for the parameter in this table.
+This table has the only exception: all other parameters are sent unchanged to models other than Gemini.
 
 """
 _OTHER_APIS = """
@@ -189,18 +189,20 @@ parameters that every LangChain chat model has (`cache`, `callbacks`, `disable_s
 _OTHERS = """
 ### Arguments of other chat models
 
-Each of these arguments sets one or more of the parameters above. If you also pass such a parameter with a different
-value, `ValueError` is raised. Only `generation_config` overrides the parameter.
+Each of these arguments sets one or more of the parameters above. If you also pass one of these parameters with a
+different value, `ValueError` is raised. `generation_config` is an exception: it overrides the parameter.
 
 """
 _LANDINGS = """
 ## Where a parameter goes in the request
 
 This table shows where each parameter is in the requests for `gemini-3.5-flash`. Some models accept fewer parameters: see
-[model families](families.md#rules-that-differ). `google.x` means the key `extra_body.google.x` of the body. The body has a
-literal key `extra_body`. *left out* means that the surface does not accept the parameter. *not sent* means that the parameter
-does not change the request. *applied to the reply* means that the parameter is not sent: the package applies it to the
-reply.
+[model families](families.md#rules-that-differ).
+
+- `google.x`: the parameter is the key `x` of the object `google`, in the body's own key `extra_body`.
+- *left out*: the surface does not accept the parameter.
+- *not sent*: the parameter is for the package, not for the server.
+- *applied to the reply*: the parameter is not sent. The package applies it to the reply.
 
 Vertex AI ignores keys that it does not know. AI Studio answers 400 to them. The sources are Google's pages on OpenAI
 compatibility for
@@ -212,7 +214,7 @@ _KEYS = """
 ## Keys of the body
 
 You can also pass keys that are not parameters, in `model_kwargs` or in a call. Google gets such a key only if this
-table lists it. Compatible servers get every key. The content of `extra_body` is added last and sent unchanged.
+table says *yes* for the surface. Compatible servers get every key. The content of `extra_body` is added last and sent unchanged.
 
 """
 _EMBEDDINGS = """
@@ -507,13 +509,13 @@ def _source_rows():
 
 def _thinking_row(family):
     if family.thinking == "none":
-        return [_name(family), "none", _cell(family, "thinking", lambda _: "no thinking"), "none", "never on"]
+        return [_name(family), "none", _cell(family, "thinking", lambda _: "no thinking"), "none", "does not think"]
     counts = family.thinking == "budget"
     return [
         _name(family),
         "none" if counts else _cell(family, "levels", ", ".join),
         _cell(family, "default_thinking", str),
-        _cell(family, "budgets", lambda ends: f"{ends[0]:,} to {ends[1]:,}" if counts else "taken"),
+        _cell(family, "budgets", lambda ends: f"{ends[0]:,} to {ends[1]:,}" if counts else "accepted, no range stated"),
         _switch(family),
     ]
 

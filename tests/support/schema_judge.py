@@ -28,7 +28,7 @@ WHOLE = (
     "The original schema is too deep or too large, so the part that describes this value is not checked.",
     "In the original schema, no value of `enum` or `const` satisfies the other keywords.",
     "The original schema allows no value here (`false`), but the schema that is sent does.",
-    "The original schema allows only null, but the schema that is sent allows a string, too.",
+    "The original schema allows only null. The schema that is sent also allows a string.",
 )
 #: Maximum number of references to the same definition that `_follow` resolves in one chain.
 MOST_OPENED = 40

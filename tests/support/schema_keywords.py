@@ -27,10 +27,10 @@ Gemini accepts a subset of JSON Schema. This page shows what the package does wi
 |---|---|
 | kept | The keyword is sent unchanged. |
 | rewritten | Other keywords, or a sentence in the description, are sent instead, with the same meaning. |
-| left out | The keyword is not sent, and nothing is lost. It restricts no values, or it forbids only values that the schema that is sent does not allow anyway. |
-| dropped | The keyword, or a part of its meaning, is not sent, so the server does not check this part. `preview()` lists this part as a loss. If this helps the model, a sentence in the description mentions it. |
+| left out | The keyword is not sent, and nothing is lost. The keyword allows every value that the sent schema allows. |
+| dropped | The keyword, or a part of its meaning, is not sent, so the server does not check this part. `preview()` lists this part as a loss. If this helps the model, a sentence in the description tells the model about this part. |
 
-`response_metadata` lists the losses, too. A keyword that is not on this page is dropped.
+`response_metadata["repairs"]` of the reply also lists the losses. A keyword that is not on this page is dropped.
 
 The column "loss" has the reason of each loss. In a reason, "the original schema" is the schema that you pass, and "the
 schema that is sent" is the one that Gemini gets. If a loss is recorded for a keyword other than that of the row, the
@@ -38,7 +38,7 @@ reason starts with the name of this keyword.
 
 - Each example is the schema of one argument. `#/$defs/D` is `{{"type": "string"}}`. The test suite compiles all examples,
   and `{COMMAND}` writes this page.
-- In the schema of an answer (`response_format`), `additionalProperties` is kept and objects may be empty. All
+- In the schema of an answer (`response_format`), `additionalProperties` is kept, and objects without properties are accepted. All
   other keywords are treated as in the arguments of a tool.
 - At the top of a tool's arguments, `anyOf` and `oneOf` become one object with the properties of all alternatives.
   `preview()` lists this change as a loss.
@@ -66,7 +66,7 @@ ROWS = [
     Row("type", {"type": "string"}, {"type": "string"}),
     Row("type", {"type": ["string", "null"]}, {"type": "string", "nullable": True}),
     Row("type", {"type": ["string", "integer"]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
-    Row("type", {"type": "null"}, {"type": "string", "description": "Always null.", "nullable": True}, "The original schema allows only null, but the schema that is sent allows a string, too."),
+    Row("type", {"type": "null"}, {"type": "string", "description": "Always null.", "nullable": True}, "The original schema allows only null. The schema that is sent also allows a string."),
     Row("enum", {"type": "string", "enum": ["a", "b"]}, {"type": "string", "enum": ["a", "b"]}),
     Row("enum", {"enum": [1, 2, 3]}, {"type": "integer", "minimum": 1, "maximum": 3}),
     Row("enum", {"enum": [1, 5]}, {"type": "integer", "description": "One of: 1, 5.", "minimum": 1, "maximum": 5}, "Numbers between the values of `enum` are accepted, too."),
@@ -74,7 +74,7 @@ ROWS = [
     Row("enum", {"enum": ["", "a"]}, {"type": "string", "enum": ["a"]}, "The empty string in `enum` or `const` is not sent."),
     Row("const", {"const": "a"}, {"type": "string", "enum": ["a"]}),
     Row("const", {"const": 3}, {"type": "integer", "minimum": 3, "maximum": 3}),
-    Row("const", {"const": True}, {"type": "boolean", "description": "Never false."}, "The original schema does not allow `false`, but the schema that is sent does."),
+    Row("const", {"const": True}, {"type": "boolean", "description": "Never false."}, "The original schema does not allow `false`. The schema that is sent also allows `false`."),
     Row("nullable", {"type": "string", "nullable": True}, {"type": "string", "nullable": True}),
     Row("minLength", {"type": "string", "minLength": 1}, {"type": "string", "minLength": 1}),
     Row("maxLength", {"type": "string", "maxLength": 9}, {"type": "string", "maxLength": 9}),
@@ -94,16 +94,16 @@ ROWS = [
     Row("exclusiveMaximum", {"type": "number", "exclusiveMaximum": 9}, {"type": "number", "description": "Must be less than 9.", "maximum": 9}, "`exclusiveMaximum` excludes 9, but the schema that is sent allows it."),
     Row("multipleOf", {"type": "integer", "multipleOf": 5}, {"type": "integer", "description": "Must be a multiple of 5."}, "`multipleOf` is not checked."),
     Row("items", {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "string"}}),
-    Row("items", {"type": "array"}, {"type": "array", "items": {"nullable": True, "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "object"}]}}, "`type` of `items`: The original schema allows any value, but the schema that is sent allows no arrays."),
-    Row("items", {"type": "array", "items": [{"type": "integer"}, {"type": "string"}], "additionalItems": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "It is not checked which item has which type."),
+    Row("items", {"type": "array"}, {"type": "array", "items": {"nullable": True, "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "object"}]}}, "`type` of `items`: The original schema allows any item, but the schema that is sent does not allow arrays as items."),
+    Row("items", {"type": "array", "items": [{"type": "integer"}, {"type": "string"}], "additionalItems": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "The types of the items are checked, but not their order."),
     Row("prefixItems", {"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}], "items": False}, {"type": "array", "items": {"type": "number"}, "maxItems": 2}),
-    Row("prefixItems", {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "It is not checked which item has which type."),
+    Row("prefixItems", {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False}, {"type": "array", "description": "Items in order: integer, string.", "items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "maxItems": 2}, "The types of the items are checked, but not their order."),
     Row("additionalItems", {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "string"}}, {"type": "array", "items": {"type": "string"}}),
-    Row("additionalItems", {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "integer"}}, {"type": "array", "description": "Items in order: string.", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}, "`items` and `additionalItems`: It is not checked which item has which type."),
+    Row("additionalItems", {"type": "array", "items": [{"type": "string"}], "additionalItems": {"type": "integer"}}, {"type": "array", "description": "Items in order: string.", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}, "`items` and `additionalItems`: The types of the items are checked, but not their order."),
     Row("unevaluatedItems", {"type": "array", "items": {"type": "string"}, "unevaluatedItems": False}, {"type": "array", "items": {"type": "string"}}, "`unevaluatedItems` is not checked."),
     Row("minItems", {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}),
     Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 9}, {"type": "array", "items": {"type": "string"}, "maxItems": 9}),
-    Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 10000}, {"type": "array", "description": "At most 10000 items.", "items": {"type": "string"}}, "`maxItems` is not checked, because the array bounds of the request are too high for Gemini. The bound 10000 is moved from the schema into the description."),
+    Row("maxItems", {"type": "array", "items": {"type": "string"}, "maxItems": 10000}, {"type": "array", "description": "At most 10000 items.", "items": {"type": "string"}}, "`maxItems` is not checked, because the array bounds of the request are too high for Gemini. The bound 10000 is in the description and not in the schema."),
     Row("uniqueItems", {"type": "array", "items": {"type": "string"}, "uniqueItems": True}, {"type": "array", "description": "Items must be unique.", "items": {"type": "string"}}, "`uniqueItems` is not checked, so items may repeat."),
     Row("contains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}}, {"type": "array", "items": {"type": "string"}}, "It is not checked whether the array has the items that `contains` requires."),
     Row("minContains", {"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}, "minContains": 2}, {"type": "array", "items": {"type": "string"}}, "`contains`: It is not checked whether the array has the items that `contains` requires."),
@@ -114,13 +114,13 @@ ROWS = [
     Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
     Row("required", {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["b"]}, {"type": "object", "properties": {"a": {"type": "string"}}}, "The original schema requires the property 'b', but the schema that is sent does not contain it."),
     Row("additionalProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}, {"type": "object", "properties": {"a": {"type": "string"}}}),
-    Row("additionalProperties", {"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "object", "description": "Maps any name to integer."}, "Properties that only `additionalProperties` describes are not checked. The description tells the model the form of their values."),
+    Row("additionalProperties", {"type": "object", "additionalProperties": {"type": "integer"}}, {"type": "object", "description": "Maps any name to integer."}, "Properties that only `additionalProperties` describes are not checked. The description says which values they may have."),
     Row("additionalProperties", {"type": "object", "additionalProperties": False}, {"type": "object", "description": "Has no members."}, "The original schema allows no properties, but the schema that is sent allows any."),
     Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": False}, {"type": "object", "properties": {"a": {"type": "string"}}}),
-    Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": {"type": "integer"}}, {"type": "object", "description": "Other names may map to integer.", "properties": {"a": {"type": "string"}}}, "Properties that only `unevaluatedProperties` describes are not checked. The description tells the model the form of their values."),
+    Row("unevaluatedProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "unevaluatedProperties": {"type": "integer"}}, {"type": "object", "description": "Other names may map to integer.", "properties": {"a": {"type": "string"}}}, "Properties that only `unevaluatedProperties` describes are not checked. The description says which values they may have."),
     Row("required", {"type": "object", "properties": {"a": {"type": "string", "required": True}}}, {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}),
     Row("properties", {"type": "object", "properties": {"a": {"type": "string"}, "": {"type": "string"}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Google refuses properties with an empty name, so this property is not sent."),
-    Row("patternProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": {"type": "string"}}}, {"type": "object", "description": "Names that match ^x- map to string.", "properties": {"a": {"type": "string"}}}, "Properties whose names match a pattern in `patternProperties` are not checked. The description tells the model the form of their values."),
+    Row("patternProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": {"type": "string"}}}, {"type": "object", "description": "Names that match ^x- map to string.", "properties": {"a": {"type": "string"}}}, "Properties whose names match a pattern in `patternProperties` are not checked. The description says which values they may have."),
     Row("propertyNames", {"type": "object", "propertyNames": {"enum": ["u", "v"]}, "additionalProperties": {"type": "integer"}}, {"type": "object", "properties": {"u": {"type": "integer"}, "v": {"type": "integer"}}}),
     Row("propertyNames", {"type": "object", "properties": {"a": {"type": "string"}}, "propertyNames": {"pattern": "^a"}}, {"type": "object", "description": "Names must match ^a.", "properties": {"a": {"type": "string"}}}, "`propertyNames` is not checked."),
     Row("minProperties", {"type": "object", "properties": {"a": {"type": "string"}}, "minProperties": 1}, {"type": "object", "description": "At least 1 members.", "properties": {"a": {"type": "string"}}}, "The number of properties is not checked."),
@@ -129,13 +129,13 @@ ROWS = [
     Row("dependentSchemas", {"type": "object", "properties": {"a": {"type": "string"}}, "dependentSchemas": {"a": {"required": ["b"]}}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Rules that apply only if a certain property is present are not checked."),
     Row("dependencies", {"type": "object", "properties": {"a": {"type": "string"}}, "dependencies": {"a": ["b"]}}, {"type": "object", "properties": {"a": {"type": "string"}}}, "Rules that apply only if a certain property is present are not checked."),
     Row("allOf", {"allOf": [{"type": "string"}, {"minLength": 1}]}, {"type": "string", "minLength": 1}),
-    Row("allOf", {"allOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "string"}, "`type` of `allOf/1`: This `type` contradicts another `type` for the same value, so it is ignored."),
+    Row("allOf", {"allOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "string"}, "`type` of `allOf/1`: The schema has two contradictory `type` keywords for this value. This one is ignored."),
     Row("anyOf", {"anyOf": [{"type": "string"}, {"type": "integer"}]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
     Row("anyOf", {"anyOf": [{"type": "string"}, {"type": "null"}]}, {"type": "string", "nullable": True}),
     Row("anyOf", {"type": "string", "anyOf": [{"minLength": 3}, {"enum": ["a"]}]}, {"anyOf": [{"type": "string", "minLength": 3}, {"type": "string", "enum": ["a"]}]}),
     Row("anyOf", {"type": "object", "properties": {"a": {"type": "string"}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"type": "object", "description": "Give a or b.", "properties": {"a": {"type": "string"}}}, "The combinations of properties that `anyOf` requires are not checked."),
     Row("oneOf", {"oneOf": [{"type": "string"}, {"type": "integer"}]}, {"anyOf": [{"type": "string"}, {"type": "integer"}]}),
-    Row("oneOf", {"oneOf": [{"type": "integer"}, {"type": "number"}]}, {"anyOf": [{"type": "integer"}, {"type": "number"}]}, "It is not checked that only one alternative of `oneOf` matches."),
+    Row("oneOf", {"oneOf": [{"type": "integer"}, {"type": "number"}]}, {"anyOf": [{"type": "integer"}, {"type": "number"}]}, "A value that matches several alternatives of `oneOf` is accepted."),
     Row("discriminator", {"oneOf": [{"type": "object", "properties": {"k": {"const": "a"}}, "required": ["k"]}, {"type": "object", "properties": {"k": {"const": "b"}}, "required": ["k"]}], "discriminator": {"propertyName": "k"}}, {"anyOf": [{"type": "object", "properties": {"k": {"type": "string", "enum": ["a"]}}, "required": ["k"]}, {"type": "object", "properties": {"k": {"type": "string", "enum": ["b"]}}, "required": ["k"]}]}),
     Row("discriminator", {"type": "object", "properties": {"k": {"type": "string"}}, "discriminator": {"propertyName": "k", "mapping": {"a": "A", "b": "B"}}}, {"type": "object", "description": "Values of k: a, b.", "properties": {"k": {"type": "string"}}}, "`mapping` of `discriminator`: It is not checked that a value matches the schema that `discriminator` selects."),
     Row("not", {"type": "string", "not": {"const": "x"}}, {"type": "string"}, "`not` is not checked."),

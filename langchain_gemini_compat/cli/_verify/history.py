@@ -186,7 +186,7 @@ PROBES = (
     ),
     Probe(
         "flag-on-part",
-        "The flag `thought` is accepted in `extra_content` of a content part.",
+        "A content part may have the flag `thought` in its `extra_content`.",
         "an answer",
         "_request/content.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": UNTRIED},
@@ -216,7 +216,7 @@ PROBES = (
     ),
     Probe(
         "reference-in-result",
-        "A tool result is refused if its `$ref` is not the name of media in the result.",
+        "A tool result is refused if it has a `$ref` to media that are not in the result.",
         "400 with 'display_name'",
         "_request/tool_result_texts.py",
         {"vertex": _REFERENCE, "ai_studio": _REFERENCE},

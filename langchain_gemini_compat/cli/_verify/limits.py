@@ -141,7 +141,7 @@ PROBES = (
     ),
     Probe(
         "cached-tokens",
-        "If a long prompt is sent again, an answer counts cached tokens.",
+        "If a long prompt is sent again, the token counts of the answer include cached tokens.",
         "cached tokens",
         "_response/usage.py",
         {"vertex": UNTRIED, "ai_studio": observed("public captures of AI Studio, October 2026")},
@@ -152,7 +152,7 @@ PROBES = (
     ),
     Probe(
         "unknown-cache",
-        "`cached_content` is not ignored: the name of a cache that does not exist is an error.",
+        "A `cached_content` that does not exist is refused.",
         "an error",
         "GOOGLE_KEYS in _catalog/surfaces.py",
         {"vertex": UNTRIED, "ai_studio": UNTRIED},
@@ -162,7 +162,7 @@ PROBES = (
     ),
     Probe(
         "batch",
-        "A batch is created from an uploaded file with requests.",
+        "The server creates a batch from an uploaded file of requests.",
         "the id and the status of a batch",
         "ENDPOINT in bulk/_batch_service.py",
         {"ai_studio": STUDIO},

@@ -271,7 +271,7 @@ PROBES = (
     ),
     Probe(
         "image-of-tool",
-        "An image in a tool result reaches the model, at the place that the package chooses.",
+        "The model sees an image of a tool, which the package sends in the result or in a user message.",
         "an answer",
         "_request/tool_results.py",
         {"vertex": UNTRIED, "ai_studio": observed("public reports of images in a user message after the result")},

@@ -166,7 +166,7 @@ PROBES = (
     ),
     Probe(
         "google-at-top",
-        "Google's own keys are refused unless they are inside `extra_body`.",
+        "Google's own keys are accepted only inside `extra_body`.",
         "400 with the key",
         "_request/build.py",
         {"ai_studio": _TOP_LEVEL},

@@ -117,7 +117,7 @@ PROBES = (
     ),
     Probe(
         "stream",
-        "The chunks of a stream add up to the whole answer, with a finish reason.",
+        "A stream contains the whole answer and a finish reason.",
         "the word ok, finish reason stop",
         "_transport/sse.py and _response/assembler.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": STUDIO, "openai_compatible": OPENAI},
@@ -141,7 +141,7 @@ PROBES = (
     ),
     Probe(
         "usage-of-stream",
-        "A stream has token counts: always on Vertex AI, and on other surfaces if the request asks for them.",
+        "Streams of Vertex AI always have token counts. On other surfaces, the request must ask for them.",
         "input + output = total",
         "_response/usage.py, and `stream_options` in _request/build.py",
         {"vertex": VERTEX_EXAMPLES, "ai_studio": STUDIO, "openai_compatible": OPENAI},
@@ -162,7 +162,7 @@ PROBES = (
     ),
     Probe(
         "traffic-type",
-        "The token counts contain the type of traffic.",
+        "`usage` contains the type of traffic (`traffic_type`).",
         "a traffic type such as ON_DEMAND",
         "_response/usage.py",
         {"vertex": VERTEX_EXAMPLES},

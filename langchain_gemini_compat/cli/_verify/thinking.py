@@ -104,7 +104,7 @@ def _check_level_and_budget(lab: Lab) -> Observation:
 PROBES = (
     Probe(
         "thought-flag",
-        "In a stream, the flag `extra_content.google.thought` marks thoughts and does not mark the answer.",
+        "In a stream, thoughts have the flag `extra_content.google.thought`, and the answer does not.",
         "deltas with the flag, and text without it",
         "_response/thoughts.py",
         {"vertex": VERTEX_OVERVIEW, "ai_studio": _CAPTURE},
@@ -168,7 +168,7 @@ PROBES = (
     *(
         Probe(
             f"effort-{effort}",
-            f"`reasoning_effort` `{effort}` is accepted if the model has that level, and otherwise refused.",
+            f"`reasoning_effort` `{effort}` is accepted only by models with that level.",
             "an answer, or 400",
             _LEVELS,
             {"vertex": _MINIMAL if effort == "minimal" else VERTEX_OVERVIEW, "ai_studio": STUDIO},
@@ -180,7 +180,7 @@ PROBES = (
     *(
         Probe(
             f"level-{level}",
-            f"`thinking_level` `{level}` is accepted if the model has that level, and otherwise refused.",
+            f"`thinking_level` `{level}` is accepted only by models with that level.",
             "an answer, or 400",
             _LEVELS,
             {"vertex": VERTEX_OVERVIEW, "ai_studio": STUDIO},
@@ -191,7 +191,7 @@ PROBES = (
     ),
     Probe(
         "effort-none",
-        "`reasoning_effort` `none` is accepted on AI Studio if the model can stop thinking, and otherwise refused.",
+        "AI Studio accepts `reasoning_effort` `none` only for models that can stop thinking.",
         "an answer, or 400",
         "`may_stop_thinking` of the family in _catalog",
         {"vertex": _NO_NONE, "ai_studio": STUDIO},

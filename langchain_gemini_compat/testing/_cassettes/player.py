@@ -133,8 +133,8 @@ class Replay:
         """Return the message for a request without a match, and the difference to the nearest recorded request."""
         count = len(self._exchanges)
         if any(key == _key_of(asked, ignore_bodies=self._ignore_bodies) for key in self._keys):
-            text = "but its replies are all used: the program sent the request more often than the recorded run."
-            return f"{self._path} contains this request, {text} Record the program again.", None
+            text = "The program sent a request more often than the recorded run, so no recorded reply is left for it."
+            return f"{text} Record the program again: {self._path}", None
         body = as_object(asked.get("json"))
         numbers = self._unused or range(count)
         ranked = [(self._rank(number, asked), -number) for number in numbers]
