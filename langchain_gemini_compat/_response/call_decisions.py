@@ -349,8 +349,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        # The name in the entry is not the next piece of the name of a call in `targets`. If it is not the
-        # beginning of a tool's name either, it is unclear whether the entry starts a call.
+        # The entry's name does not continue the name of any call in `targets`. If a tool's name begins with the entry's
+        # name, the entry starts a new call. Otherwise, the entry may belong to any call that is still open.
         unclear = () if begins_a_name else tuple(call for call in targets if not call.is_closed)
         if unclear:
             return Decision(ambiguous_calls=unclear, is_new_call_ambiguous=True)

@@ -490,7 +490,7 @@ def test_new_fake_has_not_refused_anything():
 
 
 def test_recorded_repair_is_replayed(tmp_path):
-    """A recording and its replay ignore refusals from before the recording, so both send the same requests."""
+    """A recording and its replay send the same requests: first the request that is refused, then the repaired one."""
     text, options, *_ = REFUSALS["seed"]
     path = tmp_path / "bug.yaml"
     _, model = build([refuse(text), "Before.", refuse(text), "One.", "Two."], **options)

@@ -128,7 +128,7 @@ def test_message_names_are_sent_to_compatible_servers():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_agent_names_are_one_note_for_gemini(surface):
-    """Agents name each message, so a request has one note, no warning, and no error with `strict`.
+    """Agents set `name` on each message. The names are left out with one note, without a warning or an error.
 
     Field case H5.
     """

@@ -206,7 +206,7 @@ ARCHIVE = mcp.EmbeddedResource(
 @places
 @pytest.mark.parametrize("raw", [False, True], ids=["adapters", "as MCP spells it"])
 def test_mcp_links_and_archives_become_text(surface, model, raw):
-    """Links and archives once caused an error, or `file_uri: "file:///…"`, in every later turn. Field case C2."""
+    """Links and archives once caused an error in every later turn, or were sent as media. Field case C2."""
     content = [one.model_dump(mode="json") for one in (LINK, ARCHIVE)] if raw else convert(LINK, ARCHIVE)
     request = request_of(content, surface, model)
     (sent,) = request.payload["messages"][2:]
