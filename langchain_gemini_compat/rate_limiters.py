@@ -35,8 +35,8 @@ _MINUTE_MS = 61_000
 _REDIS_SECONDS = 5.0
 #: Maximum number of async calls that send a command to Redis at the same time.
 _THREADS = 8
-#: With a `burst` of 1, a waiting call sleeps for a random time longer. This is the maximum of that time, as a fraction of
-#: the interval between two requests. It is small, because a turn that is not used at once is lost.
+#: With a `burst` of 1, a waiting call sleeps for a random time longer. This is the maximum of that time, as a fraction
+#: of the interval between two requests. It is small, because a turn that is not used at once is lost.
 _LATE_SHARE = 0.1
 _SCHEMES = frozenset({"redis", "rediss", "unix"})
 #: The message repeats no part of the URL, because any part may belong to the password.
