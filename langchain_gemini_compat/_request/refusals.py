@@ -427,9 +427,10 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Return one refusal with all `changes`. If one of them is `None`, the refusal has no changes.
+    """Combine the changes for several refused parameters into one refusal.
 
-    A change is `None` if a refused parameter must stay in the request, or is not in the request.
+    A change is `None` if its parameter must stay in the request, or is not in the request. Then the refusal has no
+    changes, because the server would refuse the changed request again.
     """
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]

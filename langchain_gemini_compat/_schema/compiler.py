@@ -338,7 +338,10 @@ def record_additional_losses(node: Node, checks: Sequence[Check], described: Che
         inside = f"{place}/properties/" if check.keyword == "additionalProperties" else f"{place}/"
         named = (any(source.path.startswith(inside) for source in sources) for sources in node.properties.values())
         if not all(named) and (check.keyword == "additionalProperties" or node.paths != [place]):
-            reason = f"`{check.keyword}` is not checked for properties that another schema of this object describes."
+            reason = (
+                f"`{check.keyword}` is not checked for properties that are described in another schema for the same "
+                "object, such as an entry of `allOf`."
+            )
             node.record_loss(check.path, check.keyword, reason)
 
 

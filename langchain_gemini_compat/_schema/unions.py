@@ -215,7 +215,7 @@ def describe_map_values(node: Node, start: str, compiled: JsonObject) -> str:
     bare = _drop_descriptions(compiled)
     for form, told in (
         (compiled, "The description says which values they may have."),
-        (bare, "The description says which values they may have, without the descriptions inside it."),
+        (bare, "The description says which values they may have, but not what the parts of a value mean."),
         (
             _outline(bare),
             "The form of their values is too long, so the description has only names and types of their properties.",

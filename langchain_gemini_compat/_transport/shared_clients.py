@@ -60,7 +60,7 @@ class Pool(Generic[_Client]):
         self.unused_since = math.inf
 
     def share(self) -> Share[_Client]:
-        """Return the share of this client. All users get the same object."""
+        """Return the `Share` object of this client, which is the same for all users of the client."""
         share = None if self._share is None else self._share()
         if share is None:
             share = Share(self.client)

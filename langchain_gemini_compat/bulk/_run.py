@@ -182,7 +182,7 @@ def _check_batches(engine: Engine, path: Path, journal: Journal) -> None:
         raise OutputError(
             f"Rows of this output are in batches at Google (`{batches}`). Another engine would send these rows again, "
             "and you would pay twice. To get the answers of the batches, run with `BatchApiEngine` (the command: "
-            "`--batch-api`). If you do not need these answers, delete the file."
+            f"`--batch-api`). If you do not need these answers, delete `{batches}`."
         )
 
 

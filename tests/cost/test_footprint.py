@@ -302,7 +302,7 @@ def peak(function):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize(("kind", "copies"), [("image_url", 2), ("image", 4)])
+@pytest.mark.parametrize(("kind", "copies"), [("image_url", 3), ("image", 4)])
 def test_image_is_copied_few_times(kind, copies):
     """Each copy of ten megabytes costs time and memory."""
     size = 8 * 2**20

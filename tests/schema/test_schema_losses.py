@@ -86,7 +86,7 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     ("fields", "length", "told"),
     [
         (12, 20, "which values they may have."),
-        (20, 200, "without the descriptions inside it."),
+        (20, 200, "but not what the parts of a value mean."),
         (60, 200, "only names and types of their properties"),
         (400, 20, "too long for the description."),
     ],

@@ -133,8 +133,8 @@ def _parse(text: str) -> JsonValue:
     """Return the value of the JSON `text`; `None` if `text` is not JSON, or if YAML would change the value."""
     try:
         value = cast("JsonValue", json.loads(text, object_pairs_hook=_unique))
-        # A check: `dumps` raises an error for infinity and NaN, which are not JSON, and `encode` raises one for lone
-        # surrogates, which YAML lacks.
+        # This line only checks the value: `dumps` raises an error for infinity and NaN, which are not JSON. `encode`
+        # raises an error for lone surrogates, which a YAML file cannot contain.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None
