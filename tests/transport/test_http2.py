@@ -132,13 +132,22 @@ def test_limits_of_a_shared_connection_end_only_an_abandoned_request():
 
 
 def _submit(pool, model):
-    """Start a stream in a thread of `pool`, and wait until its request is on its way.
+    """Start a stream in a thread of `pool`, and wait for its first chunk.
 
     Requests that threads send at the same moment can break the connection of a sync client with HTTP/2. See
     https://github.com/pydantic/httpx2/pull/1153.
     """
-    future = pool.submit(read, model)
-    time.sleep(0.2)
+    begun = threading.Event()
+
+    def read_and_tell():
+        text = ""
+        for chunk in model.stream("hi"):
+            begun.set()
+            text += chunk.text
+        return text
+
+    future = pool.submit(read_and_tell)
+    assert begun.wait(60)
     return future
 
 
