@@ -1387,8 +1387,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         # LangChain calls this method before it starts a trace, so a secret that is refused here is never traced.
         normalize_options(kwargs)
-        # The method of langchain-core returns the same, but for each call it changes and restores Python's filters for
-        # warnings, which all threads share.
+        # langchain-core's method returns the same, unless a subclass overrides the deprecated method `dict`. It is not
+        # called, because it changes and restores Python's filters for warnings, which all threads share.
         return {**self.asdict(), "stop": stop, **cast("dict[str, Any]", hide_secrets(kwargs))}
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:

@@ -113,7 +113,10 @@ def _construct_chunk(
 
 
 def read_calls(chunks: list[ToolCallChunk]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-    """Return the valid and the invalid calls that langchain-core's constructor reads from `chunks`."""
+    """Return the valid and the invalid calls of `chunks`, as langchain-core's constructor does.
+
+    Incomplete arguments do not make a call invalid. The caller has to know whether the arguments are complete.
+    """
     valid: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
     for chunk in chunks:

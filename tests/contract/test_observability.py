@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import textwrap
+import warnings
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tracers import LangChainTracer
 from langsmith import Client
@@ -142,6 +144,26 @@ def test_name_of_the_model_in_traces_is_bare(name):
     other = ChatGeminiCompat(model="gemini-2.5-pro", api_key="k")
     assert chat._get_ls_params()["ls_model_name"] == "gemini-3.8-flash"
     assert other._get_ls_params(model=name)["ls_model_name"] == "gemini-3.8-flash"
+
+
+def test_traced_options_are_those_of_langchain():
+    """The chat model overrides langchain-core's method, so the test compares the results."""
+    model, given = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k"), {"stop": ["x"], "seed": 7}
+    assert model._get_invocation_params(**given) == BaseChatModel._get_invocation_params(model, **given)
+
+
+def test_call_does_not_replace_the_filters_of_warnings():
+    """All threads share these filters. If two threads replace and restore them, a filter can be lost."""
+    seen = []
+
+    class Watched(ChatGeminiCompat):
+        def asdict(self):
+            seen.append(warnings.filters)
+            return super().asdict()
+
+    filters = warnings.filters
+    Watched(model="gemini-3.8-flash", api_key="k")._get_invocation_params()
+    assert seen[0] is filters
 
 
 def test_provider_for_prices_is_only_in_traces():

@@ -698,6 +698,14 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
         assert (broken["args"], broken["error"]) == ('{"number": 1', why)
 
 
+@pytest.mark.parametrize("entry_point", WHOLE)
+def test_kept_calls_of_a_blocked_reply_have_their_text_and_their_error(entry_point):
+    error = read(entry_point, whole([calls(BEGUN, CUT_CALL, finish="content_filter"), DONE]), **KEEP)
+    assert type(error) is errors.BlockedError
+    broken = next(call for call in error.reply.invalid_tool_calls if call["id"] == "c2")
+    assert (broken["args"], bool(broken["error"])) == ('{"number": 1', True)
+
+
 @pytest.mark.parametrize(
     "name",
     [name for name, (_, expected) in CASES.items() if expected is MALFORMED and not name.startswith("A7")],
