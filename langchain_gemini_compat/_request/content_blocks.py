@@ -47,7 +47,7 @@ _GOOGLE_PARTS = ("inline_data", "inlineData", "file_data", "fileData")
 #: MIME types that do not identify the content.
 _GENERIC_MIME = ("application/octet-stream", "binary/octet-stream")
 _PDF = "application/pdf"
-#: The first characters of a PDF in base64, which starts with `%PDF`.
+#: The first characters of every PDF in base64. They stand for `%PDF`.
 _PDF_HEAD = "JVBER"
 
 

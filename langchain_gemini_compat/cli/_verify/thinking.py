@@ -36,7 +36,7 @@ def _has_known_levels(family: ModelFamily) -> bool:
 
 
 def _has_known_budget_of_0(family: ModelFamily) -> bool:
-    """Return whether Google documents, for Vertex AI and for AI Studio, what a thinking budget of 0 does."""
+    """Return whether Google's pages say what a thinking budget of 0 does to this model, on both of its surfaces."""
     return family.name in ("gemini-3.1-pro", "gemini-3.5-flash")
 
 
