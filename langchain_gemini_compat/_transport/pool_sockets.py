@@ -10,14 +10,26 @@ attribute names the test that fails in this case.
 
 from __future__ import annotations
 
+import selectors
+import ssl
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     import socket
     from asyncio.trsock import TransportSocket
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import httpx2
+
+
+#: Maximum time in seconds until the thread of an abandoned request ends.
+_CHECK_SECONDS = 0.1
+
+
+class _NetworkStream(Protocol):
+    """A connection of httpcore, below HTTP."""
+
+    def get_extra_info(self, info: str) -> object: ...
 
 
 class PoolRequest(Protocol):
@@ -48,6 +60,34 @@ def may_multiplex(pool: object | None) -> bool:
 
 def find_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
     """Return the socket that serves `request`, or `None` while `request` waits for a connection."""
+    stream = _find_stream(pool, request)
+    found = None if stream is None else stream.get_extra_info("socket")
+    return cast("socket.socket | TransportSocket | None", found)
+
+
+def await_data(pool: object, request: httpx2.Request, seconds: float) -> bool:
+    """Wait until the connection of `request` has data to read. Return `False` if it has none after `seconds`.
+
+    If data may be in a buffer that cannot be inspected, return `True` at once.
+    """
+    stream = _find_stream(pool, request)
+    below = None if stream is None else cast("socket.socket | None", stream.get_extra_info("socket"))
+    # An `SSLObject` means that TLS runs inside the TLS of a proxy. Its buffer is hidden.
+    if stream is None or below is None or isinstance(stream.get_extra_info("ssl_object"), ssl.SSLObject):
+        return True
+    if isinstance(below, ssl.SSLSocket) and below.pending():
+        return True
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(below, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
+    except (OSError, ValueError):
+        # The socket is closed. httpcore's read reports this.
+        return True
+
+
+def _find_stream(pool: object, request: httpx2.Request) -> _NetworkStream | None:
+    """Return httpcore's stream for the connection that serves `request`, or `None`."""
     held = _find(pool, request)
     connection = None if held is None else held.connection
     # httpcore wraps a connection in layers, for a proxy and for the choice of the HTTP version. `_connection` is the
@@ -55,9 +95,7 @@ def find_socket(pool: object, request: httpx2.Request) -> socket.socket | Transp
     # `test_slow_headers_exceed_a_limit` fails.
     while (inner := cast("object", getattr(connection, "_connection", None))) is not None:
         connection = inner
-    stream = getattr(connection, "_network_stream", None)
-    found = None if stream is None else stream.get_extra_info("socket")
-    return cast("socket.socket | TransportSocket | None", found)
+    return cast("_NetworkStream | None", getattr(connection, "_network_stream", None))
 
 
 def find_own_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
@@ -80,21 +118,45 @@ class SharedTimeouts:
     """The extension `timeout` of a request on a shared connection.
 
     If one read or write times out, httpcore's HTTP/2 closes the whole connection. So this object sets no limit
-    for reads and writes. httpcore calls `get("read")` before each read. For an abandoned request, this call raises
+    for reads and writes. httpcore calls `get("read")` before each read. If `may_read` is `False`, this call raises
     `AbandonedError`, which ends only that request.
+
+    In a sync client, the thread that reads holds a lock, and the threads of the other requests wait for this lock. A
+    thread that waits inside httpcore's read cannot be stopped. After its request is abandoned, it would keep the lock
+    until the server sends something. So `get("read")` waits for data before httpcore reads.
     """
 
-    def __init__(self, timeouts: Mapping[str, float | None]) -> None:
+    #: Whether the caller no longer waits for the response.
+    is_abandoned = False
+    #: Whether the thread of the request may read from the connection.
+    may_read = True
+
+    def __init__(self, timeouts: Mapping[str, float | None], await_data: Callable[[float], bool] | None = None) -> None:
+        """Create the limits.
+
+        Args:
+            timeouts: The limits of the caller.
+            await_data: Waits at most the given seconds, and returns whether the connection has data to read. `None` for
+                async clients, whose reads can be cancelled.
+        """
         self._timeouts = timeouts
-        self.is_abandoned = False
+        self._await_data = await_data
 
     def get(self, key: str, default: float | None = None) -> float | None:
         """Return the limit for `key` in seconds, or `None` for no limit."""
         if key not in ("read", "write"):
             return self._timeouts.get(key, default)
-        if key == "read" and self.is_abandoned:
-            raise AbandonedError
+        if key == "read":
+            self._prepare_read()
         return None
+
+    def _prepare_read(self) -> None:
+        """Wait for data, or raise `AbandonedError` if the request may no longer read."""
+        while self.may_read and self._await_data is not None:
+            if self._await_data(_CHECK_SECONDS):
+                break
+        if not self.may_read:
+            raise AbandonedError
 
 
 def _is_abandoned(request: httpx2.Request) -> bool:

@@ -30,6 +30,7 @@ from langchain_gemini_compat._transport.network_errors import LARGE_BODY, Upload
 from langchain_gemini_compat._transport.pool_sockets import (
     AbandonedError,
     SharedTimeouts,
+    await_data,
     find_own_socket,
     find_socket,
     may_multiplex,
@@ -38,7 +39,7 @@ from langchain_gemini_compat._transport.pool_sockets import (
 from langchain_gemini_compat._transport.tape import note_pieces, note_pieces_async, start_take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 
     import httpx2
 
@@ -107,7 +108,8 @@ class _SharedExchange(Exchange):
         deadline.interrupt = self._interrupt
 
     def open(self, client: httpx2.Client, request: httpx2.Request) -> None:
-        self._request, self._timeouts = request, _remove_read_timeout(request)
+        self._request = request
+        self._timeouts = _remove_read_timeout(request, partial(await_data, self._pool, request))
         self.deadline.begin_sending()
         Thread(target=copy_context().run, args=(self._run, client), name="gemini-compat-http2", daemon=True).start()
         try:
@@ -170,7 +172,10 @@ class _SharedExchange(Exchange):
         self._timeouts.is_abandoned = True
         below = find_own_socket(self._pool, self._request)
         if below is not None:
+            # The thread reads the end of the connection, so that httpcore does not use the connection again.
             shut_down(below)
+        else:
+            self._timeouts.may_read = False
 
 
 class AsyncExchange:
@@ -397,8 +402,8 @@ def _raising_upload_error(request: httpx2.Request, upload: UploadTrace | None) -
         request.extensions.pop("trace", None)
 
 
-def _remove_read_timeout(request: httpx2.Request) -> SharedTimeouts:
-    timeouts = SharedTimeouts(request.extensions.get("timeout", {}))
+def _remove_read_timeout(request: httpx2.Request, await_data: Callable[[float], bool] | None = None) -> SharedTimeouts:
+    timeouts = SharedTimeouts(request.extensions.get("timeout", {}), await_data)
     request.extensions["timeout"] = timeouts
     return timeouts
 

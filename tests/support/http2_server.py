@@ -24,12 +24,12 @@ OPEN = set()
 class _Connection(asyncio.Protocol):
     """Answers by path.
 
-    `/answer` replies at once, and `/slowly` sends ten events at intervals of 0.3 s. `/silence` sends nothing, `/mute` sends
-    headers and one event, and `/flood` sends without end.
+    `/answer` replies at once. `/slowly` sends events at intervals of 0.1 s until the test sets `finish`. `/silence` sends
+    nothing, `/mute` sends headers and one event, and `/flood` sends without end.
     """
 
-    def __init__(self, counts):
-        self.counts = counts
+    def __init__(self, counts, finish):
+        self.counts, self.finish = counts, finish
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
         self.paths, self.tasks = {}, set()
 
@@ -75,8 +75,8 @@ class _Connection(asyncio.Protocol):
             self._send(stream, BODY, end=True)
             return
         self._send(stream, _EVENT)
-        for _ in range(9 if way == "slowly" else 0):
-            await asyncio.sleep(0.3)
+        while way == "slowly" and not self.finish.is_set():
+            await asyncio.sleep(0.1)
             self._send(stream, _EVENT)
         while way == "flood":
             if self.h2.local_flow_control_window(stream) >= 2**14:
@@ -88,20 +88,24 @@ class _Connection(asyncio.Protocol):
 
 @contextmanager
 def start():
-    """Yield the server's URL, an SSL context that trusts it, and its counts of connections and requests."""
+    """Yield the URL of a server.
+
+    Also yield an SSL context that trusts the server, its counts of connections and requests, and a `threading.Event` that
+    ends the streams of `/slowly`.
+    """
     authority = trustme.CA()
     theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
     theirs.set_alpn_protocols(["h2"])
     authority.issue_cert("127.0.0.1").configure_cert(theirs)
     authority.configure_trust(ours)
-    counts = {"connections": 0, "requests": 0}
+    counts, finish = {"connections": 0, "requests": 0}, threading.Event()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    serving = loop.create_server(lambda: _Connection(counts), "127.0.0.1", 0, ssl=theirs)
+    serving = loop.create_server(lambda: _Connection(counts, finish), "127.0.0.1", 0, ssl=theirs)
     server = asyncio.run_coroutine_threadsafe(serving, loop).result(30)
     try:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", ours, counts
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", ours, counts, finish
     finally:
         asyncio.run_coroutine_threadsafe(_stop(server), loop).result(90)
         loop.call_soon_threadsafe(loop.stop)

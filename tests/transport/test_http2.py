@@ -1,22 +1,24 @@
 """HTTP/2 clients of the caller: an expired or abandoned stream ends alone, and the other streams go on."""
 
 import asyncio
+import socket
+import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from wire import http
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
 from langchain_gemini_compat._transport import reader as _reply_reader
-from langchain_gemini_compat._transport.pool_sockets import AbandonedError, SharedTimeouts
+from langchain_gemini_compat._transport.pool_sockets import AbandonedError, SharedTimeouts, await_data
 
 pytest.importorskip("h2", reason="the package h2 is not installed")
 pytest.importorskip("trustme", reason="the package trustme is not installed")
 http2_server = pytest.importorskip("http2_server")
-
-SLOW_TEXT = "word " * 10
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def place():
 
 
 def build(place, way, **options):
-    url, _, _ = place
+    url, *_ = place
     return ChatGeminiCompat(model="m", base_url=f"{url}/{way}/v1", api_key="k", max_retries=0, **options)
 
 
@@ -56,7 +58,9 @@ def test_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout
         good = [_submit(pool, build(place, "slowly", http_client=client)) for _ in range(2)]
         with pytest.raises(kind):
             read(build(place, way, http_client=client, timeout=timeout))
-        assert [future.result(60) for future in good] == [SLOW_TEXT] * 2
+        assert not any(future.done() for future in good)
+        place[3].set()
+        assert all(_is_complete(future.result(60)) for future in good)
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
         assert place[2]["connections"] == 1
 
@@ -71,7 +75,9 @@ async def test_async_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, 
         await asyncio.sleep(0.2)
         with pytest.raises(kind):
             await aread(build(place, way, http_async_client=client, timeout=timeout))
-        assert await asyncio.gather(*good) == [SLOW_TEXT] * 2
+        assert not any(task.done() for task in good)
+        place[3].set()
+        assert all(_is_complete(text) for text in await asyncio.gather(*good))
         assert (await build(place, "answer", http_async_client=client).ainvoke("hi")).text == "Hello."
         assert place[2]["connections"] == 1
 
@@ -82,10 +88,7 @@ def test_expired_stream_alone_on_its_connection_leaves_no_thread(place, way):
     with http.Client(http2=True, verify=place[1]) as client:
         with pytest.raises(errors.RequestTimeoutError):
             read(build(place, way, http_client=client, timeout={"first_byte": 1, "between_chunks": 1}))
-        until = time.monotonic() + 30
-        while time.monotonic() < until and _readers():
-            time.sleep(0.02)
-        assert _readers() == []
+        assert _await_readers(0)
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
 
 
@@ -96,11 +99,29 @@ def test_abandoned_stream_ends_alone(place):
         stream = build(place, "mute", http_client=client).stream("hi")
         assert next(stream).text == "word "
         stream.close()
-        assert good.result(60) == SLOW_TEXT
-        until = time.monotonic() + 30
-        while time.monotonic() < until and _readers():
-            time.sleep(0.02)
-        assert _readers() == []
+        assert not good.done()
+        place[3].set()
+        assert _is_complete(good.result(60))
+        assert _await_readers(0)
+
+
+def test_abandoned_stream_stops_no_other_stream(place):
+    """The server sends nothing after the first chunk of each stream.
+
+    In httpcore, the thread of the first stream reads for both. The thread of the second stream often waits until the first
+    one stops to read.
+    """
+    with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(1) as pool:
+        model = build(place, "mute", http_client=client, timeout={"total": 30})
+        first, second = model.stream("hi"), model.stream("hi")
+        assert next(first).text == "word "
+        chunk = pool.submit(next, second)
+        time.sleep(0.2)
+        first.close()
+        assert chunk.result(60).text == "word "
+        assert place[2]["connections"] == 1
+        second.close()
+        assert _await_readers(0)
 
 
 async def test_cancelled_async_stream_ends_alone(place):
@@ -113,22 +134,47 @@ async def test_cancelled_async_stream_ends_alone(place):
         bad.cancel()
         with pytest.raises(asyncio.CancelledError):
             await bad
-        assert await good == SLOW_TEXT
+        assert not good.done()
+        place[3].set()
+        assert _is_complete(await good)
 
 
 def test_limits_of_a_shared_connection_end_only_an_abandoned_request():
     """If a limit for reads or writes expired, httpcore would close a shared connection with all its requests.
 
-    So `SharedTimeouts` has no such limits. httpcore asks for the limit before each read, and for an abandoned request,
-    `SharedTimeouts` then raises an error.
+    So `SharedTimeouts` has no such limits. httpcore asks for the limit before each read. If the request may no longer
+    read, `SharedTimeouts` then raises an error.
     """
     limits = SharedTimeouts({"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0})
     assert [limits.get(key) for key in ("connect", "read", "write", "pool")] == [1.0, None, None, 4.0]
     assert limits.get("other", 5.0) == 5.0
-    limits.is_abandoned = True
+    limits.may_read = False
     with pytest.raises(AbandonedError):
         limits.get("read")
     assert [limits.get(key) for key in ("connect", "write", "pool")] == [1.0, None, 4.0]
+
+
+@pytest.mark.parametrize("state", ["waits", "sent", "closed", "decrypted", "hidden buffer", "no socket"])
+def test_await_data(state):
+    """`await_data` returns `False` only if a read would wait."""
+    ours, theirs = socket.socketpair()
+    hidden = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="h")
+    info = {
+        "socket": None if state == "no socket" else ours,
+        "ssl_object": hidden if state == "hidden buffer" else None,
+    }
+    if state == "decrypted":
+        info["socket"] = Mock(spec=ssl.SSLSocket, **{"pending.return_value": 5, "fileno.return_value": ours.fileno()})
+    request = http.Request("POST", "https://h")
+    connection = SimpleNamespace(_network_stream=SimpleNamespace(get_extra_info=info.get))
+    pool = SimpleNamespace(_requests=[SimpleNamespace(request=request, connection=connection)])
+    with theirs:
+        if state == "sent":
+            theirs.send(b"x")
+        if state == "closed":
+            ours.close()
+        assert await_data(pool, request, 0.01) is (state != "waits")
+        ours.close()
 
 
 def _submit(pool, model):
@@ -149,6 +195,20 @@ def _submit(pool, model):
     future = pool.submit(read_and_tell)
     assert begun.wait(60)
     return future
+
+
+def _is_complete(text):
+    return text == "word " * text.count("word ") != ""
+
+
+def _await_readers(number):
+    """Return whether the number of reading threads becomes `number` within 30 s."""
+    until = time.monotonic() + 30
+    while len(_readers()) != number:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _readers():
