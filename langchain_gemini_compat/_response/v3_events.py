@@ -220,7 +220,10 @@ class EventDecoder:
         self._events.append(finish)
 
     def _add_last(self, block: dict[str, object]) -> None:
-        """Add a block of the last chunk: a refusal, or an empty text block with the signature of the reply."""
+        """Add `block`, which is a block of the last chunk, to the events.
+
+        The block is a refusal, or an empty text block with the signature of the reply.
+        """
         if block["type"] != "text":
             self._finish(self._begin(block))
         elif self._text is None:

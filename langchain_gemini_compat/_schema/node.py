@@ -30,8 +30,8 @@ MAX_FORM = 2_000
 _MAX_EXAMPLES = 3
 NOT_SENT = "Gemini does not accept this keyword, so it is not sent."
 ONE_OF = "A value that matches several alternatives of `oneOf` is accepted."
-#: Keywords of a schema with a union that are not copied into the branches of the union: they do not restrict values, or
-#: are handled separately.
+#: If a schema has a union, its other keywords are copied into each branch of the union. These keywords are not copied,
+#: because they do not restrict values, or are handled separately.
 _ANNOTATIONS = frozenset(
     {
         "description", "title", "default", "examples", "example", "deprecated", "nullable", "discriminator",

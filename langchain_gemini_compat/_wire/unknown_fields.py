@@ -198,8 +198,8 @@ class _Entry:
 
     def _add_text(self, key: str, piece: str, *, again: bool) -> None:
         pieces = self.pieces.setdefault(key, [])
-        # If `piece` equals all earlier fragments together, the server has sent the complete text again. But if there is
-        # only one earlier fragment, `piece` may be an equal second fragment.
+        # If `piece` equals all earlier fragments together, the server has sent the complete text again. After only one
+        # fragment, this is not certain: the text may be "haha", sent as "ha" and "ha".
         may_repeat = again or len(pieces) > 1
         if may_repeat and len(piece) == self._sizes.get(key) and piece == "".join(pieces):
             return

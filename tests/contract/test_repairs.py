@@ -546,8 +546,8 @@ def error_of(text):
 FAULT = Fault("user", error=error_of(UNKNOWN.format("user", "")))
 
 
-def test_reply_as_a_value_is_not_changed():
-    """A gateway may send a refusal with status 200. The request is repaired and sent again."""
+def test_refusal_with_status_200_is_repaired():
+    """Some gateways send a refusal with status 200. The model repairs the request, and sends it again."""
     text, options, *_ = REFUSALS["seed"]
     body = {"error": {"code": 400, "message": text, "status": "INVALID_ARGUMENT"}}
     fake, model = build([Raw(body), Reply("One.")], surface="openai_compatible", **options)

@@ -133,7 +133,7 @@ def test_chain_and_graph_name_the_page(tutorial, page):
 
 
 async def test_vectors_come_in_the_order_of_the_texts(url):
-    """Batches, and sync and async calls, give the same vectors of length 1."""
+    """Batches, sync calls and async calls give the same vectors. Each vector has the norm 1."""
     texts = ["a cat", "stock exchange", "kitten", "share prices", "a cat"]
     small = GeminiCompatEmbeddings(model="e5-passage", base_url=url, api_key="x", batch_size=2, timeout=300)
     whole = GeminiCompatEmbeddings(model="e5-passage", base_url=url, api_key="x", timeout=300)

@@ -543,7 +543,7 @@ def test_no_url_of_a_message_is_fetched(reached, surface, url):
         for history in histories:
             request = outcome(build, history, surface)
             if history is histories[0] and not isinstance(request, errors.GeminiCompatError):
-                # A file path can look like base64 data. In such data, `-` and `_` are sent as `+` and `/`.
+                # A URL can be valid base64. It is then sent as data, with `+` and `/` instead of `-` and `_`.
                 expected = {json.dumps(text)[1:-1] for text in (url, url.replace("-", "+").replace("_", "/"))}
                 assert any(text in json.dumps(request.payload) for text in expected)
     chat = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES[surface])

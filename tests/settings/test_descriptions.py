@@ -41,7 +41,7 @@ def test_description_names_the_surfaces_that_get_the_parameter(name):
         word for surface, word in WORDS_OF_SURFACES.items() if landing(name, surface) not in ("left out", "not sent")
     }
     named = DESCRIPTION.fullmatch(RequestFields.model_fields[name].description)["surfaces"]
-    # The package never sends these two parameters, so they work on every surface.
+    # The package handles these two parameters itself, and never sends them. So no surface can refuse them.
     unsent = ("invalid_tool_calls", "include_response_headers")
     expected = {*WORDS_OF_SURFACES.values()} if name in unsent else given
     assert ({*WORDS_OF_SURFACES.values()} if named == "all" else {*named.split(", ")}) == expected

@@ -34,7 +34,8 @@ _HTTPS_IMAGE = _IMAGE.replace("gs://", "https://storage.googleapis.com/")
 _AUDIO = f"{_BUCKET}/audio/pixel.mp3"
 _VIDEO = "gs://cloud-samples-data/video/animals.mp4"
 _FILE = Spend(input_tokens=600, output_tokens=500)
-#: Google's samples are some minutes long. A minute of sound has about 2,000 tokens, and a minute of video 16,000.
+#: The upper limit for one call with `_AUDIO` or `_VIDEO`. Google counts about 2,000 tokens for a minute of sound and
+#: 16,000 for a minute of video.
 _LONG_FILE = Spend(input_tokens=20_000, output_tokens=500)
 _SIDE = 16
 
