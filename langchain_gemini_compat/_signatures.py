@@ -266,10 +266,12 @@ def is_signed(call: JsonObject) -> bool:
 
     `call` is a tool call as in the JSON of the API.
     """
-    function = object_at(call, "function")
-    inner = object_at(function, "provider_specific_fields")
-    places = (call, function, object_at(call, "provider_specific_fields"), inner)
-    return LITELLM_MARK in str(call.get("id")) or any(place.get("thought_signature") for place in places)
+    if LITELLM_MARK in str(call.get("id")):
+        return True
+    for place in (call, object_at(call, "function")):
+        if place.get("thought_signature") or object_at(place, "provider_specific_fields").get("thought_signature"):
+            return True
+    return False
 
 
 def read_signature(extra_content: JsonValue) -> str | None:

@@ -246,12 +246,15 @@ def _drop_titles(schema: JsonObject) -> JsonObject:
     """Return a copy of `schema` without titles, at any depth. A property that is named `title` stays."""
     kept: JsonObject = {}
     for key, value in schema.items():
-        if isinstance(value, dict):
-            kept[key] = _copy(value) if key in _VALUES else _drop_titles(value)
-        elif isinstance(value, list):
-            kept[key] = _copy(value) if key in _VALUES else _drop_titles_below(value)
-        elif key != "title" or not isinstance(value, str):
-            kept[key] = value
+        if isinstance(value, str):
+            if key != "title":
+                kept[key] = value
+        elif key in _VALUES:
+            kept[key] = _copy(value)
+        elif isinstance(value, dict):
+            kept[key] = _drop_titles(value)
+        else:
+            kept[key] = _drop_titles_below(value) if isinstance(value, list) else value
     return kept
 
 

@@ -29,6 +29,7 @@ from langchain_gemini_compat._signatures import (
     attach_call_extras,
     build_origin,
     is_replayable,
+    is_signed,
     read_signature,
     recover_extras,
     search_extras,
@@ -424,6 +425,27 @@ def test_shortcut_finds_the_same_extras_as_the_search(message):
     quick, searched = (recover(message, message.tool_calls) for recover in (recover_extras, search_extras))
     assert quick.own.fields == searched.own.fields
     assert [extras.fields for extras in quick.calls] == [extras.fields for extras in searched.calls]
+
+
+@pytest.mark.parametrize(
+    "signed_call",
+    [
+        {"id": "c1__thought__c2ln"},
+        {"thought_signature": "c2ln"},
+        {"provider_specific_fields": {"thought_signature": "c2ln"}},
+        {"function": {"name": "f", "thought_signature": "c2ln"}},
+        {"function": {"name": "f", "provider_specific_fields": {"thought_signature": "c2ln"}}},
+    ],
+    ids=["id", "call", "LiteLLM's fields", "function", "LiteLLM's fields of the function"],
+)
+def test_signature_in_a_gateway_s_form_is_found(signed_call):
+    """A call with such a signature gets no placeholder."""
+    assert is_signed(signed_call)
+
+
+@pytest.mark.parametrize("unsigned", [{}, {"id": "c1"}, {"thought_signature": ""}, {"function": 5}])
+def test_call_without_a_signature_is_unsigned(unsigned):
+    assert not is_signed(unsigned)
 
 
 @pytest.mark.parametrize("surface", SURFACES)
