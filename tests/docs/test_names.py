@@ -37,6 +37,16 @@ def test_retired_words_are_not_used():
     assert found == []
 
 
+def test_each_field_case_has_a_row_and_a_test():
+    """Docstrings and ids of tests name a case. `tests/field-cases.md` says what happened in this case."""
+    rows = re.findall(r"^\| ([A-H]\d+) \|", (ROOT / "tests/field-cases.md").read_text(encoding="utf-8"), re.MULTILINE)
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    listed = re.findall(r"[Ff]ield cases? ([A-H]\d+(?:(?:,\s|\sand\s)[A-H]\d+)*)", sources)
+    named = {name for names in listed for name in re.findall(r"[A-H]\d+", names)}
+    named |= set(re.findall(r"id=\"([A-H]\d+): ", sources))
+    assert sorted(rows) == sorted(named)
+
+
 def test_layers_of_the_linter_are_at_most_nine():
     """A layer in `pyproject.toml` is one package, or several packages that do not import each other."""
     layers = re.findall(
