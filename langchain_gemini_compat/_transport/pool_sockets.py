@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import selectors
 import ssl
+import time
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     import httpx2
 
 
-#: Maximum time in seconds until the thread of an abandoned request ends.
+#: The private attribute of an HTTP/2 connection that forbids further requests. If it is missing,
+#: `test_connection_of_an_abandoned_stream_is_not_used_again` fails.
+_ERROR_FLAG = "_connection_error"
+#: Interval in seconds at which a thread that waits for data checks whether it may still read.
 _CHECK_SECONDS = 0.1
 
 
@@ -60,34 +64,47 @@ def may_multiplex(pool: object | None) -> bool:
 
 def find_socket(pool: object, request: httpx2.Request) -> socket.socket | TransportSocket | None:
     """Return the socket that serves `request`, or `None` while `request` waits for a connection."""
-    stream = _find_stream(pool, request)
+    stream = _stream_of(_find_connection(pool, request))
     found = None if stream is None else stream.get_extra_info("socket")
     return cast("socket.socket | TransportSocket | None", found)
 
 
 def await_data(pool: object, request: httpx2.Request, seconds: float) -> bool:
-    """Wait until the connection of `request` has data to read. Return `False` if it has none after `seconds`.
+    """Wait until the HTTP/2 connection of `request` has data to read. Return `False` if it has none after `seconds`.
 
-    If data may be in a buffer that cannot be inspected, return `True` at once.
+    Return `True` at once if data may be in a buffer that cannot be inspected. This includes every HTTP/1.1 connection.
     """
-    stream = _find_stream(pool, request)
+    connection = _find_connection(pool, request)
+    stream = _stream_of(connection)
     below = None if stream is None else cast("socket.socket | None", stream.get_extra_info("socket"))
-    # An `SSLObject` means that TLS runs inside the TLS of a proxy. Its buffer is hidden.
-    if stream is None or below is None or isinstance(stream.get_extra_info("ssl_object"), ssl.SSLObject):
+    # Only HTTP/2 connections have the private attribute `_h2_state`. If it is missing there,
+    # `test_abandoned_stream_stops_no_other_stream` fails.
+    if stream is None or below is None or not hasattr(connection, "_h2_state"):
         return True
-    if isinstance(below, ssl.SSLSocket) and below.pending():
+    # An `SSLObject` means that TLS runs inside the TLS of a proxy. Its buffer is hidden.
+    if isinstance(stream.get_extra_info("ssl_object"), ssl.SSLObject):
         return True
     try:
+        if isinstance(below, ssl.SSLSocket) and below.pending():
+            return True
         with selectors.DefaultSelector() as selector:
             selector.register(below, selectors.EVENT_READ)
             return bool(selector.select(seconds))
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):
         # The socket is closed. httpcore's read reports this.
         return True
 
 
-def _find_stream(pool: object, request: httpx2.Request) -> _NetworkStream | None:
-    """Return httpcore's stream for the connection that serves `request`, or `None`."""
+def forbid_reuse(pool: object, request: httpx2.Request) -> None:
+    """Let httpcore send no further request over the HTTP/2 connection of `request`."""
+    # For HTTP/2, httpcore does not look at the socket before it reuses a connection.
+    connection = _find_connection(pool, request)
+    if hasattr(connection, _ERROR_FLAG):
+        setattr(connection, _ERROR_FLAG, True)
+
+
+def _find_connection(pool: object, request: httpx2.Request) -> object:
+    """Return httpcore's innermost connection for `request`, or `None`."""
     held = _find(pool, request)
     connection = None if held is None else held.connection
     # httpcore wraps a connection in layers, for a proxy and for the choice of the HTTP version. `_connection` is the
@@ -95,6 +112,10 @@ def _find_stream(pool: object, request: httpx2.Request) -> _NetworkStream | None
     # `test_slow_headers_exceed_a_limit` fails.
     while (inner := cast("object", getattr(connection, "_connection", None))) is not None:
         connection = inner
+    return connection
+
+
+def _stream_of(connection: object) -> _NetworkStream | None:
     return cast("_NetworkStream | None", getattr(connection, "_network_stream", None))
 
 
@@ -118,12 +139,14 @@ class SharedTimeouts:
     """The extension `timeout` of a request on a shared connection.
 
     If one read or write times out, httpcore's HTTP/2 closes the whole connection. So this object sets no limit
-    for reads and writes. httpcore calls `get("read")` before each read. If `may_read` is `False`, this call raises
-    `AbandonedError`, which ends only that request.
+    for reads and writes. httpcore calls `get("read")` before each read of an HTTP/2 connection. If `may_read` is
+    `False`, this call raises `AbandonedError`, which ends only that request.
 
     In a sync client, the thread that reads holds a lock, and the threads of the other requests wait for this lock. A
     thread that waits inside httpcore's read cannot be stopped. After its request is abandoned, it would keep the lock
     until the server sends something. So `get("read")` waits for data before httpcore reads.
+
+    httpcore calls `get("write")` after each read, when the thread does not hold the lock.
     """
 
     #: Whether the caller no longer waits for the response.
@@ -148,6 +171,10 @@ class SharedTimeouts:
             return self._timeouts.get(key, default)
         if key == "read":
             self._prepare_read()
+        elif self._await_data is not None:
+            # Let another thread take the lock. Without this pause, this thread often takes the lock again, while the
+            # data of the other thread have arrived. Streams then waited for seconds.
+            time.sleep(0)
         return None
 
     def _prepare_read(self) -> None:

@@ -33,6 +33,7 @@ from langchain_gemini_compat._transport.pool_sockets import (
     await_data,
     find_own_socket,
     find_socket,
+    forbid_reuse,
     may_multiplex,
     pool_of,
 )
@@ -172,7 +173,7 @@ class _SharedExchange(Exchange):
         self._timeouts.is_abandoned = True
         below = find_own_socket(self._pool, self._request)
         if below is not None:
-            # The thread reads the end of the connection, so that httpcore does not use the connection again.
+            forbid_reuse(self._pool, self._request)
             shut_down(below)
         else:
             self._timeouts.may_read = False

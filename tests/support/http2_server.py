@@ -13,8 +13,8 @@ import trustme
 from wire import completion
 
 BODY = json.dumps(completion("Hello.")).encode()
-_EVENT = b'data: {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"content": "word "}}]}\n\n'
-_LAST = b'data: {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+EVENT = b'data: {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"content": "word "}}]}\n\n'
+LAST = b'data: {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 
 
 #: The transports of open connections.
@@ -25,7 +25,7 @@ class _Connection(asyncio.Protocol):
     """Answers by path.
 
     `/answer` replies at once. `/slowly` sends events at intervals of 0.1 s until the test sets `finish`. `/silence` sends
-    nothing, `/mute` sends headers and one event, and `/flood` sends without end.
+    nothing, `/mute` sends one event, `/many` sends 60 events, and `/flood` sends without end.
     """
 
     def __init__(self, counts, finish):
@@ -74,16 +74,16 @@ class _Connection(asyncio.Protocol):
         if way == "answer":
             self._send(stream, BODY, end=True)
             return
-        self._send(stream, _EVENT)
+        self._send(stream, EVENT * (60 if way == "many" else 1))
         while way == "slowly" and not self.finish.is_set():
             await asyncio.sleep(0.1)
-            self._send(stream, _EVENT)
+            self._send(stream, EVENT)
         while way == "flood":
             if self.h2.local_flow_control_window(stream) >= 2**14:
                 self._send(stream, b": " + b"x" * (2**14 - 4) + b"\n\n")
             await asyncio.sleep(0.001)
         if way == "slowly":
-            self._send(stream, _LAST, end=True)
+            self._send(stream, LAST, end=True)
 
 
 @contextmanager

@@ -6,10 +6,12 @@ import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+import raw_server
 from wire import http
 
 from langchain_gemini_compat import ChatGeminiCompat, errors
@@ -53,7 +55,7 @@ BREAKS = [
 def test_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
     """Other threads read other streams of the same connection. These streams go on. Field case E8."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
-    with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(4) as pool:
+    with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(4) as pool, _finishing(place):
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
         good = [_submit(pool, build(place, "slowly", http_client=client)) for _ in range(2)]
         with pytest.raises(kind):
@@ -94,7 +96,7 @@ def test_expired_stream_alone_on_its_connection_leaves_no_thread(place, way):
 
 def test_abandoned_stream_ends_alone(place):
     """The other streams go on, and the thread of the abandoned stream ends. Field case E8."""
-    with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(2) as pool:
+    with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(2) as pool, _finishing(place):
         good = _submit(pool, build(place, "slowly", http_client=client))
         stream = build(place, "mute", http_client=client).stream("hi")
         assert next(stream).text == "word "
@@ -116,12 +118,44 @@ def test_abandoned_stream_stops_no_other_stream(place):
         first, second = model.stream("hi"), model.stream("hi")
         assert next(first).text == "word "
         chunk = pool.submit(next, second)
-        time.sleep(0.2)
+        while place[2]["requests"] < 2:
+            time.sleep(0.01)
         first.close()
         assert chunk.result(60).text == "word "
         assert place[2]["connections"] == 1
         second.close()
         assert _await_readers(0)
+
+
+@pytest.mark.parametrize("taken", [1, 30])
+def test_connection_of_an_abandoned_stream_is_not_used_again(place, taken):
+    """The stream was alone on its connection, so the connection was shut down. Most of its events had not been read."""
+    with http.Client(http2=True, verify=place[1]) as client:
+        stream = build(place, "many", http_client=client).stream("hi")
+        for _ in range(taken):
+            next(stream)
+        stream.close()
+        assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_client_with_http2_reads_http1(streamed):
+    """The server speaks only HTTP/1.1, and sends headers and body in one piece."""
+    body = http2_server.EVENT + http2_server.LAST if streamed else http2_server.BODY
+    kind = "text/event-stream" if streamed else "application/json"
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+
+    def answer(connection):
+        connection.sendall(head.encode() + body)
+        while connection.recv(65536):
+            connection.sendall(head.encode() + body)
+
+    with raw_server.start(answer) as (address, _), http.Client(http2=True) as client:
+        model = ChatGeminiCompat(
+            model="m", base_url=f"http://{address}/v1", api_key="k", http_client=client, timeout=20, max_retries=0
+        )
+        for _ in range(2):
+            assert (read(model) if streamed else model.invoke("hi").text) == ("word " if streamed else "Hello.")
 
 
 async def test_cancelled_async_stream_ends_alone(place):
@@ -154,6 +188,26 @@ def test_limits_of_a_shared_connection_end_only_an_abandoned_request():
     assert [limits.get(key) for key in ("connect", "write", "pool")] == [1.0, None, 4.0]
 
 
+def test_read_of_a_shared_connection_waits_for_data(monkeypatch):
+    """The wait ends when data arrive, or when the request may no longer read. A write lets other threads run."""
+    answers, pauses = [False, True, False], []
+    limits = SharedTimeouts({}, lambda _seconds: answers.pop(0))
+    assert limits.get("read") is None
+    assert answers == [False]
+
+    def abandon(_seconds):
+        limits.may_read = False
+        return False
+
+    limits = SharedTimeouts({}, abandon)
+    with pytest.raises(AbandonedError):
+        limits.get("read")
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    assert limits.get("write") is None
+    assert SharedTimeouts({}).get("write") is None
+    assert pauses == [0]
+
+
 @pytest.mark.parametrize("state", ["waits", "sent", "closed", "decrypted", "hidden buffer", "no socket"])
 def test_await_data(state):
     """`await_data` returns `False` only if a read would wait."""
@@ -166,7 +220,7 @@ def test_await_data(state):
     if state == "decrypted":
         info["socket"] = Mock(spec=ssl.SSLSocket, **{"pending.return_value": 5, "fileno.return_value": ours.fileno()})
     request = http.Request("POST", "https://h")
-    connection = SimpleNamespace(_network_stream=SimpleNamespace(get_extra_info=info.get))
+    connection = SimpleNamespace(_h2_state=None, _network_stream=SimpleNamespace(get_extra_info=info.get))
     pool = SimpleNamespace(_requests=[SimpleNamespace(request=request, connection=connection)])
     with theirs:
         if state == "sent":
@@ -195,6 +249,15 @@ def _submit(pool, model):
     future = pool.submit(read_and_tell)
     assert begun.wait(60)
     return future
+
+
+@contextmanager
+def _finishing(place):
+    """End the streams of `/slowly`, so that a failed test does not wait for them."""
+    try:
+        yield
+    finally:
+        place[3].set()
 
 
 def _is_complete(text):
