@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class LazyModule:
     """A placeholder for a module that is slow to import.
 
-    Reading an attribute of the placeholder imports the module. So the code of a successful call must not read an
-    attribute. Some placeholders are used only in annotations.
+    Reading an attribute of the placeholder imports the module, which takes time. So code that runs in each successful
+    call must not read an attribute.
 
     >>> LazyModule("json").JSONDecodeError.__name__
     'JSONDecodeError'

@@ -27,28 +27,29 @@ if TYPE_CHECKING:
 #: Key of `additional_kwargs` with the map of signatures: `{tool_call_id: base64}`. Google's own LangChain packages use
 #: the same key.
 SIGNATURES_KEY = "__gemini_function_call_thought_signatures__"
-#: Key of `additional_kwargs` under which this package stores the origin and other fields of calls and replies:
-#: `{tool_call_id or reply id: {"origin": …, "fields": …}}`. The record of a reply also has `"reply": True`.
+#: Key of `additional_kwargs`. Its value maps the id of a tool call or a reply to a record with the origin and other
+#: fields: `{"origin": …, "fields": …}`. The record of a reply also has `"reply": True`.
 RECORDS_KEY = "__gemini_compat_records__"
 #: The placeholder for a missing signature, from Google's page on thought signatures.
 PLACEHOLDER_SIGNATURE = "skip_thought_signature_validator"
 #: LiteLLM's Gemini gateway appends this mark and the signature to the id of a tool call. Such ids are long: one had
 #: 4,572 characters.
 LITELLM_MARK = "__thought__"
-#: All spellings of the placeholder that packages and gateways write. The last one is LiteLLM's, in base64.
+#: All values that packages and gateways write as a placeholder signature. LiteLLM writes the last one, which is the
+#: first one in base64.
 PLACEHOLDER_SIGNATURES = (
     PLACEHOLDER_SIGNATURE,
     "context_engineering_is_the_way_to_go",
     "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
 )
 _PROVIDER_SURFACES = {"google_vertexai": "vertex"}
-#: Signatures in the content blocks of a message are used only if its `model_provider` is one of these (`""`: unknown
-#: provider). Google refuses the signatures of other providers, such as Claude's.
+#: Values of a message's `model_provider` (`""`: unknown). With any other value, signatures in the content blocks are
+#: not used, because Google refuses the signatures of other providers, such as Anthropic.
 _GEMINI_PROVIDERS = frozenset({"", PROVIDER, "google_genai", "google_vertexai", "litellm"})
 #: Keys that gateways add to a tool call. The values of these keys are sent back unchanged.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: If one of these keys is in the object `provider_specific_fields`, LiteLLM has put it there. LiteLLM moves all keys of
-#: a reply that it does not know into this object.
+#: If the object `provider_specific_fields` has one of these keys, the object comes from LiteLLM. LiteLLM moves all keys
+#: of a reply that it does not know into this object.
 _WIRE_KEYS = frozenset(("extra_content", "reasoning_details", "reasoning_opaque", "reasoning_text"))
 #: Keys that LiteLLM 1.108 itself reads from `provider_specific_fields` of a request. They must stay in that object.
 _READ_BY_LITELLM = frozenset(
@@ -127,8 +128,8 @@ def build_origin(endpoint: Endpoint, model: str) -> JsonObject:
 def attach_call_extras(call_id: str, fields: JsonObject, origin: JsonObject) -> JsonObject:
     """Return the `additional_kwargs` that store the signature and the other fields of a call.
 
-    Pass an empty `origin` if an earlier chunk of the reply contains the origin. Otherwise, LangChain would concatenate
-    the strings of the two origins when it adds the chunks.
+    Pass an empty `origin` if an earlier chunk of the reply has the origin. If both chunks had it, LangChain would
+    concatenate the strings of the two origins.
     """
     kept = dict(fields)
     signature = cast("str | None", kept.pop("litellm_signature", None))
@@ -166,7 +167,7 @@ def _has_no_place(message: AIMessage, tool_calls: Sequence[ToolCall]) -> bool:
 
 
 def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> MessageExtras:
-    """Search `message` and its `tool_calls` for extras, and return them. `recover_extras` calls this if necessary."""
+    """Search `message` for the extras of the message itself and of its `tool_calls`, and return them."""
     kept = message.additional_kwargs
     records, signatures = object_at(kept, RECORDS_KEY), object_at(kept, SIGNATURES_KEY)
     raw_calls = _raw_calls(message)
@@ -176,7 +177,7 @@ def search_extras(message: AIMessage, tool_calls: Sequence[ToolCall]) -> Message
     for position, call in enumerate(tool_calls):
         call_id = call["id"] or ""
         if call_id in seen:
-            # If several calls have the same id, the stored extras belong to the first call.
+            # If several calls have the same id, the extras that are stored under this id belong to the first call.
             calls.append(_NO_EXTRAS)
             continue
         seen.add(call_id)
@@ -201,8 +202,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
     if not origin or not origin.get("surface"):
         return True
     host = origin.get("host")
-    # Different surfaces usually mean different servers. But a user may configure the same gateway first as
-    # `openai_compatible` and later with one of Google's surfaces. So the hosts are compared.
+    # A user may configure the same gateway first as `openai_compatible` and later with one of Google's surfaces. So if
+    # the surfaces differ, compare the hosts.
     is_other = origin["surface"] != endpoint.surface
     if is_other and not (endpoint.may_be_reached_as(origin["surface"]) and host == endpoint.host):
         return False
@@ -217,7 +218,8 @@ def is_replayable(extras: Extras, endpoint: Endpoint) -> bool:
         return same_generation
     if host != endpoint.host and (host is not None or endpoint.self_deployed):
         return False
-    # Compare the requested names first: a gateway's name for a model does not always show the family of the model.
+    # First compare the model in the earlier request with the model in this one. A gateway's name for a model does not
+    # always show the model's family.
     asked = origin.get("asked") or model
     return asked == bare_model_name(endpoint.name) or same_generation
 
@@ -275,7 +277,7 @@ def is_signed(call: JsonObject) -> bool:
 
 
 def read_signature(extra_content: JsonValue) -> str | None:
-    """Return the signature in `extra_content`, under the key `google` or a gateway's key. One gateway uses `vertex`."""
+    """Return the signature in `extra_content`, under `google` or a key of a gateway, such as `vertex`."""
     if not isinstance(extra_content, dict):
         return None
     for namespace in ("google", *extra_content):
@@ -347,10 +349,10 @@ def _build_extras(stored: JsonObject, origin: Mapping[str, JsonValue] | None) ->
 
 
 def _restore_fields(stored: JsonObject, signature: JsonValue) -> JsonObject:
-    """Return the stored fields of a tool call, and add its signature, which is stored in another map.
+    """Return the stored fields of a tool call, together with its signature.
 
-    If the server sent the signature in the id of the call, as LiteLLM does, add it as `litellm_signature`. Otherwise,
-    add it to `extra_content`.
+    If the server sent the signature in the id of the call, as LiteLLM does, the key is `litellm_signature`. Otherwise,
+    the signature is in `extra_content`.
     """
     fields = dict(stored)
     if not signature:

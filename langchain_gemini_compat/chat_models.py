@@ -967,10 +967,10 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     @model_validator(mode="before")
     @classmethod
     def _forget_profile_of_other_model(cls, values: object) -> object:
-        """Return `values` without a `profile` from the catalog if `values` contains all fields.
+        """Return `values` without the catalog's `profile` if `values` contains all fields.
 
-        `configurable_fields` builds a new model from all fields of an old model, and may change the name of the model.
-        Without the old profile, the new model looks up its own profile.
+        `configurable_fields` builds a model from all fields of another model, sometimes with a new `model` name.
+        Without the old `profile`, the new model looks up its own.
         """
         if (
             isinstance(values, dict)
@@ -1171,8 +1171,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         )
 
     if not TYPE_CHECKING:
-        # Hide the methods below from type checkers. With a visible `__setattr__`, type checkers would accept any
-        # attribute. The return types of the other methods differ between versions of langchain-core.
+        # Hide the methods below from type checkers, for two reasons. With a visible `__setattr__`, type checkers would
+        # accept any attribute. And the return type of `bind` differs between versions of langchain-core.
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute. A new `model` or `catalog` also changes the profile."""
             super().__setattr__(name, value)
@@ -1387,8 +1387,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         # LangChain calls this method before it starts a trace, so a secret that is refused here is never traced.
         normalize_options(kwargs)
-        # langchain-core's method returns the same, unless a subclass overrides the deprecated method `dict`. It is not
-        # called, because it changes and restores Python's filters for warnings, which all threads share.
+        # Do not call langchain-core's method, which returns the same unless a subclass overrides the deprecated method
+        # `dict`. It changes Python's filters for warnings, which all threads share, and then restores them.
         return {**self.asdict(), "stop": stop, **cast("dict[str, Any]", hide_secrets(kwargs))}
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
@@ -1416,7 +1416,7 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return {**own, **further, **given}, overridden
 
     def _overrides(self, name: str, value: object) -> bool:
-        """Return whether a constructor argument overrides the entry `name` of `model_kwargs` with another value."""
+        """Return whether a constructor argument with another value replaces the entry `name` of `model_kwargs`."""
         if name == "model":
             return value != self.model
         names = THINKING_OPTIONS if name in THINKING_OPTIONS else (name,)
@@ -1481,8 +1481,8 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         name = answered or bare_model_name(self.model) or self._connection.endpoint.name
         return {"token_usage": sum_token_usage(llm_outputs), "model_name": name}
 
-    # This overrides a private method of langchain-core 1.6 to 1.8. If a later version removes the method, the only
-    # effect is an empty `llm_output` with `streaming=True`.
+    # This overrides a private method of langchain-core 1.6 to 1.8. If a later version does not call it, `llm_output` is
+    # empty with `streaming=True`. Nothing else changes.
     def _generate_with_cache(
         self,
         messages: list[BaseMessage],
@@ -1607,13 +1607,13 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
         return params
 
     if TYPE_CHECKING:
-        # At run time, pydantic builds the constructor from the fields. Type checkers and editors read this signature,
-        # which also has the aliases. `tests/support/constructor_docs.py` writes the docstring. `tests/typing` compares
-        # the signature and the docstring with the fields.
+        # This signature is for type checkers and editors, and also has the aliases. At run time, pydantic builds the
+        # constructor from the fields. `tests/support/constructor_docs.py` writes the docstring. `tests/typing` compares
+        # signature and docstring with the fields.
         def __init__(
             self,
             *,
-            # Model and endpoint.
+            # Parameters: model and endpoint.
             model: str | None = None,
             model_name: str | None = None,
             project: str | None = None,
@@ -1627,14 +1627,14 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
             api_version: str = "v1",
             surface: Surface | None = None,
             vertexai: bool | None = None,
-            # Credentials.
+            # Parameters: credentials.
             api_key: types.ApiKey | None = None,
             google_api_key: types.ApiKey | None = None,
             gemini_api_key: types.ApiKey | None = None,
             openai_api_key: types.ApiKey | None = None,
             credentials: Credentials | None = None,
             quota_project_id: str | None = None,
-            # Sampling.
+            # Parameters: sampling.
             temperature: float | None = None,
             top_p: float | None = None,
             max_tokens: int | None = None,
@@ -1649,14 +1649,14 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
             frequency_penalty: float | None = None,
             logprobs: bool | None = None,
             top_logprobs: int | None = None,
-            # Thinking.
+            # Parameters: thinking.
             reasoning_effort: types.ReasoningEffort | Enum | None = None,
             thinking_level: types.ReasoningEffort | Enum | None = None,
             thinking_budget: int | None = None,
             include_thoughts: bool | None = None,
             thinking_config: types.ThinkingConfig | BaseModel | None = None,
             thought_tag_marker: str | None = None,
-            # Gemini.
+            # Parameters: Gemini.
             safety_settings: types.SafetySettings | None = None,
             cached_content: str | None = None,
             media_resolution: types.MediaResolution | Enum | None = None,
@@ -1664,11 +1664,11 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
             response_modalities: Sequence[types.Modality | Enum] | None = None,
             stream_function_call_arguments: bool | None = None,
             service_tier: types.ServiceTier | None = None,
-            # JSON answers.
+            # Parameters: JSON answers.
             response_mime_type: types.MimeType | None = None,
             response_schema: dict[str, Any] | type | None = None,
             generation_config: Mapping[str, object] | BaseModel | None = None,
-            # Body keys, headers and query parameters.
+            # Parameters: keys of the body, headers and query parameters.
             extra_body: dict[str, Any] | None = None,
             model_kwargs: dict[str, Any] | None = None,
             default_headers: types.Headers | None = None,
@@ -1677,14 +1677,14 @@ class ChatGeminiCompat(PreviewedRunnable, ConnectedModel, RequestFields, BaseCha
             headers: types.Headers | None = None,
             default_query: types.Headers | None = None,
             extra_query: types.Headers | None = None,
-            # Transport.
+            # Parameters: transport.
             timeout: types.Timeout | None = None,
             request_timeout: types.Timeout | None = None,
             max_retries: int | None = 2,
             retries: int | None = 2,
             http_client: types.SyncClient | None = None,
             http_async_client: types.AsyncClient | None = None,
-            # Replies and errors.
+            # Parameters: replies and errors.
             streaming: bool = False,
             stream_usage: bool = True,
             include_response_headers: bool = False,

@@ -119,8 +119,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         return endpoint
 
     def _resolve(self) -> Connection:
-        # The environment may contain both an API key and a project. Without this check, the constructor would first
-        # warn that it selects Vertex AI, and then raise an error, because Vertex AI has no `/embeddings` endpoint.
+        # The environment may contain both an API key and a project. Without this check, the constructor would warn that
+        # it selects Vertex AI, and then fail, because Vertex AI has no `/embeddings` endpoint.
         chosen = self.surface, self.base_url, self.api_key, self.project, self.location, self.endpoint_id
         if not any((*chosen, self.credentials)) and has_two_sources():
             raise UnsupportedParameterError(_BOTH_IN_ENVIRONMENT)
@@ -202,8 +202,8 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if len({len(vector) for vectors in found.values() for vector in vectors}) > 1:
-            # The vectors have different lengths, so `join_vectors` will raise an error. The class of the error is
-            # imported in a thread first, because the import would block the event loop.
+            # `join_vectors` will raise an error, because the vectors have different lengths. Import the class of the
+            # error in a thread first, because an import in `join_vectors` would block the event loop.
             await aimport_classes()
         return join_vectors(found[batch.first] for batch in batches)
 
@@ -262,7 +262,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         def __init__(
             self,
             *,
-            # Model and endpoint.
+            # The next parameters select the model and the endpoint.
             model: str | None = None,
             model_name: str | None = None,
             project: str | None = None,
@@ -289,7 +289,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             batch_size: int = 100,
             chunk_size: int = 100,
             max_concurrency: int = 4,
-            # Body keys, headers and query parameters.
+            # The next parameters add body keys, headers and query parameters to a request.
             model_kwargs: dict[str, Any] | None = None,
             default_headers: types.Headers | None = None,
             additional_headers: types.Headers | None = None,
@@ -425,9 +425,9 @@ class _Sender:
             return _call.ask(batch.model, self._repair(batch), self.transport, decode, deadline=self.deadline())
 
     async def aembed(self, pending: Iterator[Batch], found: dict[int, list[list[float]]]) -> None:
-        """Add the vectors of the batches in `pending` to `found`.
+        """Embed the batches in `pending`, and add their vectors to `found`.
 
-        `found` maps the position of a batch's first text to the vectors of the batch.
+        The key of a batch in `found` is the index of its first text.
         """
         for batch in pending:
             with _log_failure(batch):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 _NATIVE_PROVIDER = "google_genai"
-#: Types of blocks that are left out of the content. `ChatGoogleGenerativeAI` stores tool calls in another field, and
-#: has no blocks for refusals.
+#: Types of blocks that are left out of the content of a converted message. `ChatGoogleGenerativeAI` stores tool calls
+#: in another field of the message, and has no blocks for refusals.
 _ELSEWHERE = ("tool_call", "refusal")
 
 
@@ -106,7 +106,7 @@ def _native_block(block: JsonObject) -> JsonObject:
     if kind == "text":
         return {"type": "text", "text": block["text"]}
     if kind == "image" and block.get("base64"):
-        # langchain-google-genai reads the signature of an `image_url` block, but not of an `image` block.
+        # Write an `image_url` block, because langchain-google-genai does not read the signature of an `image` block.
         url = f"data:{block.get('mime_type') or 'image/png'};base64,{block['base64']}"
         return {"type": "image_url", "image_url": {"url": url}}
     return block

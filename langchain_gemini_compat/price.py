@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["PriceCallbackHandler", "estimate_price", "get_price_callback", "prices_version"]
 
 _PACKAGE = "genai-prices"
-#: The current handler of `get_price_callback`. All calls of `get_price_callback` share this variable, because LangChain
-#: never removes a registered variable.
+#: The handler of the current `get_price_callback` block. It is one global variable, because LangChain never removes a
+#: registered variable: a new variable for each block would be a memory leak.
 _current: ContextVar[PriceCallbackHandler | None] = ContextVar("gemini_compat_price_callback", default=None)
 register_configure_hook(_current, inheritable=True)
 
@@ -67,8 +67,8 @@ def estimate_price(usage: UsageMetadata, model: str) -> Decimal | None:
     except (LookupError, ValueError):
         # A `LookupError` means an unknown model. A `ValueError` means that the token counts contradict each other.
         return None
-    # A price of 0 counts as not known. The list has it for models with open weights, such as Gemma, but they are free
-    # only on AI Studio, and the surface is not known here.
+    # The price list says 0 for models with open weights, such as Gemma. They are free only on AI Studio, and this
+    # function does not know the surface. So their price counts as unknown.
     price: Decimal = found.total_price
     return price or None
 
@@ -179,8 +179,8 @@ def _convert_usage(usage: UsageMetadata) -> Usage:
         "input_tokens": total,
         "cache_read_tokens": cached,
         "input_audio_tokens": audio,
-        # Servers do not say how many of the cached tokens are audio. Assume that audio is cached only after all other
-        # input tokens.
+        # Servers do not say how many of the cached tokens are audio. Assume the minimum: audio counts as cached only as
+        # far as the cached tokens exceed all other input tokens.
         "cache_audio_read_tokens": max(0, cached + audio - total),
         "output_tokens": usage["output_tokens"],
         "output_audio_tokens": written.get("audio", 0),

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisRateLimiter"]
 
-#: Milliseconds that the limiter counts as a minute. The additional second is a reserve: requests take different
-#: times to reach the server, so requests that are sent over 60 seconds can arrive in only 59 seconds.
+#: Milliseconds that the limiter counts as a minute. They include a reserve of one second, because requests that are
+#: sent over 60 seconds can arrive at the server within 59 seconds.
 _MINUTE_MS = 61_000
 #: Maximum seconds for connecting to Redis, and for each response of Redis. A failed command is tried once more.
 _REDIS_SECONDS = 5.0
 #: Maximum number of async calls that send a command to Redis at the same time.
 _THREADS = 8
-#: With a `burst` of 1, a waiting call sleeps for a random time longer. This is the maximum of that time, as a fraction
-#: of the interval between two requests. It is small, because a turn that is not used at once is lost.
+#: Maximum random time that a waiting call adds to its sleep if `burst` is 1. It is a fraction of the interval between
+#: two turns, and small: with a `burst` of 1, a turn that is not used at once is lost.
 _LATE_SHARE = 0.1
 _SCHEMES = frozenset({"redis", "rediss", "unix"})
 #: The message repeats no part of the URL, because any part may belong to the password.
@@ -180,8 +180,8 @@ class RedisRateLimiter(BaseRateLimiter):
 class _Threads:
     """Calls `take` of a bucket in threads that are used for nothing else.
 
-    The threads of the event loop stay free even if Redis hangs. The loop needs them to look up host names, for example.
-    After an error, the calls that were waiting for a thread get the same error, so that they need not wait for Redis.
+    If Redis hangs, the event loop's own threads stay free for other work, such as looking up host names. If a call
+    fails, the calls that were already waiting for a thread fail with the same error, without waiting for Redis.
     """
 
     def __init__(self) -> None:
@@ -211,7 +211,7 @@ class _Threads:
 
 
 class _Pauses:
-    """Computes how long a waiting call sleeps before the call asks for a turn again."""
+    """Computes how long a waiting call sleeps between two attempts to get a turn from the limiter."""
 
     def __init__(self, settings: _Settings) -> None:
         self._settings = settings
@@ -220,12 +220,12 @@ class _Pauses:
     def next(self, seconds: float) -> float:
         """Return how long to sleep if the next turn is free in `seconds`. Raise an error after the limiter's `timeout`.
 
-        All waiting calls get the time of the same turn from Redis. Each call adds a random time to its sleep, so that
-        the calls do not all ask at once.
+        Redis names the same time to all waiting calls. So that they do not all ask Redis at once, each call adds a
+        random time to its sleep.
 
-        The limiter keeps up to `burst` unused turns, so no turn is lost if a call is late by at most the time in which
-        `burst` - 1 turns become free. The random time is at most half of that, because a slow machine may delay the
-        call further. For a `burst` of 1, see `_LATE_SHARE`.
+        If a call sleeps too long, a turn may be lost. But the limiter keeps up to `burst` unused turns, so a call may
+        be late by the time in which `burst` - 1 turns become free. The random time is at most half of this time,
+        because a slow machine may delay the call further. For a `burst` of 1, see `_LATE_SHARE`.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -264,9 +264,9 @@ class _SharedBucket:
 
 
 class _RedisBucket:
-    """Counts the turns in Redis, by the clock of Redis.
+    """Counts the turns of the limiter in Redis, by the clock of Redis.
 
-    The Redis client opens connections when they are needed. A forked process opens new connections.
+    It can be used after a fork, because the Redis client then opens new connections.
     """
 
     def __init__(self, settings: _Settings) -> None:
@@ -307,8 +307,8 @@ class _RedisBucket:
 def _turns_per_minute(settings: _Settings) -> int:
     """Return how many turns become free per minute.
 
-    The number is `requests_per_minute` minus (`burst` - 1). So not more than `requests_per_minute` requests start even
-    in a minute that begins with a full burst.
+    In the minute after a pause, `burst` - 1 more requests can start. They are subtracted here, so that no minute has
+    more than `requests_per_minute` requests.
     """
     return settings.requests_per_minute - settings.burst + 1
 

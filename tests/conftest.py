@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish():
     """Exclude the 16,000 collected tests from garbage collection.
 
-    Otherwise, each collection would look at these objects and take half a second.
+    Otherwise, each garbage collection would visit these objects and take half a second.
     """
     gc.collect()
     gc.freeze()
@@ -73,9 +73,9 @@ def record(request):
 
 @pytest.fixture(autouse=True)
 def no_credentials_of_the_machine(monkeypatch, request):
-    """Remove keys, project and location from the environment, except when cassettes are recorded.
+    """Remove keys, project and location from the environment, so that tests do not depend on the machine.
 
-    A test must not depend on the machine that runs it.
+    They are kept when cassettes are recorded.
     """
     if not request.config.getoption("--record"):
         for name in ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"):

@@ -43,16 +43,16 @@ class Failure:
 
     text: str
     is_retryable: bool = False
-    #: Whether the refresh was stopped because no caller waits for it any longer.
+    #: Whether the refresh ended because no caller waits for the token any longer, or because of a time limit.
     is_timeout: bool = False
-    #: An optional function that returns an error, and may import openai. If it is set, the text and `is_retryable` of
-    #: that error replace the fields `text` and `is_retryable`.
+    #: If set, this function returns an error, and may import openai. The text and the `is_retryable` of this error are
+    #: used instead of the fields `text` and `is_retryable`.
     build: Callable[[], GeminiCompatError] | None = None
 
     def make_error(self) -> GeminiCompatError:
         """Return a new `CredentialsError`.
 
-        If openai is not imported yet, the result may be a placeholder for the error (see `_errors.pending.make_error`).
+        Before openai is imported, this may be a placeholder for the error (see `_errors.pending.make_error`).
         """
         return make_error(self._build_error)
 
@@ -64,7 +64,7 @@ class Failure:
 
 
 class AbandonedRefreshError(Exception):
-    """All callers have stopped waiting for a token. google-auth does not retry after an exception of this class."""
+    """Ends a refresh if no caller waits for the token any longer. google-auth does not retry after this exception."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ _TEXTS = {
     Cause.REFUSED: "No token for {who}: {reason}. {remedy}",
 }
 _CHECK_ROUTE = "Check the proxy settings and the `token_uri` of the credentials."
-#: Maps a module that cannot be imported to the package to install.
+#: Maps a missing module to the PyPI package that contains it.
 _PACKAGES = {"requests": "requests", "OpenSSL": "pyopenssl"}
 
 #: Minimum length of a value that is hidden as a secret. Shorter values may be ordinary words.

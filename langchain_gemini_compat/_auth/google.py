@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     ApiKey = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]]
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-#: A token is renewed when its remaining time is less than `_WINDOW`. Callers wait for the new token when the remaining
-#: time is less than `_GRACE`.
+#: When less than `_WINDOW` remains until a token's expiry, the token is renewed while calls still use it. When less
+#: than `_GRACE` remains, calls wait for the new token.
 _WINDOW = timedelta(minutes=5)
 _GRACE = timedelta(seconds=60)
 
@@ -90,14 +90,14 @@ def _share_source(
     client: httpx2.Client | None,
     clock: Callable[[], datetime] | None,
 ) -> GoogleTokens:
-    """Return the shared token source for these arguments, or a new source if `clock` is given."""
+    """Return the token source that all calls with these arguments share. If `clock` is given, return a new source."""
     if clock is not None:
         return GoogleTokens(credentials, quota_project_id, CredentialState(), client, clock)
     state, key = share_state(credentials, quota_project_id, client)
     return share_source(
         _shared_sources,
-        # Python reuses the id of an object that was garbage collected. The token source keeps `state` and `client`
-        # alive, so no other object gets their ids.
+        # An `id` is unique only while its object exists. The shared token source holds `state` and `client`, so they
+        # exist as long as the source.
         (*key, id(state), quota_project_id, id(client)),
         lambda: GoogleTokens(credentials, quota_project_id, state, client, _now),
     )
@@ -258,7 +258,7 @@ class GoogleTokens:
         try:
             with deferring_errors():
                 outcome = self._refresh()
-        except BaseException as err:  # if the future got no result, the waiting callers would hang
+        except BaseException as err:  # without a result of `future`, the callers that wait for it would hang
             outcome = self._describe(err, self._network)
         finally:
             with self._state.lock:
@@ -272,7 +272,7 @@ class GoogleTokens:
         credentials = self._load() if is_first else self._credentials
         if credentials is None:
             raise build_error(f"No token for {self.info.source}: there are no credentials. Pass `credentials`.")
-        # If the credentials already have a token, use it until it expires or the server answers 401.
+        # A token that the credentials already have is used until it expires or the server answers 401.
         before, state.last_snapshot = state.last_snapshot, _snapshot(credentials)
         state.is_static = _is_static(credentials)
         is_replaced = not is_first and state.last_snapshot != before
@@ -294,8 +294,8 @@ class GoogleTokens:
         finally:
             self._state.last_snapshot = _snapshot(credentials)
         expiry = _expiry(credentials)
-        # A caller's own class of credentials may set a new token but keep the old expiry. If the old expiry has passed,
-        # the expiry of the new token counts as unknown.
+        # Credentials of a caller's own class may set a new token without a new expiry. If the expiry is unchanged and
+        # has passed, the new token counts as a token with an unknown expiry.
         is_left = expiry is not None and expiry == before and expiry <= self._clock()
         return None if is_left else expiry
 
@@ -331,15 +331,15 @@ class GoogleTokens:
     def _build_token(self, value: str, expiry: datetime | None) -> Token:
         if expiry is None or self._state.is_static:
             return Token(value, expiry, expiry)
-        # A metadata server returns a cached token even if less than `_WINDOW` of its life remains. Such a token is
-        # renewed after half of its remaining time. If it were renewed earlier, the server would return the same token,
-        # and each request would start a refresh.
+        # A metadata server returns its cached token again, even if little of the token's life remains. If such a token
+        # were renewed at once, each request would start a refresh that gets the same token. So a token is kept for at
+        # least half of its remaining time.
         return Token(value, expiry, expiry - min(_WINDOW, max(expiry - self._clock(), timedelta(0)) / 2))
 
     def _is_usable(self, credentials: Credentials, *, is_replaced: bool) -> bool:
         """Return whether the credentials' token can be used without a refresh.
 
-        `is_replaced` means that other code has just set the token.
+        `is_replaced` says whether the token was set by other code, such as the caller's.
         """
         expiry, is_static = _expiry(credentials), self._state.is_static
         if expiry is None:
@@ -381,7 +381,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _snapshot(credentials: Credentials) -> tuple[object, object]:
-    """Return the token and expiry of `credentials`. If a later call returns other values, the token was replaced."""
+    """Return the token and expiry of `credentials`, to find out later whether the token was replaced."""
     return getattr(credentials, "token", None), getattr(credentials, "expiry", None)
 
 

@@ -75,7 +75,7 @@ _API_DISABLED = re.compile(r"SERVICE_DISABLED|has not been used in project", re.
 #: HTTP status codes of temporary failures.
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECT = 3
-#: Kinds of credentials that the user renews by a new login. For other kinds, `invalid_grant` does not mean that a login
+#: Kinds of credentials that the user renews by a new login. Only with these kinds, `invalid_grant` means that a login
 #: has expired.
 _LOGINS = frozenset(
     {
@@ -114,8 +114,8 @@ def find_cause(err: BaseException, kind: CredentialKind, answer: TokenResponse |
         return Cause.MISSING_PACKAGE
     if _QUOTA_PROJECT.search(evidence):
         return Cause.QUOTA_PROJECT
-    # If the metadata server does not answer, this machine probably has no metadata server. So the cause is not
-    # `UNREACHABLE`, which would lead to the advice to check the network.
+    # A metadata server that does not answer probably does not exist on this machine. So its network errors do not count
+    # as `UNREACHABLE`, which would lead to the advice to check the network.
     if _is_network_error(err) and kind is not CredentialKind.METADATA_SERVER:
         return Cause.UNREACHABLE
     return _find_answer_cause(err, answer) or _find_refusal(evidence, kind)
@@ -127,7 +127,7 @@ def is_temporary(err: BaseException, answer: TokenResponse | None) -> bool:
 
 
 def _find_answer_cause(err: BaseException, answer: TokenResponse | None) -> Cause | None:
-    """Return the cause for a redirect, an HTML page or a temporary failure, else `None`."""
+    """Return the cause if the answer is a redirect or an HTML page, or if the failure is temporary; else `None`."""
     if answer is not None and answer.status // 100 == _REDIRECT:
         return Cause.REDIRECT
     if answer is not None and answer.data.lstrip().startswith(b"<"):

@@ -1,8 +1,8 @@
 """Transport for google-auth on top of the HTTP library of the openai SDK.
 
-google-auth's own transports need `requests` or `urllib3`. They follow redirects even if the body contains a subject
-token, and they log secrets at debug level. This transport does not follow redirects, and limits the time of a request
-and the size of an answer.
+google-auth's own transports need `requests` or `urllib3`. They can also leak secrets: they log secrets at debug level,
+and follow a redirect even if the body contains a subject token. This transport does not follow redirects. It limits the
+time of a request and the size of an answer.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class TokenRequest(Request):
 class _Message:
     """The contents and the deadline of one HTTP request.
 
-    The deadline is `end`, or the time at which the last waiting caller stops waiting if that is earlier.
+    The deadline is the earlier of two times: `end`, and the time at which the last waiting caller stops waiting.
     """
 
     method: str
@@ -257,7 +257,7 @@ def _convert_errors(message: _Message) -> Generator[None]:
         reason = f"{type(err).__name__}: {err}"
     else:
         return
-    # If no time is left, `timeout` raises its own error, which says so. Otherwise, the next line raises the HTTP error.
+    # If the request has no time left, this call raises an error about the time limit instead of the HTTP error below.
     message.timeout()
     raise TransportError(reason)
 
@@ -313,7 +313,7 @@ class _SocketDeadline:
         self._has_expired = False
 
     def __enter__(self) -> Self:
-        # If the thread cannot be started, only the timeouts of the HTTP library apply.
+        # Python may refuse to start a thread, for example at exit. Then only the timeouts of the HTTP library apply.
         with suppress(RuntimeError):
             Thread(target=self._wait, name="gemini-compat-token-limit", daemon=True).start()
         return self
@@ -329,7 +329,7 @@ class _SocketDeadline:
         read = getattr(stream, "get_extra_info", None)
         if event.endswith("connect_tcp.complete") and callable(read):
             below = cast("socket.socket", read("socket"))
-            # Duplicate the socket, because TLS detaches the descriptor of a socket that it wraps.
+            # Keep a duplicate of the socket, because the original object loses its descriptor when TLS wraps it.
             self._sockets.append(socket.fromfd(below.fileno(), below.family, below.type))
             if self._has_expired:
                 self._shut_down()

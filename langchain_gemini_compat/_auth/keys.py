@@ -185,8 +185,8 @@ def start_thread(call: Callable[[], _T], source: str) -> Future[_T]:
 
 def _set_outcome(future: Future[_T], call: Callable[[], _T]) -> None:
     try:
-        # Defer errors that need openai: its import takes half a second, during which the waiting caller may reach its
-        # deadline.
+        # Defer errors that need openai. Importing openai takes half a second, and the waiting caller may reach its
+        # deadline in this time.
         with deferring_errors():
             future.set_result(call())
     except BaseException as err:  # if the future got no result, the waiting caller would hang

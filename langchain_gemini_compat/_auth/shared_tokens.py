@@ -50,7 +50,7 @@ class Token:
 class Refresh(Future[Token | Failure]):
     """The future of a running refresh.
 
-    The result is a token or a `Failure`. From a `Failure`, each waiting caller builds an exception of its own.
+    The result is a token or a `Failure`. Each waiting caller builds its own exception from the `Failure`.
     """
 
     def __init__(self, client: object) -> None:
@@ -69,8 +69,7 @@ class CredentialState:
     different clients may share the same credentials.
     """
 
-    #: An object that identifies the credentials. Token sources are built for each model, but this object stays the
-    #: same.
+    #: An object that identifies the credentials. All token sources with this state have the same object.
     account: Hashable = field(default_factory=object, repr=False)
     #: The loaded credentials. `None` if the caller passed credentials, so that the caller's object can be garbage
     #: collected.
@@ -80,12 +79,12 @@ class CredentialState:
     is_static: bool = False
     project: str | None = None
     token: Token | None = None
-    #: Token and expiry of the credentials when they were last read. If the credentials now have other values, other
+    #: The token and the expiry that this package last read from the credentials. If one of them is different now, other
     #: code has replaced the token.
     last_snapshot: object = field(default=None, repr=False)
     lock: Lock = field(default_factory=Lock, repr=False)
     running: Refresh | None = field(default=None, repr=False)
-    #: Time, by the monotonic clock, at which the last waiting caller stops waiting.
+    #: The time at which the last waiting caller gives up, in seconds of the monotonic clock.
     latest_deadline: float = math.inf
 
     def forget_refresh(self) -> None:
@@ -99,8 +98,8 @@ def share_state(
 ) -> tuple[CredentialState, Key]:
     """Return the `CredentialState` of `credentials` with its cache key. Create the state if it does not exist.
 
-    If `credentials` is `None`, the state belongs to the default credentials. There is one such state for each quota
-    project, environment and `client`.
+    With `None`, the state belongs to the default credentials. They have a separate state for each quota project, each
+    environment and each `client`.
     """
     if credentials is not None:
         return _states_of(credentials).setdefault("", CredentialState()), (id(credentials),)
@@ -156,7 +155,8 @@ def _states_of(owner: object) -> dict[str, CredentialState]:
             return entry[1]
         states: dict[str, CredentialState] = {}
         try:
-            # `_forget` compares the reference, because Python reuses ids: the entry may already belong to a new owner.
+            # When `owner` is garbage collected, `_forget` removes the entry. It first compares the reference, because
+            # Python reuses ids: the entry under `number` may already belong to a new object.
             reference = ref(owner, lambda gone: _forget(number, gone))
         except TypeError:
             return states

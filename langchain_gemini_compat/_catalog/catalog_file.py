@@ -27,8 +27,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-#: The environment variable with the path of a file that corrects facts. It applies to models without the argument
-#: `catalog`.
+#: The environment variable with the path of a user's catalog file. Models with the argument `catalog` ignore it.
 CATALOG_VARIABLE = "GEMINI_COMPAT_CATALOG"
 #: Grades of facts. `documented`: on a page of Google. `observed`: in a published reply of the service. `reported`: by
 #: any other source.
@@ -173,8 +172,8 @@ class _Reader:
         return {key: self._read_fact(key, given, sources, f"`families.{name}.{key}`") for key, given in facts.items()}
 
     def _read_fact(self, key: str, given: object, sources: Mapping[str, Source], place: str) -> Fact:
-        # In a user's file, a fact may consist of its value alone. A table with `date` or `successor` is such a value,
-        # which describes the end of a service. Any other table has the keys `value`, `source` and `grade`.
+        # A user's file may contain only the value of a fact, instead of a table with `value`, `source` and `grade`. A
+        # table with `date` or `successor` is itself a value: the end of a service.
         is_table = self.is_own or (isinstance(given, dict) and not given.keys() & {"date", "successor"})
         whole = given if is_table else {"value": given}
         entry = _read_table(whole, self.file, place, ("value", "source", "grade", "note"))
@@ -201,7 +200,10 @@ class _Reader:
 
 
 def _read_table(given: object, file: str, place: str, known: Collection[str] = ()) -> dict[str, object]:
-    """Check that `given` is a table with keys from `known`, and return it. If `known` is empty, any keys are valid."""
+    """Return `given`. Raise `ValueError` if it is not a table, or has a key that is not in `known`.
+
+    If `known` is empty, all keys are valid.
+    """
     if not isinstance(given, dict):
         raise _wrong(file, place, given, f"a table with {_list(known) or 'entries'}")
     table = cast("dict[str, object]", given)
@@ -267,7 +269,7 @@ def _read_end(value: object) -> End | None:
     """Convert a table with `date` or `successor` to an `End`; `None` if it is not valid. The caller sets the grade."""
     if not isinstance(value, dict) or not value or not value.keys() <= {"date", "successor"}:
         return None
-    # The value of `date` is a `date` from a TOML file, or a string from a JSON file.
+    # In a TOML file, `date` is a date object. In a JSON file, it is a string.
     last, successor = str(value.get("date", "")), value.get("successor", "")
     if not isinstance(value.get("date", ""), (str, date)) or not isinstance(successor, str):
         return None
@@ -282,7 +284,7 @@ def _one_of(*words: str) -> _Kind:
 
 
 def _some_of(*words: str) -> _Kind:
-    """Return the `_Kind` for lists of one or more of `words`. The lists must have the order of `words`."""
+    """Return the `_Kind` of a list that contains one or more of `words`, in the order of `words`."""
 
     def read(value: object) -> tuple[str, ...] | None:
         found = _read_words(value)

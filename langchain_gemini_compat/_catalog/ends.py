@@ -20,10 +20,10 @@ _seen: set[tuple[str | None, str, str]] = set()
 
 
 def take_end_warning(endpoint: Endpoint) -> str | None:
-    """Return a warning if the service of the endpoint's model ends soon or has ended, else `None`.
+    """Return a warning if Google will soon stop serving the endpoint's model or has stopped, else `None`.
 
-    Return `None` for compatible servers, and for an end that Google does not document. In a process, only the first
-    call for each catalog, surface and model family can return a warning.
+    Only dates that Google documents count. In a process, only the first call for each catalog, surface and model family
+    can return a warning.
     """
     if not endpoint.speaks_gemini:
         return None

@@ -34,7 +34,7 @@ class KnownProfile(dict[str, object]):
     def __reduce__(
         self,
     ) -> tuple[type[KnownProfile], tuple[dict[str, object]], None, None, Iterator[tuple[str, object]]]:
-        """Return the state for copies and pickles: the original facts, and the current entries of the profile."""
+        """Return what `copy` and `pickle` need: the original facts, and the current entries of the profile."""
         return KnownProfile, (self.facts,), None, None, iter(self.items())
 
 
@@ -42,9 +42,9 @@ def build_profile(family: ModelFamily, model: str = "", keys: Collection[str] = 
     """Return the profile of `family`; `None` for models other than Gemini.
 
     Args:
-        family: The facts.
-        model: Name of the model. The family's title, status and dates are in the profile only if `family` is named
-            after this model.
+        family: The model family.
+        model: Name of the model. The profile has the family's title, status and dates only if `family` is named after
+            this model.
         keys: The keys of profiles in the installed langchain-core. Version 1.6 has no keys for title, status and dates.
     """
     if not family.generation:
@@ -68,8 +68,8 @@ def _facts(family: ModelFamily) -> dict[str, object]:
         "text_inputs": True,
         **{f"{kind}_inputs": kind in family.inputs for kind in ("image", "audio", "video", "pdf")},
         "image_url_inputs": "image" in family.inputs,
-        # The next two keys do not depend on the surface. If a surface accepts no media in tool results, this package
-        # sends the media in a user message.
+        # `image_tool_message` and `pdf_tool_message` do not depend on the surface. If a surface accepts no media in
+        # tool results, this package sends the media in a user message.
         "image_tool_message": family.calls_tools and "image" in family.inputs,
         "pdf_tool_message": family.calls_tools and "pdf" in family.inputs,
         "text_outputs": True,

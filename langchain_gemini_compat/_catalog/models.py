@@ -35,15 +35,15 @@ class ModelFamily:
 
     #: The text with which the names of all models of the family begin.
     name: str
-    #: `title`, `status`, `release_date` and `last_updated` apply only to the model whose name equals `name`, and go
-    #: into its LangChain profile. `title` is Google's name of the model. `status` is the state of its service, such as
-    #: `deprecated`.
+    #: `title`, `status`, `release_date` and `last_updated` are facts about one model of the family: the model whose
+    #: name equals `name`. They go into its LangChain profile. `title` is Google's name of the model. `status` is the
+    #: state of its service, such as `deprecated`.
     title: str | None = None
     status: str | None = None
     release_date: str | None = None
     last_updated: str | None = None
-    #: The Gemini generation whose rules apply to the model. Gemini 4 and later have `gemini-3` here. Empty for models
-    #: other than Gemini.
+    #: The Gemini generation whose rules apply to the model. `gemini-3` stands for Gemini 3 and all later generations.
+    #: Empty for models other than Gemini.
     generation: str = ""
     #: How a request sets the amount of thinking: `budget` in tokens (Gemini 2.5), `level` (Gemini 3 and later), or
     #: `none` for models that do not think.
@@ -53,9 +53,9 @@ class ModelFamily:
     default_thinking: str | None = None
     #: Lowest and highest thinking budget in tokens; `None` if no source says that the model accepts a budget.
     budgets: tuple[int, int] | None = None
-    #: Whether a budget of 0 and the effort `none` switch thinking off.
+    #: Whether thinking can be switched off, with a thinking budget of 0 or with `reasoning_effort="none"`.
     may_stop_thinking: bool = False
-    #: Whether a budget of 0 switches thinking off on Vertex AI, although AI Studio refuses it.
+    #: Whether a thinking budget of 0 switches thinking off on Vertex AI, but is refused by AI Studio.
     may_stop_thinking_on_vertex: bool = False
     #: Whether AI Studio accepts `reasoning_effort` for the model. If not, the server answers 400 to every value.
     takes_effort_on_ai_studio: bool = True
@@ -88,11 +88,11 @@ class ModelFamily:
     on_chat_completions: bool | None = None
     #: The API that serves the models, if it is not Chat Completions. Empty for chat models.
     other_api: str = ""
-    #: When the service of the models ends on each surface; `None` if no end is known.
+    #: When Vertex AI and AI Studio stop serving the models; `None` if no end is known.
     end_on_vertex: End | None = None
     end_on_ai_studio: End | None = None
-    #: Whether a file of facts lists the family. `False` for `LATER_GEMINI` and `_OTHER`, the families of models that no
-    #: file lists.
+    #: Whether `models.json` or the user's file has the family. `False` for `LATER_GEMINI` and `_OTHER`, which apply to
+    #: all models that neither file lists.
     known: bool = True
 
     def is_name_of(self, model: str) -> bool:
@@ -163,7 +163,7 @@ def read_facts() -> FamilyFacts:
 @cache
 def known_families() -> tuple[ModelFamily, ...]:
     """Return the families of `models.json`, in the order of the file."""
-    # `catalog_file` has checked the types.
+    # The cast turns off type checks, because `catalog_file` has checked the types of the facts.
     build = cast("Callable[..., ModelFamily]", ModelFamily)
     return tuple(
         build(name, **{key: fact.value for key, fact in facts.items()}) for name, facts in read_facts().items()
@@ -209,8 +209,8 @@ def _load_families(catalog: str) -> tuple[ModelFamily, ...]:
     rows = {family.name: family for family in (*known_families(), LATER_GEMINI, _OTHER)}
     corrections = read_catalog(catalog) if catalog else {}
     change = cast("Callable[..., ModelFamily]", replace)
-    # Add shorter names first: a new family copies facts from the family with the longest matching name, which may be
-    # new as well.
+    # A new family copies the facts of the family whose name is the longest prefix of its own name. If the file of the
+    # user adds both, the one with the shorter name must be added first.
     for name in sorted(corrections, key=len):
         base = rows.get(name) or replace(_longest(name, rows.values()), name=name, known=True)
         rows[name] = change(base, **{key: fact.value for key, fact in corrections[name].items()})

@@ -24,7 +24,7 @@ DEFAULT_LOCATION = "global"
 #: Placeholder in a base URL until google-auth has found the project.
 PROJECT_PLACEHOLDER = "{project}"
 
-#: For each argument that becomes a URL segment: the pattern of valid values, and the description of valid values for
+#: The arguments that become segments of a URL. Each has a pattern of its valid values, and a description of them for
 #: error messages.
 _SEGMENTS = {
     "project": (
@@ -56,7 +56,7 @@ _SHARED_HOST = re.compile(r"(?:[a-z0-9-]+\.p|private|restricted)\.googleapis\.co
 _DEDICATED_HOST = re.compile(
     r"(?P<endpoint>[a-z0-9-]+)\.(?P<region>[a-z]+-[a-z]+[0-9]+)-(?P<project>[0-9]+)\.prediction\.vertexai\.goog"
 )
-#: Matches the path of an endpoint, or any beginning of such a path.
+#: Matches the beginning of an endpoint's path, at most up to `/endpoints`, such as `/v1/projects/p`.
 _PATH_BEGINNING = re.compile(
     r"(?P<root>(?:/v[0-9][a-z0-9]{0,30})?)"
     r"(?:/projects(?:/(?P<project>[\w.:-]+)(?:/locations(?:/(?P<location>[\w-]+)(?:/endpoints)?)?)?)?)?"
@@ -102,7 +102,7 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
 #: The only values of `reasoning_effort` that are sent to Vertex AI for models with a thinking budget. Vertex AI's page
 #: maps these values to budgets.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
-#: Header that replaces `service_tier="priority"` on Vertex AI. No source shows other tiers on the compatible endpoint.
+#: The HTTP header in which Vertex AI expects `service_tier="priority"`. For other tiers, no source shows a header:
 #: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
 TIER_HEADER = "X-Vertex-AI-LLM-Shared-Request-Type"
 #: Prefixes of the MIME types of Office and OpenDocument files.
@@ -243,7 +243,7 @@ class Endpoint:
         return self.dialect != "ai_studio" or family.takes_effort_on_ai_studio
 
     def takes_effort(self, effort: str, family: ModelFamily) -> bool:
-        """Whether the surface accepts this value of `reasoning_effort`. The model's own rules are not checked here."""
+        """Whether `effort` is a `reasoning_effort` that the surface accepts. A model may accept fewer values."""
         if not self.takes_efforts(family):
             return False
         counts_tokens = self.dialect == "vertex" and family.thinking == "budget"
@@ -451,7 +451,7 @@ def leads_to_vertex(base_url: str, *, has_vertex_arguments: bool) -> bool:
     resource = _RESOURCE.match(url.path)
     if resource is None or not _is_vertex_host(base_url, takes_shared=True):
         return False
-    # Your own endpoint on Vertex AI's public host counts as a compatible server if `base_url` contains its path.
+    # On Vertex AI's public host, a `base_url` with `/endpoints/ID` (your own endpoint) counts as a compatible server.
     return not (resource["endpoint_id"] and (url.hostname or "").endswith("aiplatform.googleapis.com"))
 
 
@@ -466,9 +466,9 @@ def _is_vertex_host(base_url: str, *, takes_shared: bool) -> bool:
 
 
 def _lacks_vertex_path(base_url: str) -> bool:
-    """Whether `base_url` lacks the path of an endpoint.
+    """Whether the path of a Vertex AI endpoint is missing in `base_url`.
 
-    On hosts other than Google's, any path that is not empty is assumed to lead to an endpoint.
+    If the host is not Google's, any path may lead to an endpoint, so only an empty path counts as missing.
     """
     url = urlsplit(_trim(base_url))
     return not url.path or (is_google_host(base_url) and _is_bare(base_url))
@@ -543,8 +543,8 @@ def _vertex_url(
 ) -> str:
     """Return the base URL of an endpoint on Vertex AI.
 
-    `base_url` is an address without a path, or with an API version as its path. If `base_url` is empty, the public
-    host of the location is used.
+    `base_url` may end in an API version and has no other path. If `base_url` is empty, use the public host of the
+    location.
     """
     place = location or find_location(base_url) or DEFAULT_LOCATION
     path = f"projects/{project or PROJECT_PLACEHOLDER}/locations/{place}/endpoints/{endpoint_id or 'openapi'}"

@@ -27,7 +27,7 @@ else:
 _STATUS_IN_TEXT = re.compile(r"\((?:([^\s()]+) )?([3-5][0-9]{2})\)")
 #: The status code of an exception that is built from a text without a status code.
 _UNKNOWN_STATUS = 500
-#: Maximum size in bytes of an error body that a `Refusal` keeps. Each blocked rate gate keeps one `Refusal`.
+#: Maximum size in bytes of the error body that a `Refusal` keeps in memory for a blocked rate gate.
 _MOST_KEPT = 16 * 2**10
 
 
@@ -165,7 +165,7 @@ class QuotaExhaustedError(RateLimitError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The contents of a `RateLimitError`, from which the rate gate builds the errors of further calls.
+    """The contents of a `RateLimitError`. The rate gate builds the errors of further calls from them.
 
     The rate gate does not store the exception itself, because its traceback would keep the failed request with all
     images in memory.

@@ -1,9 +1,12 @@
 """Builds errors, and keeps event loops running while the first error imports openai.
 
-The import takes half a second. Code without an event loop imports openai when it builds the first error. In the thread
-of a running event loop, `make_error` returns a `PendingError`. `_model.call` catches the `PendingError`, imports openai
-in another thread, and raises the final error. Other code passes the result of `make_error` to `complete_error`, and
-raises the error that `complete_error` returns. Callers of the package never see a `PendingError`, not even as the
+The import takes half a second. What `make_error` does before the import depends on the thread:
+
+- With a running event loop, or within `deferring_errors`, it returns a placeholder, a `PendingError`.
+- Otherwise, it imports openai and returns the error.
+
+`_model.call` catches the placeholder, imports openai in another thread, and raises the final error. Other code gets the
+final error from `complete_error`, and raises it. Callers of the package never see a `PendingError`, not even as the
 context of another error.
 """
 
@@ -28,7 +31,7 @@ class PendingError(GeminiCompatError):
     """A placeholder for an error whose class cannot be used before openai is imported.
 
     Args:
-        build: Returns a new error. This function may import openai.
+        build: A function that returns the final error. It may import openai.
     """
 
     def __init__(self, build: Callable[[], GeminiCompatError]) -> None:
@@ -67,7 +70,7 @@ class _Import:
 
 
 class _Thread(threading.local):
-    """Thread-local flag: whether `make_error` returns placeholders in this thread even if no event loop runs."""
+    """Whether `make_error` returns placeholders in this thread without an event loop. `deferring_errors` sets this."""
 
     defers_errors = False
 
@@ -75,15 +78,15 @@ class _Thread(threading.local):
 _thread = _Thread()
 _import = _Import()
 if hasattr(os, "register_at_fork"):
-    # A fork waits for the end of the import. A child that is forked during the import would wait forever for the locks
-    # of partly imported modules.
+    # Delay a fork until the import of openai has ended. Otherwise, the child would wait forever for the locks of partly
+    # imported modules.
     os.register_at_fork(
         before=_import.lock.acquire, after_in_parent=_import.lock.release, after_in_child=_import.lock.release
     )
 
 
 def are_classes_imported() -> bool:
-    """Return whether openai and the module `api` are imported. Until then, no error has a class of `api`."""
+    """Return whether openai and `api`, the module with the exception classes, are imported."""
     return _import.is_done
 
 
@@ -115,9 +118,10 @@ def import_seconds() -> float:
 
 @contextmanager
 def deferring_errors() -> Generator[None]:
-    """Let `make_error` return a `PendingError` in this thread even if no event loop runs.
+    """Let `make_error` return a `PendingError` in this thread, even without an event loop.
 
-    Use this in a thread whose caller waits only until a deadline. An import of openai would use up the caller's time.
+    Use this in a thread for whose result a caller waits until a deadline. The import of openai takes half a second, so
+    the caller could miss the deadline.
     """
     before, _thread.defers_errors = _thread.defers_errors, True
     try:
@@ -127,12 +131,13 @@ def deferring_errors() -> Generator[None]:
 
 
 def make_error(build: Callable[[], GeminiCompatError]) -> GeminiCompatError:
-    """Return the error that `build` returns, or a placeholder if openai is not imported yet.
+    """Return the error that `build` returns, or a `PendingError` if openai is not imported yet.
 
-    The placeholder is a `PendingError`. It is returned in the thread of a running event loop, or within
-    `deferring_errors`. Elsewhere, this function imports openai and returns the error.
+    A `PendingError` is returned only in the thread of a running event loop, or within `deferring_errors`. Elsewhere,
+    this function imports openai and calls `build`.
 
-    `build` may run half a second later, so it must not read values that may change until then.
+    A `PendingError` calls `build` after the import, half a second later. So `build` must not read values that may
+    change until then.
     """
     if not _import.is_done:
         if _thread.defers_errors or _runs_event_loop():

@@ -21,7 +21,7 @@ from pydantic import ConfigDict
 from langchain_gemini_compat._wire.json_types import JsonObject
 from langchain_gemini_compat._wire.notes import Note
 
-#: Options that `bind_tools` sets. `with_structured_output` of a bound model leaves these options out.
+#: Options that `bind_tools` sets. If a bound model has them, its `with_structured_output` leaves them out.
 _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "response_format"})
 _Runnable = TypeVar("_Runnable", bound="RunnableSerializable[Any, Any]")
 
@@ -151,7 +151,8 @@ class BoundModel(PreviewedRunnable, RunnableBinding[LanguageModelInput, AIMessag
         bound = cast("_Model", self.bound).bind_tools(tools, **{**options, **kwargs})
         if isinstance(bound, BoundModel):
             return self.model_copy(update={"bound": bound.bound, "kwargs": bound.kwargs})
-        # A model with fallbacks has bound the options to each of its models, so the copy has no `kwargs` of its own.
+        # Here `bound` is a model with fallbacks. Each of its models has the options already, so the copy needs no
+        # `kwargs`.
         return self.model_copy(update={"bound": bound, "kwargs": {}})
 
     def with_structured_output(self, schema: dict[str, Any] | type | None = None, **kwargs: Any) -> StructuredModel:
@@ -206,9 +207,10 @@ def adopt_runnable(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
     if isinstance(runnable, RunnableBinding):
         return _copy_fields(runnable, BoundModel)
     if isinstance(runnable, RunnableBindingBase):
-        # `runnable` is LangChain's `RunnableRetry`. This package has no subclass of it, so it is wrapped.
+        # This is LangChain's `RunnableRetry`. The package has no subclass of that class, so wrap the runnable in a
+        # `BoundModel`.
         return BoundModel(bound=runnable)
-    # Imported here, like the classes below, to keep the import of the package fast.
+    # The imports stand here to keep the import of the package fast.
     from langchain_core.runnables.configurable import DynamicRunnable
 
     if isinstance(runnable, DynamicRunnable):
@@ -236,7 +238,7 @@ def find_model(runnable: object, *, before_fallbacks: bool = False) -> tuple[obj
         before_fallbacks: If `True` and the model has fallbacks, return the first model. If `False`, return the
             runnable with the model and its fallbacks.
     """
-    # Imported here to keep the import of the package fast. LangChain imports these classes on first use, too.
+    # Imported here to keep the import of the package fast.
     from langchain_core.runnables.configurable import DynamicRunnable
     from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 

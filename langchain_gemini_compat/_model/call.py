@@ -2,9 +2,9 @@
 
 `Tries` decides whether to retry. `ReplyDecoder` decides whether a reply is usable.
 
-An `except` block only appends its error to the list `caught`, and the code after the block handles the error. Inside
-the block, Python would set a `PendingError` as the `__context__` of the error that replaces it. `pop` removes the error
-from the list, because otherwise the list and the error's traceback would refer to each other.
+Errors are handled after the `except` block, and not inside it. Inside, Python would set a `PendingError` as the
+`__context__` of the error that replaces it. So the block only appends the error to the list `caught`. `caught.pop()`
+removes it again, because otherwise the list and the error's traceback would refer to each other.
 """
 
 from __future__ import annotations
@@ -236,14 +236,14 @@ def _build_repair(request: Request) -> Repair:
 
 
 def _repaired(request: Request, repair: Repair) -> Request:
-    """Return the last request that was sent: `request`, or a copy with the changes of `repair`."""
+    """Return the request that was sent last: `request`, or a copy of it with the changes of `repair`."""
     return request.with_changes(repair.payload, repair.headers, repair.notes) if repair.notes else request
 
 
 def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> None:
     """Count the failed try. Return if the request is to be sent again; otherwise raise `error`.
 
-    If `error` refuses an optional part of the request, `repair` can remove or adjust this part for the next request.
+    If the server refused an optional part of the request, `repair` can remove or adjust this part for the next request.
     """
     try:
         if tries.record_failure(error) is None and not repair.try_change(error, tries):
@@ -255,15 +255,16 @@ def _prepare_next(repair: Repair, tries: Tries, error: GeminiCompatError) -> Non
 
 
 def _decode_reply(request: Request, repair: Repair, wire: WireChunk, tries: Tries) -> ChatResult:
-    """Decode the choices of the reply, at most as many as requested. A reply without choices raises an error."""
+    """Return the messages of a whole reply, at most as many as requested. A reply without choices raises an error."""
     request = _repaired(request, repair)
     asked = request.payload.get("n")
     count = max(1, min(len(wire.get("choices") or ()), asked if isinstance(asked, int) else 1))
-    # If one message was requested, all choices of the reply are parts of that message.
+    # If the request asked for one message, all choices are read as one message. `None` means all choices.
     choices = range(count) if isinstance(asked, int) and asked > 1 else (None,)
     generations = [ReplyDecoder(request, tries, choice=choice).decode_whole(wire) for choice in choices]
     tries.mark_delivered()
-    # The server reports tokens for the whole reply, so only the first message gets the usage.
+    # The server reports the tokens of all messages together. Only the first message keeps them, so that they are
+    # counted once.
     for message in (cast("AIMessage", generation.message) for generation in generations[1:]):
         message.usage_metadata = None
         message.response_metadata.pop("token_usage", None)

@@ -18,8 +18,8 @@ from langchain_gemini_compat._model.bound_model import TracedAsLangChain
 class ConfigurableModel(TracedAsLangChain, RunnableConfigurableFields[Input, Output]):
     """A chat model whose parameters are set in the config of a call.
 
-    The type variables are LangChain's. With type variables of this package, pydantic would refuse a chat model in the
-    field `default`.
+    The class has LangChain's own type variables, because with others pydantic would refuse a chat model in the field
+    `default`.
     """
 
     langchain_name: ClassVar[str] = RunnableConfigurableFields.__name__

@@ -70,9 +70,9 @@ class _Link:
         return _Link(self.fields, self.connection)
 
     def __reduce__(self) -> tuple[type[_Link], tuple[tuple[()], Connection]]:
-        """Pickle only the connection, since `fields` may contain HTTP clients.
+        """Pickle the connection without `fields`, which may contain HTTP clients.
 
-        `ConnectedModel.__setstate__` then sets `fields` again.
+        When the model is unpickled, `ConnectedModel.__setstate__` sets `fields` again.
         """
         return _Link, ((), self.connection)
 
@@ -144,8 +144,8 @@ class ConnectedModel(ConnectionFields):
     def _resolve_gemini_compat_connection(self) -> Self:
         link = self._resolved_link()
         if link.connection.endpoint.surface != "openai_compatible":
-            # `check_body_keys` refuses keys that choose the server. Compatible servers are not checked, because some of
-            # them accept such keys. For example, LiteLLM's proxy accepts `vertex_project` in the body.
+            # `check_body_keys` refuses keys that choose a server, such as `vertex_project`. This check is only for
+            # Google's surfaces, because some compatible servers accept such keys. One of them is LiteLLM's proxy.
             check_body_keys(self.model_kwargs)
         resolve_timeouts(self.timeout)
         self._write_resolved_fields(link)
@@ -201,7 +201,7 @@ class ConnectedModel(ConnectionFields):
         """Return the stored `_Link`. Replace it if a field of `ConnectionFields` has changed."""
         fields, link = _read_connection(self), self._link
         if link is None or fields != link.fields:
-            # A changed timeout or client needs a new transport, but not a new connection.
+            # If none of the `_PLACE_FIELDS` has changed, the resolved connection is still valid.
             is_same_place = link is not None and fields[: len(_PLACE_FIELDS)] == link.fields[: len(_PLACE_FIELDS)]
             self._check_clients()
             link = self._link = _Link(fields, link.connection if link and is_same_place else self._resolve())
@@ -263,7 +263,7 @@ class ConnectedModel(ConnectionFields):
         return self.redacted_fields()
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Yield the fields for `repr`, without the secrets in body keys."""
+        """Yield the fields for `repr`, with the API key and the secrets in body keys replaced."""
         shown = self.redacted_fields()
         fields = [(name, _as_secret(value) if name == "api_key" else value) for name, value in super().__repr_args__()]
         return [(name, shown.get(name or "", value)) for name, value in fields]
@@ -308,7 +308,7 @@ class ConnectedModel(ConnectionFields):
                 model.invoke("Hello")
             ```
         """
-        # A stream that is being read has its own reference to the transport, so its connection stays open.
+        # A stream that is being read is not interrupted, because it has its own reference to the transport.
         if self._link is not None:
             self._link.transport = None
 
@@ -439,7 +439,8 @@ def open_transport(
     )
     account = _account_of(connection.api_key)
     if options["http_client"] or options["http_async_client"]:
-        # A client of the caller may lead to a proxy or a test double, so this transport has its own rate gate.
+        # The caller's HTTP client may lead to another server, such as a test double. The random suffix gives this
+        # transport its own rate gate.
         account += uuid4().hex
     endpoint = connection.endpoint
     return Transport(TransportConfig(endpoint.surface, endpoint.base_url, tokens, account=account, **options))
@@ -470,8 +471,8 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 def _unsplit_composites(cls: type[BaseModel]) -> frozenset[str]:
     """Return the composite arguments that `cls` does not split into fields.
 
-    A composite argument is an argument of other chat models that sets several fields, such as `client_options`. The
-    class for embeddings does not split the composite arguments that set chat options.
+    Composite arguments come from other chat models and set several fields, as `thinking_config` does. The class for
+    embeddings does not split those that set chat options.
     """
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 
@@ -485,7 +486,7 @@ def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, obj
     if isinstance(further, dict):
         normalize_options(further)
     if "response_format" in given and "response_format" not in values:
-        # The caller passed no `response_format`, so it was built from `response_schema` or `response_mime_type`.
+        # `normalize_arguments` has built this `response_format` from `response_schema` or `response_mime_type`.
         own = {"response_format": given.pop("response_format")}
         if isinstance(further, dict) and "response_format" in further:
             raise ValueError("`response_schema` contradicts `response_format` in `model_kwargs`. Pass one of them.")
@@ -496,7 +497,7 @@ def _normalize(cls: type[BaseModel], values: dict[str, object]) -> dict[str, obj
 def _read_changes(cls: type[BaseModel], update: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return `update` with the names of the fields as keys, instead of aliases. A string `api_key` becomes a secret.
 
-    Raises `ValueError` for an argument of other chat models that sets several fields.
+    Raises `ValueError` for a composite argument, such as `client_options`.
     """
     if update is None:
         return None
@@ -517,7 +518,7 @@ def _name_parts(cls: type[BaseModel], name: str) -> str:
 
 
 def _rename_model(state: dict[Any, Any]) -> dict[Any, Any]:
-    """Return the state of a pickle. In states of older versions, the field `model_name` is renamed to `model`."""
+    """Return the pickled `state`. If it has the field `model_name` of older versions, rename this field to `model`."""
     values = cast("dict[str, object]", state["__dict__"])
     if "model_name" not in values:
         return state

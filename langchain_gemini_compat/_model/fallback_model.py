@@ -17,8 +17,8 @@ from langchain_gemini_compat._wire.notes import Note
 class FallbackModel(TracedAsLangChain, RunnableWithFallbacks[Input, Output]):
     """A chat model with fallbacks.
 
-    This class uses LangChain's own type variables. If it defined new ones, pydantic would refuse a chat model as the
-    value of the field named `runnable`.
+    `Input` and `Output` are LangChain's own type variables. With new type variables, pydantic would refuse a chat model
+    as the value of the field `runnable`.
     """
 
     langchain_name: ClassVar[str] = RunnableWithFallbacks.__name__
@@ -29,14 +29,13 @@ class FallbackModel(TracedAsLangChain, RunnableWithFallbacks[Input, Output]):
         return preview_runnable(self, messages, kwargs)
 
     if not TYPE_CHECKING:
-        # `__getattr__` is hidden from type checkers, because type checkers that see it accept attributes that do not
-        # exist.
+        # Hide `__getattr__` from type checkers: with it, they would accept every attribute, even a misspelled one.
         def __getattr__(self, name: str) -> Any:
             """Return an attribute of the first model. Methods that return a runnable are applied to all models."""
             try:
                 return super().__getattr__(name)
             except (NameError, TypeError):
-                # LangChain could not read the type hints of the method, so return the method of the first model.
-                # `NameError`: the hints of LangChain's `generate` name modules that only type checkers import.
-                # `TypeError`: before Python 3.11, LangChain treats a hint such as `dict[str, str]` as a class.
+                # LangChain could not read the type hints of a method, so return the first model's method unchanged.
+                # - `NameError`: the hints of LangChain's `generate` name modules that only type checkers import.
+                # - `TypeError`: before Python 3.11, LangChain mistakes a hint such as `dict[str, str]` for a class.
                 return getattr(self.runnable, name)

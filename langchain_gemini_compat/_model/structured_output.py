@@ -93,8 +93,8 @@ def build_structured_output(
     if beside:
         bound["tools"] = [*bound.get("tools", ()), *beside]
     if beside and method == "function_calling":
-        # For Google, a `tool_choice` by name would declare only the function for the schema, without the caller's
-        # tools.
+        # If `tool_choice` were the name of a function, only this function would be declared to Google. The caller's
+        # tools would be missing.
         bound["tool_choice"] = "any"
     llm = model.bind(**bound, **options)
     return StructuredModel(first=llm, last=_parse_beside_raw(parser) if include_raw else parser)
@@ -153,10 +153,10 @@ def _wrap(schema: JsonObject) -> JsonObject:
 
 
 def _move_references(value: JsonValue, to: str, moved: dict[int, JsonValue] | None = None, depth: int = 0) -> JsonValue:
-    """Return a copy of a schema in which each local reference begins with the JSON pointer `to`.
+    """Return a copy of a schema that is moved to the JSON pointer `to`: each local reference begins with `to`.
 
-    `moved` maps the `id` of each copied object or list to its copy, because a schema may contain itself. Objects and
-    lists that are nested deeper than `_MAX_DEPTH` are not changed.
+    Objects and lists that are nested deeper than `_MAX_DEPTH` are not changed. `moved` maps the `id` of each copied
+    object or list to its copy, so that the copying of a schema that contains itself ends.
     """
     moved = {} if moved is None else moved
     if not isinstance(value, (dict, list)) or depth > _MAX_DEPTH:
@@ -199,8 +199,8 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         message = getattr(result[0], "message", None)
         if isinstance(message, AIMessage):
-            # A reply with a finish reason is complete. So the reply is parsed as a whole, even if LangChain requests a
-            # partial result.
+            # A reply with a finish reason is complete, so parse it as a whole, even if LangChain asks for a partial
+            # result.
             partial = partial and "finish_reason" not in message.response_metadata
             if not partial:
                 self._check_ending(message)
@@ -218,7 +218,7 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
             raise
 
     def _read(self, result: list[Generation], *, partial: bool) -> Any:
-        """Return the answer as parsed JSON; `None` while no part of the answer can be read."""
+        """Return the answer as parsed JSON, or `None` if the parser finds no answer."""
         return super().parse_result(result, partial=partial)
 
     def _unwrap(self, answer: Any) -> Any:
@@ -240,7 +240,7 @@ class _AnswerParser(BaseCumulativeTransformOutputParser[Any]):
         return answer
 
     def _build_instance(self, answer_class: type, answer: JsonValue, message: AIMessage) -> Any:
-        """Return the answer as an instance of the class. The answer is repaired only if the class refuses it."""
+        """Return the answer as an instance of `answer_class`. If the class refuses the answer, repair it and retry."""
         try:
             return _validate(answer_class, answer)
         except ValueError as err:
@@ -281,8 +281,8 @@ def _no_answer(text: str, message: AIMessage) -> OutputParserException:
 def _validate(answer_class: type, answer: object) -> object:
     """Return the answer as an instance of a dataclass or of a pydantic 1 or pydantic 2 class.
 
-    The answer is validated as JSON, so that a strict class accepts a string for a date and an array for a set. If the
-    validation as JSON fails, the answer is validated in Python mode. Some types can only be built from Python values.
+    The answer is validated as JSON, so that a strict class accepts a string for a date and an array for a set. If this
+    fails, the answer is validated in Python mode, because some types can only be built from Python values.
     """
     read_json: Callable[[str], object]
     read_python: Callable[[object], object]
@@ -337,7 +337,7 @@ class _CallParser(_AnswerParser, JsonOutputKeyToolsParser):
 class StreamUpdate(AddableDict):
     """One item of a structured-output stream with `include_raw=True`.
 
-    The sum of two items has the sum of their messages. It has the object and the error of the later item.
+    When two items are added, their messages are added. The object and the error are taken from the later item.
     """
 
     def __add__(self, other: AddableDict) -> StreamUpdate:
@@ -365,7 +365,7 @@ def _parse_beside_raw(parser: _AnswerParser) -> Runnable[AIMessage, dict[str, An
 
 
 class _StreamReader:
-    """Parses one streamed reply after each chunk."""
+    """After each chunk of a streamed reply, parses all of the reply that has arrived."""
 
     def __init__(self, parser: _AnswerParser) -> None:
         self._parser = parser
@@ -380,10 +380,10 @@ class _StreamReader:
         yield from self._parse(self._whole, partial=True)
 
     def finish(self) -> StreamUpdate:
-        """Return the last item of the stream.
+        """Return the last item of the stream, with the error of the parser or `None` as `parsing_error`.
 
-        Its `parsing_error` is the error or `None`. The item has the key `parsed` if the object has changed since the
-        previous item. Without a valid object, `parsed` is `None`.
+        If there is no valid object, `parsed` is `None`. If the object has changed since the previous item, `parsed` is
+        the object. Otherwise, the item has no key `parsed`.
         """
         update: dict[str, Any] = {}
         if self._whole is not None and "finish_reason" not in self._whole.response_metadata:

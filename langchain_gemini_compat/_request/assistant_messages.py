@@ -101,9 +101,10 @@ def _text_block(text: str) -> Block:
 def _encode_answer(content: Content, signature: JsonValue, context: EncodingContext) -> tuple[JsonValue, JsonValue]:
     """Return the encoded content, and the signature for the message itself.
 
-    Content with media, or with a text block that has its own `extra_content`, becomes a list of parts. If one of the
-    parts can take the signature, the message itself gets none (`None`). Other content becomes one string, and the
-    signature stays on the message.
+    Content with media, or with a text block that has its own `extra_content`, becomes a list of parts. Other content
+    becomes one string.
+
+    If a part of the list gets the signature, the message itself gets `None`.
     """
     if isinstance(content, str):
         return content, signature
@@ -223,10 +224,10 @@ def _to_null(_: str) -> None:
 
 
 def _sendable_calls(message: AIMessage) -> list[ToolCall]:
-    """Return those tool calls of a message that can be sent.
+    """Return the tool calls of a message that can be sent.
 
-    They include the single `function_call` of OpenAI's older function-calling API. They also include calls with empty
-    arguments, which langchain-core stores in `invalid_tool_calls`.
+    A `function_call` of OpenAI's older function-calling API counts as a tool call. So does a call with empty arguments,
+    which langchain-core stores in `invalid_tool_calls`.
     """
     function = message.additional_kwargs.get("function_call")
     if isinstance(function, dict) and not message.tool_calls and not _is_google_copy(message):
@@ -239,9 +240,10 @@ def _sendable_calls(message: AIMessage) -> list[ToolCall]:
 
 
 def _is_google_copy(message: AIMessage) -> bool:
-    """Return whether the message comes from Google's LangChain packages, which copy a tool call to `function_call`.
+    """Return whether the message comes from Google's LangChain packages.
 
-    The copy must not be sent, because it remains on the message even if a person removes the tool call.
+    These packages copy a tool call to `function_call`. The copy must not be sent, because it remains on the message
+    even if a person removes the tool call.
     """
     return str(message.response_metadata.get("model_provider") or "").startswith("google")
 

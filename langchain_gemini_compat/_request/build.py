@@ -78,10 +78,7 @@ class Request:
     is_strict: bool = False
 
     def with_changes(self, payload: JsonObject, headers: Mapping[str, str], notes: Sequence[Note]) -> Request:
-        """Return a copy with another payload, other headers and additional notes.
-
-        `payload` and `headers` no longer contain the parts that the server refused.
-        """
+        """Return a copy with additional notes, and with `payload` and `headers` without the parts that were refused."""
         is_dropped = self.payload.get("parallel_tool_calls") is False and "parallel_tool_calls" not in payload
         limit = 1 if is_dropped else self.call_limit
         kept = tuple(note for note in self.notes if note.kind != "header" or headers)
@@ -90,7 +87,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """The inputs from which a request is built, and the notes that were added so far."""
+    """What the functions of this module need to build one request, and the list to which they add notes."""
 
     options: Options
     endpoint: Endpoint
@@ -288,7 +285,7 @@ def _fit_limit(name: str, given: JsonValue, context: _Context) -> JsonValue:
 
 
 def _encode_tools(context: _Context, names: ToolNames) -> tuple[_Fields, dict[str, JsonObject]]:
-    """Return the fields for tools and `tool_choice`, and a map from wire names to the original parameters."""
+    """Return the fields for tools and `tool_choice`, and a dict from each tool's wire name to its original schema."""
     options, endpoint = context.options, context.endpoint
     found = ToolSet([], [], None)
     if options.tools:
@@ -389,10 +386,10 @@ def _note_misspelled(body: JsonObject, context: _Context) -> None:
 
 
 def _merge_extra_body(body: JsonObject, given: JsonObject) -> JsonObject:
-    """Return `body` merged with `given`, the caller's option `extra_body`.
+    """Return `body` merged with `given`, which is the caller's option `extra_body`.
 
-    The entry `google` of `given` goes under the key `extra_body` of the body. All other entries of `given` go to the
-    root of the body.
+    `google` of `given` goes under the body's own key `extra_body`. All other keys of `given` go to the root of the
+    body.
     """
     extra = dict(given)
     google = extra.pop("google", None)

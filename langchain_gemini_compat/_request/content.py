@@ -89,10 +89,10 @@ def join_text(content: Content) -> str:
 
 
 def is_lost(block: JsonValue, call_ids: Collection[str]) -> bool:
-    """Return whether the content of a `Silent` block is lost if the block is left out of the request.
+    """Return whether content is lost if a `Silent` block is left out of the request.
 
-    This is the case for a block of a server tool that has input or output, and for a tool call block whose id is not in
-    `call_ids`. No other block has content that can be lost.
+    This is the case for a server tool's block with input or output. It is also the case for a tool call block whose id
+    is not in `call_ids`.
 
     Args:
         block: The caller's content block.

@@ -39,7 +39,7 @@ _SILENT = frozenset(
 #: Maximum number of nested `non_standard` wrappers to open. The limit is needed, because a block may contain itself.
 _MOST_WRAPPINGS = 50
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
-#: Values of `type` in text blocks. `None` means that the key is missing (older Gemini models, plain dicts).
+#: Values of the key `type` in text blocks. `None` stands for a block without this key.
 _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
 #: The keys for the MIME type in blocks of LangChain, Anthropic and MCP.
 _MIME_KEYS = ("mime_type", "media_type", "mimeType")
@@ -47,7 +47,7 @@ _GOOGLE_PARTS = ("inline_data", "inlineData", "file_data", "fileData")
 #: MIME types that do not identify the content.
 _GENERIC_MIME = ("application/octet-stream", "binary/octet-stream")
 _PDF = "application/pdf"
-#: The first characters of every PDF in base64. They stand for `%PDF`.
+#: The first characters of every PDF file in base64. They encode `%PDF`, with which such a file begins.
 _PDF_HEAD = "JVBER"
 
 
@@ -81,7 +81,8 @@ class Media:
     detail: str | None = None
     #: The normalized `format` of an `input_audio` block, if the caller set `format` to a MIME type; else `None`.
     audio_format: str | None = None
-    #: Whether the block is an `input_audio` block whose data is a URI: Google's form for a URI with a MIME type.
+    #: Whether the block is an `input_audio` block that has a URI as its data. Google uses this form for a URI with a
+    #: MIME type.
     carried: bool = False
     #: Whether `image_url` is a plain string. Only Vertex documents this form.
     plain: bool = False

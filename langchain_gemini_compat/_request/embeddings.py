@@ -79,7 +79,7 @@ class Batch:
         return vectors
 
     def _read_order(self, items: Sequence[JsonObject]) -> list[int]:
-        """Return the text index of each vector: its `index`, or its position if all indexes are missing or 0."""
+        """Return each vector's `index`. If every `index` is missing or 0, return the positions in the reply instead."""
         given = [self._read_index(item.get("index")) for item in items]
         return given if any(given) else list(range(len(items)))
 
@@ -149,8 +149,8 @@ def join_vectors(batches: Iterable[list[list[float]]]) -> list[list[float]]:
     for vectors in batches:
         for vector in vectors:
             if joined and len(vector) != len(joined[0]):
-                # Do not use `_refuse`, which may raise a placeholder for the error. This function runs outside of
-                # `_model.call`, so nothing would replace the placeholder.
+                # Do not call `_refuse` here. It may raise a placeholder, which only `_model.call` replaces with the
+                # real error, and this code runs outside of `_model.call`.
                 raise errors.InvalidReplyError(
                     f"The vectors have different lengths: {len(joined[0])} for texts[0] and {len(vector)} for "
                     f"texts[{len(joined)}]. One model returns one length, so check which server answers at `base_url`."
@@ -192,11 +192,11 @@ def _read_vector(value: JsonValue | tuple[float, ...], place: int) -> list[float
 
 
 def _are_finite_floats(values: list[JsonValue]) -> TypeGuard[list[float]]:
-    """Return whether all `values` are finite floats. The result is also `False` if the floats have an infinite sum.
+    """Return whether all `values` are floats and their sum is finite. If so, all numbers are finite.
 
-    `float.conjugate` accepts only floats, and a sum with NaN or infinity is not finite. Vectors that pass this quick
-    check are not copied. Without the quick check, each number would be checked and copied. A text with 768 numbers
-    would then take 1.4 times as long (measured in November 2026).
+    This check is quick: `float.conjugate` accepts only floats, and a sum with NaN or infinity is not finite. Vectors
+    that fail it are checked and copied number by number. If this were done for all vectors, a text with 768 numbers
+    would take 1.4 times as long (measured in November 2026).
     """
     try:
         return bool(values) and isfinite(sum(map(_require_float, values)))

@@ -56,7 +56,7 @@ class CallHistory:
             self._open.pop(call_id, None)
 
     def is_left_out(self, call_id: str) -> bool:
-        """Return whether the newest call with this id was left out."""
+        """Return whether the newest call with this id is left out of the request."""
         return call_id in self._left_out
 
     def is_sent(self, wire_id: str) -> bool:
@@ -80,9 +80,9 @@ class CallHistory:
 
 @dataclass(slots=True)
 class EncodingContext:
-    """The state that the encoders of a request's messages share: their inputs, and what they have recorded so far.
+    """The state that the encoders of all messages of a request share.
 
-    Only `index` is set anew for each message.
+    It contains their inputs and what they have recorded so far. Only `index` is set anew for each message.
     """
 
     endpoint: Endpoint

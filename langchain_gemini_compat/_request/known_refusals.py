@@ -89,9 +89,9 @@ def forget_refusals(host: str | None = None) -> None:
 
 
 def join_tier(payload: JsonObject, headers: Mapping[str, str]) -> JsonObject:
-    """Return `payload`, with the key `service_tier` added if a header contains the service tier.
+    """Return `payload`. If a header contains the service tier, add the key `service_tier`.
 
-    Then a refused tier can be found and removed like any other key of the payload.
+    A refused tier can then be found and removed like any other key of the payload.
     """
     return {**payload, "service_tier": headers[TIER_HEADER]} if TIER_HEADER in headers else payload
 
@@ -101,8 +101,8 @@ def split_tier(
 ) -> tuple[JsonObject, Mapping[str, str]]:
     """Reverse `join_tier`: return the body and the headers to send.
 
-    `changed` is the result of `join_tier(payload, headers)`, possibly without refused parts. If `changed` has no
-    service tier, the returned headers have none either.
+    `changed` is a payload from `join_tier`, after refused parts were removed. If the service tier was one of them, its
+    header is removed from the headers.
     """
     if TIER_HEADER not in headers:
         return changed, headers
@@ -144,10 +144,10 @@ def _place_of(endpoint: Endpoint, path: str) -> _Place:
 
 
 def _add(refusals: _Refusals, place: _Place, refusal: KnownRefusal) -> _Refusals:
-    """Return a copy of `refusals` in which `refusal` is added for `place`.
+    """Return a copy of `refusals` with `refusal` added for `place`.
 
-    `place` is a tuple of surface, base URL, model and API path. It moves to the end of the copy. If the copy has too
-    many places, those at its beginning are dropped.
+    `place` is a tuple of surface, base URL, model and API path, and comes last in the copy. If the copy has more than
+    `_MOST_PLACES` places, the first ones are dropped.
     """
     found = refusals.get(place, ())
     added = found if refusal in found else (*found, refusal)[-_MOST_REFUSALS:]

@@ -52,7 +52,8 @@ def encode_messages(
     media: list[JsonObject] = []
     for index, given in enumerate(messages):
         context.index = index
-        # `AIMessage` comes first, because `isinstance` with a pydantic class takes a microsecond if the answer is no.
+        # Check for `AIMessage` first to save time: `isinstance` with a pydantic class takes a microsecond if it returns
+        # `False`.
         if isinstance(given, AIMessage) or not isinstance(given, (ToolMessage, FunctionMessage)):
             if media:
                 placed.append(_media_message(media))
@@ -128,15 +129,16 @@ def _encode_name(message: BaseMessage, context: EncodingContext) -> JsonObject:
     if not name:
         return {}
     if not context.endpoint.speaks_gemini:
-        # OpenAI answers 400 to a name with spaces or some other characters. The error would repeat in every turn.
+        # OpenAI answers 400 to a name with spaces, for example. The message stays in the history, so each later request
+        # would get the same error.
         sent = _REFUSED_IN_NAMES.sub("_", name)
         if sent != name:
             text = f"The `name` {name!r} of a message was sent as {sent!r}: OpenAI refuses some of its characters."
             context.note_once(f"name {name}", text)
         return {"name": sent}
     if isinstance(message, AIMessage):
-        # Agents set a name on each message, so one note per request is enough. A note of the kind "unsent" raises no
-        # error, even with `strict`.
+        # Agents put their name on each of their messages, so one note per request is enough. Its kind is "unsent",
+        # because such a note raises no error, even with `strict`.
         text = "The `name` of an assistant message was left out: Gemini has no field for it."
         context.note_once("agent", text, "unsent")
     else:
@@ -166,12 +168,12 @@ def _role_of(message: BaseMessage) -> str:
 
 
 def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tuple[JsonObject, list[JsonObject]]:
-    """Return the tool message in wire form, and its media that go into a user message after all tool results."""
+    """Return the tool message in wire form, and those of its media that a later user message has to contain."""
     call_id, name = message.tool_call_id, message.name
     call = context.calls.take_call(call_id)
     if call:
         call_id, name = call.wire_id, call.name
-    # A tool result whose call is missing is not sent, so its tool name must not add a note.
+    # `encode` adds a note if it changes the name. A tool result without its call is not sent, so it needs no note.
     is_sent = call is not None or context.calls.is_sent(call_id)
     name = context.names.encode(name, context.index) if name and is_sent else name
     found = encode_tool_result(message, context.endpoint, context.family, call_id=call_id, name=name)
@@ -181,10 +183,10 @@ def _encode_tool_message(message: ToolMessage, context: EncodingContext) -> tupl
 
 
 def _note_dropped_options(message: BaseMessage, context: EncodingContext) -> None:
-    """Add a note about each option of the message's content blocks that is left out, such as `cache_control`.
+    """Add a note about each option of a content block that is left out, such as `cache_control`.
 
-    An option gets one note for all tool results of a request, and one for all other messages. With `strict`, a note
-    about a tool result raises no error, because the error would repeat in every turn.
+    Each option gets one note for all tool results of a request, and one for all other messages. With `strict`, notes
+    about tool results raise no error: tool results stay in the history, so each later request would fail.
     """
     blocks = cast("list[JsonValue]", message.content)
     kind: NoteKind = "tool_result" if isinstance(message, ToolMessage) else "dropped"

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 #: Keys of a wire tool call that LangChain's `ToolCall` does not have.
 _CALL_FIELDS = ("extra_content", "provider_specific_fields")
-#: Keys that occur only in LangChain's own message dicts. Unknown keys of such a dict do not come from a server, so they
-#: are not recorded.
+#: A dict with one of these keys is LangChain's own form of a message, and not a server's. So its unknown keys are not
+#: recorded.
 _LANGCHAIN_KEYS = frozenset(("type", "additional_kwargs", "response_metadata", "usage_metadata", "invalid_tool_calls"))
 
 
@@ -91,7 +91,7 @@ def _read_records(item: Mapping[str, object]) -> JsonObject:
 def _lacks_id(item: object) -> bool:
     if isinstance(item, Mapping):
         return "tool" in (item.get("role"), item.get("type")) and item.get("tool_call_id") is None
-    # A pair `(role, content)` has no id, so a pair with the role `tool` always lacks the id.
+    # A tool message in the form `("tool", content)` has no field for the id of the tool call.
     return isinstance(item, (tuple, list)) and tuple(item[:1]) == ("tool",)
 
 

@@ -24,7 +24,7 @@ class Options:
     3,800,000 CPU instructions of a plain call (measured in November 2026).
     """
 
-    # Options that are body keys of the same name.
+    # The following options are body keys with the same name.
     temperature: JsonValue = None
     top_p: JsonValue = None
     max_tokens: JsonValue = None
@@ -36,23 +36,23 @@ class Options:
     top_logprobs: JsonValue = None
     service_tier: JsonValue = None
     web_search_options: JsonValue = None
-    # Options that are converted to body keys.
+    # The following options are converted to body keys.
     stop: JsonValue = None
     modalities: object = None
     response_format: object = None
     stream_options: JsonValue = None
     stream_usage: JsonValue = None
-    # Options for thinking.
+    # The following options control thinking.
     reasoning_effort: object = None
     thinking_level: object = None
     thinking_budget: object = None
     include_thoughts: object = None
     thought_tag_marker: JsonValue = None
-    # Options for tools. `tools` has the form that `format_tool` returns.
+    # The following options control tools. `tools` has the form that `format_tool` returns.
     tools: Sequence[JsonObject] | None = None
     tool_choice: JsonValue = None
     parallel_tool_calls: JsonValue = None
-    # Options that are fields of `extra_body.google`.
+    # The following options become fields of `extra_body.google`.
     cached_content: JsonValue = None
     stream_function_call_arguments: JsonValue = None
     media_resolution: object = None
@@ -61,10 +61,10 @@ class Options:
     invalid_tool_calls: object = "raise"
     #: Whether the headers of the reply are added to the metadata of the message.
     include_response_headers: object = False
-    #: Keys that are added to the body last and unchanged. The key `google` goes into the object `extra_body` of the
-    #: body, and all other keys go into the body itself.
+    #: The caller's own keys for the body, which are added last and unchanged. The key `google` goes under the body's
+    #: key `extra_body`. All other keys go to the top of the body.
     extra_body: JsonObject | None = None
-    #: All other options. Each is sent as a body key of the same name.
+    #: Options with any other name. Each is sent as a body key with this name.
     further: JsonObject = field(default_factory=dict)
 
 

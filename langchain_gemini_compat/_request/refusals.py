@@ -70,9 +70,9 @@ _STATUS = re.compile(r"\s*\((?:[^\s()]+ )?[0-9]{3}\)\s*$")
 _GOOGLE: Path = ("extra_body", "google")
 _CONFIG: Path = (*_GOOGLE, "thinking_config")
 _LEVEL, _BUDGET, _EFFORT = (*_CONFIG, "thinking_level"), (*_CONFIG, "thinking_budget"), ("reasoning_effort",)
-#: Paths of the objects that can contain a parameter, in the order of the search.
+#: Paths of the objects in a request that can contain a parameter, in the order in which they are searched.
 _PLACES: tuple[Path, ...] = ((), ("extra_body",), _GOOGLE, _CONFIG, ("stream_options",))
-#: Objects that contain optional parameters. These objects are never left out themselves.
+#: Names of objects that contain optional parameters. A change leaves out such a parameter, but never the whole object.
 _HOLDERS = frozenset({"extrabody", "google", "generationconfig"})
 #: Parameters that are left out if the server does not know them or refuses them. The names are in lower case and have
 #: no `_`.
@@ -85,10 +85,11 @@ _OPTIONAL = frozenset(
         "metadata", "store", "encodingformat", "promptcachekey",
     }
 )  # fmt: skip
-#: Names in `_OPTIONAL` that are English words, too. In an error's text, such a word counts as a parameter only in
-#: quotation marks, or if the server calls it unknown.
+#: In an error's text, a word such as "user" usually does not mean the parameter `user`. So a word in this set counts as
+#: a parameter only in quotation marks, or if the server calls it unknown.
 _ENGLISH = frozenset({"user", "store", "metadata", "reasoning", "thinking"})
-#: Parameters that are never left out: the names in `_REQUIRED`, and each name that contains a word of `_PROTECTED`.
+#: These parameters stay in the request: those in `_REQUIRED`, and those whose name contains a word of `_PROTECTED`.
+#: Names in `_OPTIONAL` are an exception.
 _REQUIRED = frozenset({"n", "stop", "stream", "google", "extrabody", "generationconfig", "candidatecount"})
 _PROTECTED = re.compile(
     r"message|content|prompt|input|system|history|document|file|media|image|audio|video|modalit|voice|tool|function"
@@ -98,8 +99,8 @@ _PROTECTED = re.compile(
     r"|knowledge|memory|citation|provider|fallback|^route$|routing|region|collection|zdr|^store|training|logging"
     r"|redact|anonym|transform|words|allowed|mintokens|bestof|echo"
 )
-#: Maps schema keywords in lower case to their usual spelling. Only these keywords may be left out: without
-#: them, the schema still has the same properties.
+#: Schema keywords that may be left out, mapped from lower case to their usual spelling. Without them, the schema still
+#: has the same properties.
 _KEYWORDS = {
     word.lower(): word
     for word in (
@@ -113,8 +114,7 @@ _KEYWORDS = {
 }  # fmt: skip
 _OF_TOOLS = re.compile(r"function_?declarations|^tools\b", re.IGNORECASE)
 _OF_THE_ANSWER = re.compile(r"response_?(?:json_?)?schema|response_?format", re.IGNORECASE)
-#: Maps each path that an error may give for OpenAI's key `strict` to the body key that contains `strict`: `tools` or
-#: `response_format`.
+#: Maps a path in an error's text to the part of the request that contains OpenAI's key `strict`.
 _STRICT_HOLDERS: dict[Path, Literal["tools", "response_format"]] = {
     ("tools", "strict"): "tools",
     ("tools", "function", "strict"): "tools",
@@ -177,8 +177,8 @@ _REASONING_EFFORT = re.compile(r"[^.\n]{0,120}\breasoning[_ ]effort\b[^\n]{0,300
 _REFUSING = re.compile(rf"invalid|{_NOT_TAKEN}|does not support|must be|should be|expected|one of", _FLAGS)
 _WORD = re.compile(rf"\b(?:{'|'.join(sorted(EFFORTS, key=len, reverse=True))})\b", _FLAGS)
 _LISTING = re.compile(r"[^\n]{0,40}\b(?:supported|allowed|valid|accepted|one of)\b(?P<list>[^.\n]{1,200})", _FLAGS)
-#: Matches the error that AI Studio returns if LiteLLM moves the content of `extra_body` into the body. LiteLLM may drop
-#: the error's text and keep only the status.
+#: Matches the error of AI Studio if LiteLLM has moved the fields of `extra_body` to the top level of the request. The
+#: second pattern is for the case in which LiteLLM keeps only the status of this error.
 _UNWRAPPED = re.compile(
     r"unknown name \\?\"google\\?\": cannot find field|OpenAIException - Error code: 400(?=\s*$)", _FLAGS
 )
@@ -196,8 +196,8 @@ _MIME_TYPE = re.compile(
 )
 _FORMAT = re.compile(r"(?P<place>[\w.\[\]]{0,300})\.format: only (?P<accepted>[\w' ,-]{1,100}) are supported", _FLAGS)
 
-#: Matches words for a condition. With such a word, the server accepts the part in general, but not together with
-#: another part or value of the request.
+#: Matches words for a condition, such as "together" and "unless". With such a word, the server refuses a part of the
+#: request only in combination with another part or value.
 _CONDITION = re.compile(
     r"\b(?:when|whenever|while|unless|without|together|both|alongside|depends|requires?|combin\w+|conflict\w*"
     r"|simultaneous\w*|mutually|same time|if(?! you (?:need|want|wish|would))"
@@ -210,7 +210,7 @@ def find_refused_parameter(error: GeminiCompatError, payload: JsonObject) -> Ref
     """Return the refusal that `error` reports; `None` if no change of `payload` can help."""
     if not isinstance(error, errors.InvalidRequestError) or error.status_code not in REFUSING_STATUSES:
         return None
-    # Of the subclasses of `InvalidRequestError`, only `SchemaRejectedError` can report a refused optional part.
+    # Subclasses of `InvalidRequestError` other than `SchemaRejectedError` never report a refused optional part.
     if type(error) not in (errors.InvalidRequestError, errors.SchemaRejectedError):
         return None
     text = read_server_text(error)
@@ -263,7 +263,7 @@ def _find_thoughts(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_level(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a refused thinking level. Google's error mentions a level even if the request sets an effort."""
+    """Find a refused thinking level. Google's error names the level even if the request sets `reasoning_effort`."""
     match = _THINKING_LEVEL.search(text)
     path = _first_path(payload, _LEVEL, _EFFORT)
     if match is None or path is None:
@@ -273,7 +273,7 @@ def _find_level(text: str, payload: JsonObject) -> Refusal | None:
     words = _words_in(listing["list"]) if listing else ()
     if words and isinstance(value, str):
         return Refusal((FitWord(path, words),), text[match.start() : listing.end() if listing else match.end()])
-    # If the server's text mentions no specific level, assume that the model accepts no level.
+    # If the error's text names no thinking level, assume that the model refuses every thinking level.
     refused = value if match["level"] and isinstance(value, str) else None
     return Refusal((LeaveOut(path, refused),), match[0])
 
@@ -286,7 +286,7 @@ def _find_budget(text: str, payload: JsonObject) -> Refusal | None:
     value = value_at(payload, path)
     if path == _BUDGET and match["range"]:
         change: Change = FitBudget(path, int(match["least"]), int(match["most"]))
-        # If the budget is already within the range, the server must have refused the budget for another reason.
+        # If the thinking budget is already within the range that the error names, the error has another reason.
         return Refusal((change,), match[0]) if change.apply(payload) else None
     if "not supported" in match[0].lower():
         return Refusal((LeaveOut(path),), match[0])
@@ -294,15 +294,15 @@ def _find_budget(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_effort(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a refused effort. If the text lists the allowed efforts, the change sets the next lower allowed effort."""
+    """Find a refused `reasoning_effort`. If the error lists the allowed values, the change sets the nearest one."""
     match = _REASONING_EFFORT.search(text)
     given = payload.get("reasoning_effort")
     if match is None or not isinstance(given, str) or not _REFUSING.search(match[0]):
         return None
     mentioned = _words_in(match[0])
     words = tuple(word for word in mentioned if word != given.lower())
-    # Apart from the refused effort, a single word such as "high" may be plain English ("too high"). Two or more such
-    # words are read as the list of the allowed efforts.
+    # If the text mentions two or more values of `reasoning_effort` besides the refused one, read them as the list of
+    # the allowed values. A single word may be plain English, as in "too high".
     if len(words) > 1 and given.lower() in EFFORTS:
         return Refusal((FitWord(_EFFORT, words),), match[0].strip())
     return Refusal((LeaveOut(_EFFORT, given if given.lower() in match[0].lower() else None),), match[0].strip())
@@ -329,7 +329,7 @@ def _schemas_at(place: str) -> Literal["tools", "response_format"] | None:
 
 
 def _words_in(text: str) -> tuple[str, ...]:
-    """Return the efforts that `text` mentions, in increasing order."""
+    """Return the values of `reasoning_effort` that `text` mentions, in increasing order."""
     listed = {word.lower() for word in _WORD.findall(text)}
     return tuple(word for word in EFFORTS if word in listed)
 
@@ -342,7 +342,7 @@ def _find_result_parts(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
-    """Find the refusal of a MIME type in tool results or in all messages. Its change affects only tool results."""
+    """Find a refused MIME type of media. Only media in tool results are changed."""
     match = _MIME_TYPE.search(text)
     if match is None:
         return None
@@ -350,7 +350,7 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
     if match["result_type"] and mime_type in GEMINI_TAKES:
         change: Change = MoveMedia(mime_type)
     elif match["type"] and mime_type not in mime_types_in_results(payload):
-        # No tool result has media of this type, and media in other messages are never changed.
+        # Only media in tool results may be changed, and no tool result has media of this type.
         return None
     else:
         change = DescribeMedia(mime_type)
@@ -358,7 +358,7 @@ def _find_mime_type(text: str, payload: JsonObject) -> Refusal | None:
 
 
 def _find_unwrapped(text: str, payload: JsonObject) -> Refusal | None:
-    """Find a refusal of Google's fields that occurs because a gateway has moved the fields out of `extra_body`."""
+    """Find the error that occurs if a gateway has moved Google's fields out of `extra_body`."""
     match = _UNWRAPPED.search(text)
     change = WrapExtraBody()
     return Refusal((change,), match[0]) if match and change.apply(payload) else None
@@ -377,7 +377,7 @@ def _find_unknown_name(name: str, at: str, payload: JsonObject) -> Change | None
     schemas = _schemas_at(at)
     if schemas:
         if steps[-1] in SCHEMA_MAPS:
-            # `name` is a key of an object such as `properties`, so it is not a schema keyword.
+            # `name` is not a schema keyword but, for example, the name of a property.
             return None
         keyword = _KEYWORDS.get(_normalise(name))
         change = LeaveOutKeyword(keyword, schemas) if keyword else None
@@ -427,15 +427,15 @@ def _find_by_name(name: str, payload: JsonObject, *, is_unknown: bool) -> Change
 
 
 def _combine(matches: Sequence[re.Match[str]], changes: Sequence[Change | None]) -> Refusal:
-    """Combine the changes for several refused parameters into one refusal.
+    """Return one refusal with the changes for several refused parameters.
 
-    A change is `None` if its parameter must stay in the request, or is not in the request. Then the refusal has no
-    changes, because the server would refuse the changed request again.
+    A change of `None` means that its parameter must stay in the request, or is not in the request. Then the refusal has
+    no changes, because the server would refuse the changed request again.
     """
     words = "; ".join(dict.fromkeys(match[0] for match in matches))
     kept = [*dict.fromkeys(change for change in changes if change is not None)]
     if any(isinstance(change, LeaveOut) and change.path[-1] == "thought_tag_marker" for change in kept):
-        # Without `thought_tag_marker`, thoughts would be part of the answer. So leave out `include_thoughts`, too.
+        # Without `thought_tag_marker`, the text of the answer would contain the thoughts. So do not ask for thoughts.
         kept.append(LeaveOut((*_CONFIG, "include_thoughts")))
     # A request with `top_logprobs` but without `logprobs` is invalid, so both are left out together.
     paths = [change.path for change in kept if isinstance(change, LeaveOut)]
@@ -449,7 +449,7 @@ def _change_at(path: Path, payload: JsonObject, *, is_unknown: bool) -> Change |
     A parameter that this package does not know is left out only if the server calls the parameter unknown.
     """
     found = _resolve(path, payload)
-    # No key inside of a protected object, such as `tool_choice` or `response_format`, is left out.
+    # An object with a protected name, such as `tool_choice` or `response_format`, keeps all its keys.
     if found is None or any(_is_protected(step) for step in map(_normalise, found[:-1]) if step not in _HOLDERS):
         return None
     value = value_at(payload, found)
@@ -471,7 +471,10 @@ def _is_protected(name: str) -> bool:
 
 
 def _names_in(value: JsonValue, depth: int = 8) -> Iterator[str]:
-    """Yield all keys inside a value. If the value nests too deep, yield a protected name, so that the value is kept."""
+    """Yield the keys of all objects inside `value`.
+
+    If `value` nests too deep, yield the protected name `content`, so that the value stays in the request.
+    """
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if inner and not depth:
         yield "content"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
 #: An endpoint for calls of `encode_media`. Its surface is Vertex AI, because only Vertex AI accepts media in tool
-#: results. Its location does not matter for the encoded media.
+#: results.
 _VERTEX = Endpoint("vertex", "https://aiplatform.googleapis.com", "")
 
 
@@ -38,7 +38,7 @@ class MoveMedia:
 
     @property
     def part(self) -> Path:
-        """Identifies the change by `messages` and the MIME type of the moved media (empty if all media are moved)."""
+        """The identifier of the change: `messages` and the MIME type of the moved media (empty for all media)."""
         return "messages", self.mime_type or ""
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
@@ -84,7 +84,7 @@ class DescribeMedia:
 
     @property
     def part(self) -> Path:
-        """Identifies the change by `messages` and the MIME type of the replaced media."""
+        """The identifier of the change: `messages` and the MIME type of the replaced media."""
         return "messages", self.mime_type
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:

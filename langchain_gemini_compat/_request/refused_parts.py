@@ -57,7 +57,8 @@ class Refusal:
     changes: tuple[Change, ...]
     #: The server's sentence that mentions the refused parts.
     words: str
-    #: Whether the server refuses the parts only together with other parts of the request.
+    #: Whether the server refuses these parts only in combination with other parts. If so, later requests are not
+    #: changed.
     is_conditional: bool = False
 
     @property
@@ -156,7 +157,7 @@ class WrapExtraBody:
         return ("extra_body",)
 
     def apply(self, payload: JsonObject) -> tuple[JsonObject, str] | None:
-        """Return the payload with one more `extra_body` around Google's fields."""
+        """Return the payload with a second `extra_body` around Google's fields; `None` if it has no such fields."""
         fields = object_at(payload, "extra_body")
         if "google" not in fields:
             return None
@@ -170,7 +171,7 @@ class LeaveOutKeyword:
 
     keyword: str
     place: Literal["tools", "response_format"]
-    #: Values of the keyword that the server accepts. A keyword with such a value stays in the schema.
+    #: Values with which the keyword stays in the schema, because the server accepts them.
     accepted: tuple[str, ...] = ()
 
     @property
@@ -205,8 +206,8 @@ class LeaveOutKeyword:
     def _reduce_holder(self, holder: JsonObject, key: str) -> JsonObject:
         """Return `holder` with the keyword removed from its schema, `holder[key]`.
 
-        `holder` is the declaration of a function, or the `json_schema` object of `response_format`. `strict` is a key
-        of `holder` and not of its schema, so it is removed from `holder`.
+        `holder` is the declaration of a function, or the `json_schema` object of `response_format`. The keyword
+        `strict` is not in the schema, but in `holder` itself.
         """
         if self.keyword == "strict":
             return {name: value for name, value in holder.items() if name != "strict"}

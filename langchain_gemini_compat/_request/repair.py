@@ -1,8 +1,10 @@
 """Changes a request after the server refused an optional part of it. Each part is changed at most once.
 
-After an error, the call uses `try_change` and sends the changed payload. When the server has answered, `confirm`
-remembers the refusals, so that later requests have the changes from the start. The refusals are also remembered if the
-changed request fails because of a part that was not changed yet: this error shows that the server accepted the changes.
+- `try_change` changes the payload after an error. The call then sends the changed payload.
+- `confirm` remembers the refusals after the server has answered. Later requests have the changes from the start.
+
+The refusals are also remembered if the changed request fails because of a part that was not changed yet. This error
+shows that the server accepted the changes.
 """
 
 from __future__ import annotations
@@ -61,15 +63,14 @@ class Repair:
         self.notes: list[Note] = []
         self._endpoint, self._path = endpoint, path
         self._strict = strict
-        #: `_parts` contains the parts of the payload that were changed. `_refusals` contains the refusals that caused
-        #: these changes.
+        #: The paths that were changed in the payload, and the refusals that led to these changes.
         self._parts: set[Path] = set()
         self._refusals: list[Refusal] = []
 
     def try_change(self, error: GeminiCompatError, tries: Tries) -> bool:
-        """Remove or adjust the part of the payload that `error` refuses. Return whether to send the payload again.
+        """Remove or adjust the part of the request that `error` refuses. Return whether to send the request again.
 
-        The change counts as a retry.
+        Sending it again counts as a retry.
         """
         if self._strict or getattr(error, "status_code", None) not in REFUSING_STATUSES:
             return False
@@ -78,7 +79,7 @@ class Repair:
         changed = refusal.apply(whole) if refusal else None
         if refusal is None or changed is None or not self._parts.isdisjoint(refusal.parts):
             return False
-        # The server refuses a part that was not changed yet. This shows that it accepted the earlier changes.
+        # The error is not about the parts that were already changed. So the server has accepted these changes.
         self._remember()
         if not tries.try_at_once():
             return False
@@ -88,18 +89,18 @@ class Repair:
         self.notes.append(note)
         self._parts |= refusal.parts
         self._refusals.append(refusal)
-        # Warn before the changed request is sent. If a warnings filter turns the warning into an error, no answer of
-        # the server is lost.
+        # Warn before the changed request is sent. If the warning is raised as an error, no answer has been paid for
+        # yet.
         self._warn(refusal, note)
         return True
 
     def confirm(self) -> None:
-        """Remember the refusals. Call this when the server has answered."""
+        """Remember the refusals that led to changes. Call this after the server has answered the changed request."""
         self._remember()
         self._refusals.clear()
 
     def add_context(self, error: GeminiCompatError) -> None:
-        """Add to the text of `error` that the failed request had been changed."""
+        """Append the changes of the failed request to the text of `error`, if there were any."""
         if not self._refusals:
             return
         self._refusals.clear()
@@ -117,7 +118,7 @@ class Repair:
                 remember_refusal(self._endpoint, self._path, refusal)
 
     def _warn(self, refusal: Refusal, note: Note) -> None:
-        """Warn about the change, unless the user was already warned about the same refusal of the same model."""
+        """Warn about the change, but only once for the same refusal of the same model."""
         if not mark_announced(self._endpoint, self._path, refusal):
             return
         later = "" if refusal.is_conditional else " Later requests of this process are changed in the same way."

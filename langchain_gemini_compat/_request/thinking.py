@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.options import Options
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: Name of the tags around thoughts. Vertex writes tags only if the request sets a name. The value is AI Studio's
-#: default.
+#: The tag name that a request sets on Vertex, which otherwise writes no tags around thoughts. On AI Studio, the tags
+#: have this name by default.
 VERTEX_MARKER = "thought"
 #: Maps OpenAI's efforts to token budgets, for models with thinking budgets (Google's compatibility page).
 EFFORT_BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}

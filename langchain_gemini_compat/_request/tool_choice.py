@@ -50,8 +50,8 @@ def encode_tool_choice(
     if names:
         chosen, sent = _select(functions, names), mode or "required"
         if not endpoint.speaks_gemini and len(names) == 1:
-            # OpenAI's form names the chosen function, so the request can still declare all functions. With the same
-            # declarations in each request, the server's prompt cache stays valid.
+            # Declare all functions, because the choice already names the chosen one. With the same declarations in each
+            # request, the server's prompt cache stays valid.
             return ToolChoice([*functions], {"type": "function", "function": {"name": names[0]}})
     if sent == "validated" and not endpoint.takes_validated_choice:
         notes.append(Note("adjusted", "`tool_choice` 'validated' became 'auto': only Vertex documents 'validated'."))

@@ -32,7 +32,7 @@ def _read_google_object(tool: BaseModel) -> JsonObject:
     Raises `ValueError` for other objects, and for a `Tool` with a field that this API is not known to accept.
     """
     given = cast("JsonObject", dump_typed(tool))
-    # The schemas in the tool are dumped in camel case, the spelling of JSON Schema's keywords.
+    # JSON Schema spells its keywords in camel case, such as `anyOf`. Google's SDK spells them `any_of`.
     wire = cast("JsonObject", dump_typed(tool, camel_case=True))
     if "name" in given and hasattr(tool, "parameters") and hasattr(tool, "response"):
         # The tool is a `FunctionDeclaration`.
@@ -62,8 +62,8 @@ def _split_tool(tool: object) -> list[object]:
     If the `Tool` also has Google's own tools, such as `google_search`, the last item is a dict with them. For any other
     kind of tool, return a list with only this tool.
     """
-    # LangChain's tools and the objects of Google's SDK are both pydantic models, but only LangChain's tools are
-    # runnables.
+    # A pydantic model that is a `Runnable` is a tool of LangChain. Any other pydantic model is read as an object of
+    # Google's SDK.
     given = _read_google_object(tool) if isinstance(tool, BaseModel) and not isinstance(tool, Runnable) else tool
     if not isinstance(given, dict):
         return [given]

@@ -1,7 +1,7 @@
 """Converts a tool's result to text. Values become JSON; media that cannot be sent become a one-line description.
 
-No value raises an error. A result stays in the history, so an error would repeat in every later turn of the
-conversation.
+The conversion never raises an error. A result stays in the history, so an error would be raised again for each later
+request of the conversation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Maximum depth to which a nested value is written if `json.dumps` refuses the value.
 _DEEPEST = 100
-#: Invalid base64 data is sent unchanged if it has at most this number of characters.
+#: Maximum number of characters of invalid base64 that is sent unchanged, because it may be text.
 _MOST_DATA = 10_000
 #: Keys of a media block that contain or describe the media. All other keys are data of the tool.
 _OF_MEDIA = frozenset(
@@ -107,7 +107,7 @@ def rest_of_media(block: JsonValue) -> str:
 
 
 def wrap_references(text: str, names: Collection[str]) -> str:
-    """Wrap `text` as `{"output": text}` if its JSON has a `$ref` to a name that is not in `names`.
+    """Wrap `text` as `{"output": text}` if its JSON has a `$ref` that names no media part in `names`.
 
     Gemini 3 reads `{"$ref": …}` anywhere in a function's response as the name of a media part of that response. Gemini
     3 answers 400 if the response has no such part: https://github.com/BerriAI/litellm/issues/38223,
@@ -138,8 +138,8 @@ class _ReferenceFoundError(Exception):
 class _ReferenceFinder:
     """A hook of the JSON parser that raises `_ReferenceFoundError` at a reference.
 
-    The hook gets all key-value pairs of a JSON object. In a dict, the last value of a duplicate key would replace the
-    earlier values, and a reference among them would be missed.
+    The parser passes each JSON object as a list of key-value pairs. A dict would have only the last value of a
+    duplicate key, and the reference may be in an earlier value.
     """
 
     def __init__(self, names: Collection[str]) -> None:
@@ -169,7 +169,7 @@ def _as_text(value: object) -> str:
 def _plain(value: object, inside: tuple[object, ...]) -> JsonValue:
     """Return a copy of `value` that consists only of JSON's types.
 
-    `inside` has the containers around `value`. They show whether a container contains itself.
+    `inside` has the containers around `value`. If `value` is one of them, it contains itself, and is replaced by `…`.
     """
     if value is None or isinstance(value, (str, bool, float)):
         return value

@@ -1,9 +1,9 @@
 """Encodes a `ToolMessage`: text and JSON as the content of the result, and media in the form that the endpoint accepts.
 
-Encoding never raises an error, because a result stays in the history, and the error would repeat in every later turn.
-Gemini 3 on Vertex accepts media as parts of the result (Google's examples page, multimodal function responses). For
-other models and surfaces, the media follow in a user message after all results of the step. Media that the endpoint
-does not accept are described in the text, with a note.
+- Encoding never raises an error. A tool result stays in the history, so the error would repeat in every later turn.
+- Gemini 3 on Vertex accepts media as parts of the result (Google's examples page, multimodal function responses).
+- For other models and surfaces, the media follow in a user message after the results of all parallel calls.
+- Media that the endpoint does not accept at all are described in the text of the result, with a note.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._request.content_blocks import Block
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The content of a result that consists only of media, if the media are sent in another message.
+#: The content of a tool result that consists only of media, if these media are sent in the next user message.
 FOLLOWS = '{"output":"The next user message holds the output."}'
 #: MIME types that Google documents for Gemini. Google answers 400 to any other type (`Unsupported MIME type`).
 GEMINI_TAKES = frozenset(
@@ -56,7 +56,8 @@ GEMINI_TAKES = frozenset(
 #: MIME types that OpenAI's API accepts. Other compatible servers differ.
 _OTHERS_TAKE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif", "application/pdf"})
 _OTHERS_TAKE_KINDS = ("audio", "video")
-#: Maps the `source_type` of a LangChain v0 block to its required key. langchain-core raises `KeyError` without the key.
+#: Maps the `source_type` of a LangChain v0 block to the key that the block must have. Without this key, langchain-core
+#: raises a `KeyError`.
 _V0_KEYS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
 #: Maximum depth to which nested `tool_result` blocks are read.
 _MOST_NESTED = 20
@@ -68,7 +69,8 @@ class ToolResult:
 
     #: The result in wire form.
     message: JsonObject
-    #: The content parts for the user message that follows all results of the step.
+    #: Content parts that are sent in a user message after the tool results, because the tool result cannot contain
+    #: them.
     following: list[JsonObject]
     #: The texts of the notes.
     notes: list[str]
@@ -180,7 +182,7 @@ class _ResultBlock:
     content: str | Media | None
     #: The caller's block.
     raw: JsonValue
-    #: The caller's `extra_content` for the block.
+    #: The `extra_content` that the caller has set on the block.
     extra: JsonValue
 
 
@@ -205,8 +207,7 @@ def _read_block(block: Block, given: JsonValue) -> _ResultBlock:
         return _ResultBlock(given, given, extra)
     if isinstance(raw, dict) and isinstance(content, Text) and ("type" in raw or raw.keys() == {"text"}):
         return _ResultBlock(_result_text(raw, content.text), raw, extra)
-    # A block in the form of Google's API may have both text and media. It is sent as media, because a text block would
-    # lose the media.
+    # A block in the form of Google's API can have both text and media. Reading it as text would lose the media.
     found = read_media(raw) if isinstance(raw, dict) and isinstance(content, Text) else content
     media = _sendable_media(found) if isinstance(found, Media) else None
     return _ResultBlock(media, given if media is None else raw, extra)
@@ -230,8 +231,7 @@ def _sendable_media(media: Media) -> Media | None:
     parts = split_data_url(media.url) if media.url else None
     if parts:
         media = replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None)
-    # An image in a `file` block is sent as an `image` block. Surfaces accept more forms of `image` blocks than of
-    # `file` blocks.
+    # An image in a `file` block becomes an `image` block. Every surface accepts an `image` block with an https URL.
     is_image = media.kind == "file" and (media.known_mime_type or "").startswith("image/")
     return replace(media, kind="image") if is_image else media
 
@@ -239,10 +239,10 @@ def _sendable_media(media: Media) -> Media | None:
 def _add_media(
     found: _Contents, media: Media, block: JsonValue, keys: JsonObject, endpoint: Endpoint, family: ModelFamily
 ) -> None:
-    """Add `media` to `found.media`, or add a text that replaces the media to `found.texts`.
+    """Add `media` to `found.media`, or add a text in place of the media to `found.texts`.
 
-    A description replaces media that cannot be sent. The decoded text replaces textual media whose type the endpoint
-    does not accept in a result.
+    - Media that cannot be sent are described in words.
+    - Textual media are decoded, if the endpoint does not accept their type in a result.
     """
     text = None if endpoint.takes_in_result(media.known_mime_type, family) else read_text_data(media)
     if text is not None:
@@ -308,7 +308,7 @@ def _is_reachable(url: str, *, is_gemini: bool) -> bool:
 def _join_texts(
     texts: Sequence[tuple[str, JsonObject | None]], names: Sequence[str], *, wrapped: bool
 ) -> str | list[JsonValue]:
-    """Return the texts joined, or a list of parts if a text has its own `extra_content`."""
+    """Return the joined texts, or a list of parts if one of the texts has its own `extra_content`."""
     if not any(extra for _, extra in texts):
         text = "\n".join(text for text, _ in texts)
         return wrap_references(text, names) if wrapped else text
@@ -326,7 +326,7 @@ def _reads_references(endpoint: Endpoint, family: ModelFamily) -> bool:
 
 
 def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily) -> bool:
-    """Return whether all media can be parts of the result.
+    """Return whether a tool result can contain all the media in `found`.
 
     The endpoint must accept all their MIME types in results, and no media block may have its own `extra_content`.
     """
@@ -338,7 +338,7 @@ def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint
 def _describe_following(
     found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily
 ) -> Iterator[str]:
-    """Yield a note for each MIME type in `found` that the endpoint does not accept in results.
+    """Yield a note for each type of media that is moved from the tool result to a user message.
 
     If the endpoint accepts no media in results at all, yield nothing.
     """
@@ -364,7 +364,7 @@ def _with_parts(own: JsonObject, parts: list[JsonValue]) -> JsonObject:
 
 
 def _part_names(own: JsonObject) -> list[str]:
-    """Return the names of the parts in the caller's `extra_content`. A result may refer to these names."""
+    """Return the names of the media parts in the caller's `extra_content`. The result's text may contain them."""
     parts = (part for part in list_at(object_at(own, "google"), "parts") if isinstance(part, dict))
     return [text_at(inner, "display_name") for part in parts for inner in part.values() if isinstance(inner, dict)]
 

@@ -44,8 +44,7 @@ _DECLARATION_KEYS = frozenset(
 )
 #: Keys under which a declaration is nested: OpenAI's function, OpenAI's response format, and Bedrock's tool.
 _NESTED = ("function", "json_schema", "toolSpec")
-#: Keys under which a declaration has its schema, in the forms of OpenAI, Anthropic, MCP (also Bedrock), OpenAI's
-#: response format, and Google (the last two).
+#: A declaration has its JSON schema under one of these keys, which differ between OpenAI, Anthropic, MCP and Google.
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "schema", "parameters_json_schema", "parametersJsonSchema")
 #: The only keys that pydantic writes beside a `$ref` at the top of a schema.
 _BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
@@ -71,17 +70,14 @@ class ToolSet:
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """The functions of a request in Gemini's form, and the notes on these functions.
-
-    Requests with equal functions share one such object.
-    """
+    """The functions of a request in Gemini's form, and the notes on these functions."""
 
     functions: list[JsonObject]
     notes: tuple[Note, ...]
 
 
-#: Caches the functions of the latest requests, with their JSON. Each entry has all functions of one request. With only
-#: the cache of `_schema`, which has an entry for each schema, a call with 500 tools would take twice as long.
+#: Caches the compiled functions of the latest requests. Each entry has all functions of one request. The package
+#: `_schema` also caches each schema, but with that cache alone, a call with 500 tools would take twice as long.
 _declared: BoundedCache[_Declared] = BoundedCache(max_entries=256, max_bytes=32 * 2**20)
 
 
@@ -166,8 +162,8 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     if isinstance(tool, BaseTool):
         found = _read_tool_schema(tool)
         if found is not None:
-            # `convert_to_openai_tool` would take longer, because it converts the schema. Speed matters here, because
-            # agents bind their tools at each step.
+            # `convert_to_openai_tool` is not called here, because it converts the schema and takes longer. Agents bind
+            # their tools at each step.
             found = _open_top(found)
             description = tool.description or found.get("description") or ""
             return _build_declaration(
@@ -180,7 +176,7 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
 
 
 def _build_declaration(function: JsonObject, parameters: JsonObject) -> JsonObject:
-    """Return the declaration of a function. Its `parameters` have no titles, and no description at the top."""
+    """Return the declaration of a function. Titles and the description at the top of `parameters` are left out."""
     schema = _drop_titles(_open_top(parameters))
     schema.pop("description", None)
     return {"type": "function", "function": {**function, "parameters": schema}}
@@ -206,14 +202,14 @@ def _read_tool_schema(tool: BaseTool) -> JsonObject | None:
 def _read_parameters(tool: type | Callable[..., Any]) -> JsonObject | None:
     """Return the JSON schema of a pydantic class, or of a function's arguments; `None` for other classes.
 
-    This schema replaces LangChain's own, which has `{}` in place of a class that contains itself.
+    LangChain's own schema is not used, because it has `{}` in place of a class that contains itself.
     """
     from langchain_core.tools import create_schema_from_function
 
     if isinstance(tool, type):
         return _schema_of(tool) if is_basemodel_subclass(tool) else None
     name = str(getattr(tool, "__name__", ""))
-    # langchain-core passes the same arguments in `convert_to_openai_function`.
+    # These are the arguments that `convert_to_openai_function` of langchain-core passes to this function.
     read = create_schema_from_function(
         name, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
     )
@@ -227,7 +223,7 @@ def _schema_of(model: type) -> JsonObject:
     # If a class accepts its fields only by name, the schema must have the names instead of the aliases.
     if model.model_config.get("validate_by_alias", True) is False:
         return model.model_json_schema(by_alias=False)
-    # LangChain's tool classes return the same dict each time only if the method is called without arguments.
+    # Pass no arguments: LangChain's tool classes cache their schema only for calls without arguments.
     return model.model_json_schema()
 
 
@@ -377,7 +373,7 @@ def format_response_schema(schema: object) -> JsonObject:
 
 
 def _compile_tools(tools: Sequence[JsonObject], names: ToolNames, notes: list[Note]) -> list[JsonObject]:
-    """Return functions in Gemini's form. Requests with equal functions share the returned list."""
+    """Return functions in Gemini's form. The list is cached for further requests with equal functions."""
     wire_names = tuple(names.encode(declared_name(tool)) for tool in tools)
     exact = build_key([*tools])
     key = exact, wire_names
@@ -408,7 +404,7 @@ def _declare_all(tools: Sequence[JsonObject], wire_names: Sequence[str]) -> _Dec
 
 
 def set_strict(declared: JsonObject, strict: JsonValue) -> JsonObject:
-    """Set OpenAI's key `strict` in a copy of a function or `response_format`. Return other tools unchanged.
+    """Return a copy of a function or `response_format` with OpenAI's key `strict`. Return other tools unchanged.
 
     With `strict=True`, each object of the schema also gets `additionalProperties: false`, as OpenAI requires.
     """

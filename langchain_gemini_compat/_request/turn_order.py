@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._catalog.models import ModelFamily
     from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 
-#: The content of the result that is added for each call without a result, such as a call that was interrupted or
-#: rejected, or whose result was trimmed from the history.
+#: Content of the tool result that is added for a call without a result. Such a call was interrupted or rejected, for
+#: example, or its result was trimmed from the history.
 NO_RESULT = '{"error":"This call has no result."}'
 #: Text of the user message that is added where Gemini requires a user turn.
 BRIDGE = "Continue."
 
 _NO_SIGNATURE = (None, *PLACEHOLDER_SIGNATURES)
-#: Values that the placeholder signature replaces: `None` (no signature), and other spellings of the placeholder. Some
-#: surfaces refuse these spellings.
+#: Signatures of a call that the placeholder signature replaces: `None` (no signature), and other placeholders, which
+#: some surfaces refuse.
 _UNSIGNED = (None, *(spelling for spelling in PLACEHOLDER_SIGNATURES if spelling != PLACEHOLDER_SIGNATURE))
 
 
@@ -78,7 +78,7 @@ def leave_out_orphans(encoded: Sequence[Placed], notes: list[Note]) -> list[Json
     for placed in encoded:
         known.update(str(call["id"]) for call in placed.calls)
         call_id = placed.message.get("tool_call_id")
-        # A `ChatMessage` with the role `tool` has no id and is not a result.
+        # A `ChatMessage` with the role `tool` has no `tool_call_id`, and is not the result of a tool call. Keep it.
         if placed.message["role"] == "tool" and call_id is not None and call_id not in known:
             _note_orphan(notes, placed)
         else:
@@ -168,10 +168,7 @@ def _place_result(placed: Placed, open_steps: dict[str, _Step], last: Placed | _
 
 
 def _lay_out(entry: Placed | _Step, notes: list[Note]) -> Iterator[Placed]:
-    """Yield the messages of `entry`, which is a step or a single message.
-
-    For a step, yield the assistant message, then one result for each call.
-    """
+    """Yield the messages of `entry`: a single message, or an assistant message and one result for each of its calls."""
     if not isinstance(entry, _Step):
         yield entry
         return
@@ -229,10 +226,10 @@ def _place_placeholders(encoded: Sequence[Placed], family: ModelFamily, notes: l
 
 
 def _is_signed_beside(message: JsonObject) -> bool:
-    """Return whether the message itself, and not its first call, has the signature of the first call.
+    """Return whether the message itself has the signature of its first call.
 
-    The server sends such a signature in a separate delta, without text. The signature is sent back in the same place,
-    on the message.
+    The server sends such a signature in a separate delta, without text. So the signature is sent back on the
+    message, and not on the call.
     """
     return bool(read_signature(message.get("extra_content"))) and not message.get("content")
 

@@ -145,7 +145,7 @@ class _Rebuilder:
 
 
 def _special_name(annotation: object) -> str:
-    """Return the name of an annotation's special form, such as `Required`; empty for other annotations."""
+    """Return the name of an annotation's special form: `Required` for `Required[int]`. Return `""` if it has none."""
     return str(getattr(get_origin(annotation), "_name", ""))
 
 
@@ -189,8 +189,11 @@ def _describe(name: str, hint: object, told: str, *, required: bool) -> object:
 def _read_plain_values(name: str, metadata: list[object]) -> tuple[list[object], str, list[object]]:
     """Return the default, the description and the remaining metadata of an `Annotated` type.
 
-    The default is in a list, which is empty if there is no default. `metadata` may be LangChain's
-    `default, description`, a description alone, or metadata for pydantic.
+    The default is in a list, which is empty if there is no default. `metadata` has one of three forms:
+
+    - LangChain's form: a default and a description
+    - only a description
+    - metadata for pydantic
     """
     first, second = [*metadata, None, None][:2]
     if isinstance(first, str) and len(metadata) == 1:

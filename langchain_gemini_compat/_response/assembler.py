@@ -47,8 +47,7 @@ if TYPE_CHECKING:
 
 _REASONING = frozenset(REASONING_KEYS)
 _IMAGES = frozenset(("images", "image", "content_blocks"))
-#: Maps each key of a delta to the kind of content under that key. If all choices are read as one message, each kind of
-#: content except tool calls is taken from the first choice that sends it.
+#: Maps each key of a delta to the kind of content under that key.
 _KINDS = {
     "content": "text",
     **dict.fromkeys(REASONING_KEYS, "thoughts"),
@@ -107,7 +106,8 @@ class StreamAssembler:
         self._call_limit = call_limit
         self._tool_names = tool_names
         self._schemas = schemas
-        #: Maps each kind of content to the choice that supplies it. Only used if all choices are read as one message.
+        #: Maps each kind of content, such as thoughts, to the choice from which it is taken. Used only if all choices
+        #: are read as one message.
         self._sources: dict[str, int] = {}
         self._text_source = choice or 0
         #: The choices whose text is ignored, because another choice sent text first.
@@ -115,7 +115,7 @@ class StreamAssembler:
         self._split_calls = False
         #: The choices that sent a finish reason.
         self._ended: set[int] = set()
-        #: The keys that had a value in any delta.
+        #: Keys that have had a value in a delta of this reply, such as `content`.
         self._seen_keys: set[str] = set()
         self._has_deltas = False
         self._has_refusal = False
@@ -133,7 +133,8 @@ class StreamAssembler:
         self._fields: JsonObject = {}
         self._kept = KeptFields()
         self._images: set[tuple[str, str, str]] = set()
-        #: Sentences about content of the reply that was left out. They are keys, so that each sentence occurs once.
+        #: Each key is a sentence about content of the reply that was left out, such as an image. The dict keeps each
+        #: sentence only once.
         self._losses: dict[str, None] = {}
         self._logprobs: list[JsonValue] = []
         #: Maps each key that contained thoughts, such as `reasoning_content`, to the number of characters under that
@@ -143,7 +144,8 @@ class StreamAssembler:
         self._empty = True
         #: White space at the start of the text, held back because white space alone is not an answer.
         self._blank: list[str] = []
-        #: The next five attributes describe the reply. Each has the first non-empty value that came in a chunk.
+        #: `reply_id`, `model`, `system_fingerprint`, `service_tier` and `provider` keep the first non-empty value that
+        #: came in a chunk.
         self.reply_id = ""
         self.model = ""
         self.system_fingerprint = ""
@@ -179,10 +181,7 @@ class StreamAssembler:
         return text
 
     def _has_new_facts(self, wire: WireChunk) -> bool:
-        """Return whether `wire` may contain a fact about the reply that is not stored yet.
-
-        Such a fact is the value of an empty attribute, such as `model`, or the reason why Google refused the prompt.
-        """
+        """Return whether `wire` may contain a new fact about the reply, such as the name of the model."""
         return (
             not self.reply_id
             or not self.model
@@ -239,7 +238,8 @@ class StreamAssembler:
             tracker.invalidate_all("The server sent several choices, and it is unclear which one is the answer.")
 
     def _note_reply(self, wire: WireChunk) -> None:
-        # To save time, a key of the chunk is read only while the attribute for its value is empty.
+        # Each attribute keeps its first non-empty value. To save time, a key of the chunk is read only while its
+        # attribute is empty.
         self.reply_id = self.reply_id or text_at(wire, "id")
         self.model = self.model or text_at(wire, "model")
         if "system_fingerprint" in wire:
@@ -271,8 +271,8 @@ class StreamAssembler:
     def _merge_message(self, choice: JsonObject, number: int) -> JsonObject:
         """Return the delta of `choice`, joined with its `message`.
 
-        Some servers call the delta `message`. Others send the complete `message` after the deltas. From a complete
-        message, only the keys and calls that no delta contained are added.
+        Some servers send each delta under the key `message`. Others send a complete `message` after the deltas. From a
+        complete message, only the keys and calls that no delta contained are added.
         """
         if self._has_deltas and "message" not in choice and IS_WHOLE not in choice:
             return object_at(choice, "delta")
@@ -284,7 +284,7 @@ class StreamAssembler:
         if not message:
             return delta
         if not self._has_deltas:
-            # No delta of this reply has had content so far, so `message` is read in place of a delta.
+            # No delta had content so far: the server sends `message` in place of a delta.
             return self._as_delta(message, number)
         self._seen_keys.update(key for key, value in delta.items() if value)
         new: JsonObject = {key: value for key, value in message.items() if key not in (*self._seen_keys, "tool_calls")}
@@ -300,7 +300,7 @@ class StreamAssembler:
         return {**message, "tool_calls": self._select_new_calls(list_at(message, "tool_calls"), number)}
 
     def _select_new_calls(self, calls: list[JsonValue], number: int) -> list[JsonValue]:
-        """Return the calls of a complete `message` that are not repetitions. A repetition may have another id."""
+        """Return the calls of a complete `message` that did not come before. A repeated call may have a new id."""
         if self._tracker is None or self._sources.get("calls", number) != number:
             return calls
         return [] if self._tracker.repeats_all(calls) else self._tracker.select_new(calls)
@@ -308,8 +308,8 @@ class StreamAssembler:
     def _take_own(self, delta: JsonObject, number: int) -> JsonObject:
         """Return `delta` without the content that is taken from another choice.
 
-        If all choices are read as one message, its text comes only from the first choice that sends text. The same
-        rule holds for every kind of content except tool calls: if two choices send tool calls, all calls are invalid.
+        If all choices are read as one message, each kind of content, such as text, comes from the first choice that
+        sends it. Tool calls are an exception: if two choices send tool calls, all calls are invalid.
         """
         if not delta.keys() <= self._seen_keys:
             self._seen_keys.update([key for key, value in delta.items() if value])
@@ -407,7 +407,10 @@ class StreamAssembler:
             yield ThoughtDelta(said)
 
     def _reasoning_fields(self) -> JsonObject:
-        """Return the names of the keys under which thoughts came. vLLM has sent the same thoughts under two keys."""
+        """Return the field `reasoning_field`: the name of the key under which thoughts came.
+
+        vLLM has sent the same thoughts under two keys. Then the value is a list of both names.
+        """
         longest = max(self._reasoning.values(), default=0)
         names: list[JsonValue] = [key for key, size in self._reasoning.items() if size == longest]
         return {"reasoning_field": names[0] if len(names) == 1 else names} if names else {}
@@ -468,7 +471,11 @@ class StreamAssembler:
 
 
 def _number_choices(choices: Sequence[JsonValue]) -> Iterator[tuple[int, JsonObject]]:
-    """Yield each choice of a chunk and its number: its index, or its position if any index is missing or used twice."""
+    """Yield each choice of a chunk and its number.
+
+    The number is the index of the choice, or its position if the index is missing. If two numbers are equal, every
+    choice gets its position as its number.
+    """
     if len(choices) == 1 and isinstance(choices[0], dict):
         yield _index_of(choices[0], 0), choices[0]
         return
@@ -494,11 +501,7 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """Return a dict with only the key `extra_content` of `extras`; an empty dict if the key is missing.
-
-    `extras` contains the extra fields of tool calls whose name and arguments never came. The returned field becomes a
-    field of the message.
-    """
+    """Return the `extra_content` of `extras` as a dict with this one key; an empty dict if the key is missing."""
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 

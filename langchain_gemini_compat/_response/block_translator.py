@@ -33,7 +33,7 @@ _ELSEWHERE = ("text", "reasoning", "tool_call", "tool_call_chunk")
 def reasoning_index(number: int) -> str:
     """Return the index of a block of thoughts.
 
-    In message chunks, `number` is always 0. In v3 events, each run of thoughts has its own number.
+    `number` distinguishes the blocks of thoughts in v3 events. In message chunks, it is always 0.
     """
     return f"lc_rs_{number}"
 
@@ -63,8 +63,8 @@ def decode_blocks(message: AIMessage) -> list[ContentBlock]:
 def decode_chunk_blocks(chunk: AIMessageChunk) -> list[ContentBlock]:
     """Return the blocks of a chunk. Blocks with the same `index` in several chunks are pieces of one block."""
     if chunk.chunk_position == "last" and (chunk.content or chunk.tool_call_chunks or _reasoning(chunk)):
-        # The last chunk of a stream has no content, calls or thoughts. A chunk that is marked as last and has some is
-        # the sum of all chunks of the stream.
+        # The last chunk of a stream has no content, tool calls or thoughts. This chunk is marked as last and has some,
+        # so it is the sum of all chunks of the stream.
         return decode_blocks(chunk)
     blocks: list[JsonObject] = [{**block, "index": reasoning_index(0)} for block in _reasoning(chunk)]
     blocks += _content(chunk, indexed=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject
 
 
-#: What valid arguments begin with: the start of an object, of a string that contains an object, or of `null`.
+#: The arguments of a tool call begin with one of these: an object, a JSON string that contains an object, or `null`.
 _BEGINNINGS = ("{", '"', "null")
 
 
@@ -40,9 +40,10 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class TrackedCall:
-    """A tool call that is assembled from entries.
+    """A tool call that is assembled from entries of `tool_calls`.
 
-    `position` is the number of the call. It is -1 while the call may still repeat an earlier call (`repeated_call`).
+    `position` is the number of the call in the reply, from 0. It is -1 as long as the call may be a repetition of
+    `repeated_call`.
     """
 
     position: int
@@ -51,20 +52,20 @@ class TrackedCall:
     name: str
     scanner: JsonScanner = field(default_factory=JsonScanner)
     pieces: list[str] = field(default_factory=list)
-    #: Number of pieces that were emitted.
+    #: Number of pieces of the arguments that were emitted as events.
     pieces_sent: int = 0
     extras: JsonObject = field(default_factory=dict)
-    #: Extra fields of the call that came after `extras` was emitted.
+    #: More fields for `extras`. They arrived after `extras` was emitted.
     late_extras: JsonObject = field(default_factory=dict)
-    #: `{}` if the arguments so far are only `{}`, otherwise empty. This `{}` is either the complete arguments, or a
-    #: placeholder that some gateways send before the arguments.
+    #: The arguments `{}`, if no others have arrived; otherwise empty. They may be the complete arguments. They may also
+    #: be a placeholder: some gateways send `{}` before the real arguments.
     placeholder: str = ""
     #: Whether the call got `{}` as its arguments twice.
     has_two_placeholders: bool = False
-    #: Whether the arguments do not start with `{`: they are a JSON string that contains the arguments, or `null`.
+    #: Whether the arguments are a JSON string that contains the real arguments, or `null`. They do not start with `{`.
     is_wrapped: bool = False
-    #: Whether the arguments of this call were followed by an entry with the call's name and without arguments. Such an
-    #: entry either ends this call or starts another call.
+    #: Whether an entry with this call's name, but without arguments, came after the arguments of this call. Such an
+    #: entry may mark the end of this call, or the start of another call of the same tool.
     has_second_header: bool = False
     announced: bool = False
     extras_sent: bool = False
@@ -72,10 +73,10 @@ class TrackedCall:
     has_joined_name: bool = False
     #: Why the call must not run; empty for a valid call.
     error: str = ""
-    #: The complete call that this call may repeat.
+    #: An earlier call that this call may repeat. This is known when the arguments of this call are complete.
     repeated_call: TrackedCall | None = None
-    #: Whether `repeated_call` gets an error if the arguments of this call turn out to differ from those of
-    #: `repeated_call`.
+    #: What happens if the arguments of this call turn out to differ from those of `repeated_call`. True:
+    #: `repeated_call` gets an error. False: this call becomes a separate call.
     must_repeat: bool = False
     #: The arguments, once they are complete; `None` if they are not a JSON object.
     value: JsonObject | None = None
@@ -108,11 +109,11 @@ class TrackedCall:
         return self.wire_id in ("", self.name)
 
     def matches_name(self, name: str) -> bool:
-        """Return whether `name` can be the name of this call; an empty name always can."""
+        """Return whether an entry with this name can belong to the call: the names are equal, or one is empty."""
         return not name or not self.name or name == self.name
 
     def can_continue_with(self, args: str) -> bool:
-        """Return whether `args` can be the next piece of the arguments."""
+        """Return whether `args` can be the next piece of this call's arguments."""
         text = args.strip()
         begins = text.startswith(_BEGINNINGS) or "null".startswith(text)
         return self.is_partial or (not self.is_closed and begins)
@@ -120,21 +121,23 @@ class TrackedCall:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The state of the stream before an entry. `decide` uses this state to find out what the entry means."""
+    """What the stream has shown about its tool calls so far. `decide` uses this to assign the next entry to a call."""
 
     calls: Sequence[TrackedCall]
     by_id: dict[str, TrackedCall]
     #: The newest call of each name.
     by_name: dict[str, TrackedCall]
-    #: Maps a wire id to a call whose arguments are incomplete, and which may turn out to repeat an earlier call.
+    #: Calls with incomplete arguments that may repeat an earlier call. The key is the server's id, which both calls
+    #: have.
     open_repetitions: dict[str, TrackedCall]
-    #: The call to which the previous entry belongs, if this call may repeat an earlier one; otherwise `None`.
+    #: The call of the previous entry, if that call may repeat an earlier call; otherwise `None`.
     current_repetition: TrackedCall | None
     #: The wire names of the bound tools; `None` if they are not known.
     tool_names: frozenset[str] | None
-    #: False after an entry with an `index` that is not the number of its call.
+    #: False as soon as the `index` of one entry is not the number of the entry's call. Later indexes are then ignored.
     is_index_reliable: bool
-    #: Whether the arguments of some call in this stream began without `{}`. Then the server sends no placeholders.
+    #: True as soon as the arguments of one call came without `{}` before them. This shows that the server does not send
+    #: `{}` as a placeholder for arguments that follow.
     skips_placeholders: bool
 
     def call_at(self, index: int | None) -> TrackedCall | None:
@@ -151,30 +154,30 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The meaning of one entry: it continues `call`, or starts a new call if `call` is `None`."""
+    """What an entry of `tool_calls` means: it belongs to `call`, or to a new call if `call` is `None`."""
 
     call: TrackedCall | None = None
-    #: The name to set for the call; empty if the call keeps its name or gets the name in the entry.
+    #: The new name of the call. If it is empty, the call keeps its name. A call without a name gets the entry's name.
     name: str = ""
     #: Whether the entry repeats `call` and is ignored.
     is_repetition: bool = False
-    #: An earlier call, if the entry either repeats it or starts a new call.
+    #: An earlier call that the entry may repeat. If the entry does not repeat that call, it starts a new call.
     repeated_call: TrackedCall | None = None
-    #: Whether `repeated_call` gets an error if the arguments of the new call turn out to differ from those of
-    #: `repeated_call`.
+    #: What happens if the arguments of the new call turn out to differ from those of `repeated_call`. True:
+    #: `repeated_call` gets an error. False: the new call becomes a separate call.
     must_repeat: bool = False
-    #: Whether the entry came after the arguments of `call`, and has the name of `call` but no arguments. It may end
-    #: `call`, or start another call of the same tool.
+    #: Whether the entry has the name of `call` and no arguments, although `call` already has arguments. Such an entry
+    #: may mark the end of `call`, or the start of another call of the same tool.
     is_second_header: bool = False
-    #: An earlier call, if its second header turns out to be the start of the new call (see
-    #: `TrackedCall.has_second_header`).
+    #: An earlier call whose flag `has_second_header` has to be cleared: the entry that set the flag was the start of
+    #: the new call, and not the end of the earlier call.
     header_call: TrackedCall | None = None
-    #: The earlier calls that get an error, because the entry allows more than one interpretation.
+    #: The earlier calls that get an error, because it is uncertain whether the entry belongs to them.
     ambiguous_calls: tuple[TrackedCall, ...] = ()
-    #: Whether the new call gets an error, because the entry allows more than one interpretation.
+    #: Whether the new call gets an error, because the entry may belong to an earlier call instead.
     is_new_call_ambiguous: bool = False
-    #: The calls whose content depends on the `index` of the entry. They get an error if a later entry shows that the
-    #: server's indexes are wrong.
+    #: The calls that get an error if the server's indexes turn out to be wrong, because the `index` of the entry
+    #: decided to which call the entry belongs.
     decided_by_index: tuple[TrackedCall, ...] = ()
 
 
@@ -203,7 +206,7 @@ def _decide_by_id(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decisi
 def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
     last = evidence.calls[-1]
     if entry.id:
-        # The entry either brings the missing id of the last call, or starts another call.
+        # The id in the entry may be the late id of the last call, or the id of another call.
         is_late = not last.wire_id and last.matches_name(entry.name) and not last.is_closed
         return Decision(last, ambiguous_calls=(last,)) if is_late else _decide_new_name(evidence, entry)
     indexed = evidence.call_at(entry.index)
@@ -216,8 +219,8 @@ def _decide_with_name(evidence: Evidence, entry: Entry) -> Decision:
         return _decide_other_name(evidence, targets, entry)
     names = evidence.tool_names or frozenset()
     if indexed is not None and indexed is not last and any(_longer_names(indexed.name, entry.name, names)):
-        # The entry either repeats the name of the last call, or has the next piece of another call's name: that of the
-        # call at its index.
+        # The name in the entry may be the whole name of the last call. It may also be the next piece of another name:
+        # that of the call with the entry's index.
         return Decision(last, ambiguous_calls=targets)
     if evidence.is_next_index(entry.index) and not (last.is_closed and entry.has_args):
         return _decide_by_index(last, entry)
@@ -238,7 +241,7 @@ def _decide_without_name(evidence: Evidence, entry: Entry) -> Decision:
 
 
 def _decide_by_index(last: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry that has the name of the last call, but the index of the next call."""
+    """Decide about an entry whose name is that of the last call, but whose index is that of the next call."""
     if not last.is_partial:
         return Decision(decided_by_index=(last,))
     is_ambiguous = not entry.has_args or entry.args.lstrip().startswith("{")
@@ -251,7 +254,8 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
     The entry is the next piece of `call`, a repetition of `call`, or another call of the same tool.
     """
     if call.is_partial:
-        # Arguments that begin as a JSON string or as `null` may be complete. Then the entry may start another call.
+        # Arguments that are a JSON string or `null` may be complete already. If `call` has no id, this entry may then
+        # start another call.
         return Decision(call, ambiguous_calls=(call,) if call.is_wrapped and call.lacks_id else ())
     names = evidence.tool_names or frozenset()
     longer = _decide_repeated_name(call, entry.name, names) if call.is_empty and call.name else None
@@ -269,8 +273,8 @@ def _decide_same_name(evidence: Evidence, call: TrackedCall, entry: Entry) -> De
 def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) -> Decision | None:
     """Decide about an entry that has the same name as `call`, which has no arguments yet.
 
-    The two names may be two pieces of a longer name, such as `go` and `go` of `gogo`. Return `None` if no bound tool's
-    name begins with both pieces.
+    A server may send a long name in two equal pieces, for example `gogo` as `go` and `go`. Return `None` if no bound
+    tool's name begins with the two pieces.
     """
     same = [name for name in names if name.startswith(call.name)]
     longer = [name for name in same if name.startswith(call.name + piece)]
@@ -281,14 +285,14 @@ def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) 
 
 
 def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry with arguments and the name of `call`, which so far has no arguments or only `{}`."""
+    """Decide about an entry that has arguments and the name of `call`. `call` has no arguments yet, or only `{}`."""
     is_placeholder = entry.args.strip() == "{}"
     is_identified = not call.lacks_id and (bool(entry.id) or call.has_second_header)
     if call.placeholder and is_placeholder and is_identified:
         return Decision(call, is_repetition=True)
     if call.placeholder and (evidence.skips_placeholders or (call.lacks_id and is_placeholder)):
-        # The earlier `{}` was not a placeholder but the complete arguments, because this server sends no placeholders,
-        # or because `{}` came again for a call without an id.
+        # The earlier `{}` is the complete arguments of `call`, and not a placeholder. One of two facts shows this: the
+        # server sends no placeholders, or `{}` came twice and `call` has no id.
         header_call = call if is_identified and call.has_second_header else None
         return Decision(repeated_call=call if is_identified else None, header_call=header_call)
     is_second = bool(entry.id) or call.has_second_header or call.has_two_placeholders
@@ -297,13 +301,13 @@ def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entr
 
 
 def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry with arguments and the name of `call`, whose arguments are complete."""
+    """Decide about an entry that has arguments and the name of `call`. The arguments of `call` are complete."""
     if call.lacks_id:
         return Decision()
     is_identified = bool(entry.id) or call.has_second_header
     if has_same_arguments(call, entry.args):
-        # The earlier call has an id. An entry with the same arguments and without an id may repeat it, or be a second
-        # call.
+        # The entry has the arguments of `call`. If `is_identified` is false, the entry is either a repetition, or a
+        # second call with equal arguments.
         return Decision(call, is_repetition=True, ambiguous_calls=() if is_identified else (call,))
     return Decision(repeated_call=call if is_identified else None, header_call=call if call.has_second_header else None)
 
@@ -335,9 +339,9 @@ def _decide_continuation(call: TrackedCall, entry: Entry) -> Decision:
 def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry: Entry) -> Decision:
     """Decide about an entry whose name differs from the names of the calls in `targets`.
 
-    The name in the entry is either the next piece of the name of a call in `targets`, or the name of a new call. The
-    names of the bound tools show which of the two it is. If they do not show it, or are not known, the calls that the
-    entry may concern get an error.
+    The name in the entry is either the next piece of the name of one of these calls, or the name of a new call. The
+    names of the bound tools usually show which. If it stays uncertain, all calls to which the entry may belong get an
+    error.
     """
     names = evidence.tool_names
     if names is None:
@@ -349,8 +353,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
     if is_new and not any(call.is_empty for call, _ in readings):
         return Decision()
     if not readings:
-        # The entry's name does not continue the name of any call in `targets`. If a tool's name begins with the entry's
-        # name, the entry starts a new call. Otherwise, the entry may belong to any call that is still open.
+        # The name in the entry cannot continue the name of a call in `targets`. If it does not begin a tool's name
+        # either, the entry may belong to any of these calls whose arguments are incomplete.
         unclear = () if begins_a_name else tuple(call for call in targets if not call.is_closed)
         if unclear:
             return Decision(ambiguous_calls=unclear, is_new_call_ambiguous=True)
@@ -364,8 +368,8 @@ def _decide_other_name(evidence: Evidence, targets: Sequence[TrackedCall], entry
 def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
     """Decide that the entry starts a new call.
 
-    If no tool's name begins with the name in the entry, but the name can be the rest of an earlier call's name, both
-    calls get an error.
+    The new call and an earlier call get an error if the name in the entry can only be a later piece of the earlier
+    call's name.
     """
     if evidence.tool_names is None or _begins_a_tool_name(entry.name, evidence.tool_names):
         return Decision()
@@ -374,7 +378,7 @@ def _decide_new_name(evidence: Evidence, entry: Entry) -> Decision:
 
 
 def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, TrackedCall]) -> Iterator[TrackedCall]:
-    """Yield each call whose name plus `piece` is the beginning of a tool's name, as `get_` plus `ti` of `get_time`."""
+    """Yield each call whose name, followed by `piece`, begins a tool's name: `get_` and `ti` begin `get_time`."""
     for name in names:
         start = name.find(piece, 1)
         while start > 0:
@@ -384,10 +388,10 @@ def _calls_completed_by(piece: str, names: frozenset[str], by_name: dict[str, Tr
 
 
 def _longer_names(known: str, piece: str, names: frozenset[str]) -> Iterator[str]:
-    """Yield the names that a call can have after the names `known` and `piece` have arrived for it.
+    """Yield the names that a call can have if its name so far is `known`, and `piece` arrives.
 
-    Some servers send the next piece of the name in `piece`, and others the whole name so far. A name is possible only
-    if a tool's name begins with it.
+    Some servers send the next piece of the name in `piece`, and others send the whole name so far. A name is possible
+    only if a tool's name begins with it.
     """
     if _begins_a_tool_name(known + piece, names):
         yield known + piece
@@ -400,7 +404,7 @@ def _begins_a_tool_name(text: str, names: frozenset[str]) -> bool:
 
 
 def may_name_grow(call: TrackedCall, names: frozenset[str] | None) -> bool:
-    """Return whether the name of `call` may be incomplete: a bound tool's name is longer and begins with it."""
+    """Return whether the name of `call` may be incomplete, because a longer name of a bound tool begins with it."""
     if names is None or call.scanner.started:
         return False
     return any(name.startswith(call.name) and name != call.name for name in names)

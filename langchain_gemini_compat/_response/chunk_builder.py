@@ -102,7 +102,7 @@ def _construct_chunk(
     response_metadata: dict[str, object],
     tool_call_chunks: list[ToolCallChunk],
 ) -> ChatGenerationChunk:
-    """Return the same chunk as `build_chunk`, built by the constructors."""
+    """Return the same chunk as `build_chunk`, built by LangChain's constructors."""
     message = AIMessageChunk(
         content=text,
         additional_kwargs=additional_kwargs,
@@ -115,7 +115,7 @@ def _construct_chunk(
 def read_calls(chunks: list[ToolCallChunk]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
     """Return the valid and the invalid calls of `chunks`, as langchain-core's constructor does.
 
-    Incomplete arguments do not make a call invalid. The caller has to know whether the arguments are complete.
+    A call with incomplete arguments, such as `{"city": "Pa`, counts as valid. So check first whether they are complete.
     """
     valid: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []

@@ -38,7 +38,7 @@ class RefusalDelta:
 class ToolCallDelta:
     """A piece of the tool call with the number `index`. Only the first piece has `id` and `name`.
 
-    `is_complete` is true if the arguments up to and including this piece are a complete JSON object.
+    `is_complete` is true for the piece that completes the JSON object of the call's arguments.
     """
 
     index: int
@@ -89,14 +89,14 @@ class Finished:
     #: The finish reason as the server sent it.
     native_reason: str | None
     usage: Usage | None
-    #: The unknown keys of the message.
+    #: The keys of the reply's message that this package does not know.
     fields: JsonObject
     logprobs: list[JsonValue] | None
     #: Whether the reply has no text, refusal, media or tool call.
     empty: bool
     #: Unknown keys that were not kept, since they were too large or too many.
     dropped_fields: tuple[str, ...] = ()
-    #: Messages about parts of the reply that were left out, except the unknown keys.
+    #: Messages that say which parts of the reply were left out. Unknown keys are in `dropped_fields` instead.
     losses: tuple[str, ...] = ()
     #: The provider and the cost of the reply, if a gateway sends them.
     provider: str = ""

@@ -24,7 +24,7 @@ _WORDS: dict[Ending, frozenset[str]] = {
             "complete", "completed", "finished", "done", "normal", "word",
         }
     ),
-    # The model says that the reply contains tool calls.
+    # Finish reasons of replies with tool calls.
     "calls": frozenset({"tool_calls", "tool_call", "tool_use", "function_call", "function_calls"}),
     # Finish reasons that do not say whether the reply is complete.
     "unknown": frozenset(
@@ -80,8 +80,8 @@ def classify_ending(native: str) -> Ending:
     word = normalize_reason(native)
     detail = normalize_reason(native.partition(":")[2])
     kind = _KINDS.get(word) or ("broken" if _FAILURE.search(word) else "unknown")
-    # In `content_filter: SAFETY`, the part after the colon is Google's finish reason. It is more precise than OpenAI's
-    # finish reason before the colon.
+    # `content_filter: MALFORMED_FUNCTION_CALL` has OpenAI's finish reason before the colon, and Google's more precise
+    # one after it.
     return "malformed" if _KINDS.get(detail) == "malformed" else kind
 
 

@@ -104,10 +104,7 @@ def _scan(text: str) -> list[JsonValue]:
 
 
 def _skip_prose(text: str, start: int) -> int:
-    """Return the position after brackets that contain prose, such as `{name}`.
-
-    Return -1 if the brackets may contain broken JSON instead.
-    """
+    """Return the position after brackets that contain prose, such as `{name}`; -1 if they may contain broken JSON."""
     end = text.find(_CLOSING[text[start]], start)
     inside = text[start + 1 : end]
     return -1 if end < 0 or _BRACKET.search(inside) or '"' in inside or ":" in inside else end + 1

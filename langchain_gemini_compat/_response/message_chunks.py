@@ -57,11 +57,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
 
-#: Prefix of the arguments of an invalid call in a chunk. A no-break space is not JSON, and `str.strip` removes it.
-#: Without this prefix, langchain-core would complete partial JSON and build a valid call from it.
+#: Prefix of the arguments of an invalid call in a chunk. Without this prefix, langchain-core would complete partial
+#: JSON and build a valid call from it. A no-break space is not JSON, and `str.strip` removes it.
 _NO_JSON = "\u00a0"
-#: Maximum number of entries in the list `repairs` of a message's metadata. The list can be long, since each keyword
-#: that is removed from a schema adds an entry, and every message of a history keeps its list.
+#: Maximum number of entries in the list `repairs` of a message's metadata. Without a limit, the list could be long,
+#: since each keyword that is removed from a schema adds an entry. Every message of a history keeps its own list.
 _MOST_REPAIRS = 20
 #: Maximum number of invalid calls whose names an error message lists.
 _MOST_NAMES = 5
@@ -107,7 +107,7 @@ class Parts:
                 self.media.append(_media_block(event, self.first_medium + len(self.media)))
 
     def _add_call(self, delta: ToolCallDelta) -> None:
-        """Join pieces of one call that arrive together."""
+        """Add `delta` to its call. Pieces of one call that arrive in the same chunk are joined."""
         if delta.is_complete:
             self.complete_calls |= {delta.index}
         elif self.complete_calls:
@@ -144,7 +144,8 @@ class Parts:
     def read_calls(self, end: Finished) -> tuple[list[ToolCall], list[InvalidToolCall]]:
         """Return the valid and the invalid calls of a whole message.
 
-        If an invalid call leads to an error, all calls are invalid, and no arguments are parsed.
+        If an invalid call makes the whole reply unusable, all calls are returned as invalid, and no arguments are
+        parsed.
         """
         calls = [*self.calls.values()]
         if end.invalid and not self.invalid:
@@ -180,7 +181,7 @@ class ReplyDecoder:
         self._texts: list[str] = []
         self._has_thoughts = self._has_calls = False
         self._media_count = 0
-        #: The wire name of each call that has no arguments yet, by the number of the call.
+        #: Maps the number of each call that has no arguments yet to the wire name of its tool.
         self._pending_args: dict[int, str] = {}
         #: Pieces of tool calls. With `invalid_tool_calls="keep"`, they are held back until the end of the reply.
         #: Only the end shows whether a call is valid, and emitted pieces cannot be marked as invalid.
@@ -283,7 +284,7 @@ class ReplyDecoder:
         return parts, end
 
     def _release_calls(self, parts: Parts, end: Finished) -> None:
-        """Add the calls that were held back to `parts`: valid ones to `calls`, invalid ones to `invalid`."""
+        """Add the calls that were held back to `parts.calls` or, if they are invalid, to `parts.invalid`."""
         if not self._request.keeps_invalid_calls:
             return
         invalid = {call.index for call in end.invalid}
@@ -392,7 +393,7 @@ class ReplyDecoder:
             raise make_error(lambda: _build_error(errors.EmptyReplyError, text, fields, end))
 
     def _follows_results(self) -> bool:
-        """Return whether the request ends with the result of a tool."""
+        """Return whether the last message of the request is the result of a tool."""
         last = list_at(self._request.payload, "messages")[-1:]
         return any(isinstance(message, dict) and message.get("role") == "tool" for message in last)
 
@@ -425,7 +426,7 @@ def _build_error(
     kind: type[errors.UnusableReplyError], text: str, fields: _MessageFields, end: Finished
 ) -> errors.UnusableReplyError:
     error = kind(text)
-    # If the token limit ended the reply (`length`), a second request would reach the same limit.
+    # If the token limit ended the reply (`length`), a retry would reach the same limit.
     error.is_retryable = kind.is_retryable and end.reason != "length"
     error.reply = AIMessage(**fields)
     return error

@@ -31,8 +31,8 @@ _MOST_SPACE = 4096
 class ThoughtSplitter:
     """Turns text into `ThoughtDelta` and `TextDelta` events, without the tags around thoughts.
 
-    White space before an opening tag belongs to the thoughts. Text that may be the start of a tag is held back until
-    the next `feed()`; `finish()` yields the rest. `_state` is the method that reads the next text.
+    White space before an opening tag belongs to the thoughts. The end of a text may be the start of a tag, so it is
+    held back until the next call of `feed()` or `finish()`. `_state` is the method that reads the next text.
 
     >>> splitter = ThoughtSplitter()
     >>> [*splitter.feed("<thou"), *splitter.feed("ght>hm</thought>hi"), *splitter.finish()]
@@ -45,13 +45,15 @@ class ThoughtSplitter:
         self._state = self._start
         self._held = ""
         self._flagged = False
-        #: Number of characters at the start of `_held` that are a thought, if they do not turn out to be part of a tag.
+        #: How many characters of `_held` are a thought, counted from the start. If they turn out to be a tag, they are
+        #: dropped.
         self._held_thought = 0
-        #: Whether the next unflagged text is passed on unchanged, as part of the answer.
+        #: Whether text that the server does not flag as a thought is now certainly a part of the answer. Then it is not
+        #: searched for tags.
         self.passes_text = False
 
     def feed(self, text: str, *, flagged: bool = False) -> Iterator[Event]:
-        """Yield the events for `text`. If the end of `text` may be the start of a tag, it is held back.
+        """Yield the events for `text`. The end of `text` is held back if it may be the start of a tag.
 
         `flagged` says whether the server marked `text` as a thought (`extra_content.google.thought`).
         """
@@ -80,7 +82,7 @@ class ThoughtSplitter:
         self._update_passes_text()
 
     def finish(self) -> Iterator[Event]:
-        """Yield the text that was held back. A closing tag is dropped."""
+        """Yield the text that was held back. If it is a closing tag, drop it."""
         held, self._held = self._held, ""
         cut, self._held_thought = self._held_thought, 0
         if held in self._closing and cut == len(held):
@@ -91,8 +93,6 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
-        # `finish` does not have to call this method: `passes_text` is not read after the end of a reply, and `feed`
-        # calls this method itself.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:
@@ -111,7 +111,7 @@ class ThoughtSplitter:
         yield TextDelta(text)
 
     def _in_tag(self, text: str) -> Iterator[Event]:
-        """Read thoughts without a flag, up to the closing tag."""
+        """Yield `text` as a thought, up to the closing tag. The server does not flag this text as a thought."""
         closing = self._closing[0]
         thought, tag, answer = text.partition(closing)
         if tag:
@@ -125,7 +125,7 @@ class ThoughtSplitter:
         yield from self._hold_thought(text, _overlap(text, closing))
 
     def _flagged_start(self, text: str) -> Iterator[Event]:
-        """Read the start of flagged thoughts, which may be an opening tag."""
+        """Read the first piece of text that the server flags as a thought. It may begin with an opening tag."""
         bare = text.lstrip()
         opening = next((opening for opening, _ in self._tags if bare.startswith(opening)), "")
         if not opening and self._may_start_tag(text, bare):
@@ -135,14 +135,14 @@ class ThoughtSplitter:
         yield from self._in_flagged(text.replace(opening, "", 1))
 
     def _in_flagged(self, text: str) -> Iterator[Event]:
-        """Read flagged thoughts. A closing tag is dropped only at the end of the thoughts."""
+        """Yield `text`, which the server flags as a thought. Hold back a closing tag at its end."""
         keep = max(len(closing) if text.endswith(closing) else _overlap(text, closing) for closing in self._closing)
         yield from self._hold_thought(text, keep)
 
     def _after_flagged(self, text: str) -> Iterator[Event]:
-        """Read the first text after flagged thoughts, and remove the closing tag.
+        """Read the first text of the answer after thoughts that the server flagged. Remove the closing tag in between.
 
-        The closing tag may begin in the flagged text or in the unflagged text, or may be missing.
+        The tag may begin at the end of the thoughts or at the start of the answer, or may be missing.
         """
         cut = self._held_thought
         for start in (0, cut):
@@ -159,7 +159,7 @@ class ThoughtSplitter:
         yield from self.finish()
 
     def _in_text(self, text: str) -> Iterator[Event]:
-        """Read the answer."""
+        """Yield `text`, which is a part of the answer."""
         yield TextDelta(text)
 
     def _may_start_tag(self, text: str, bare: str) -> bool:

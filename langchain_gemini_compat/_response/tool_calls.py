@@ -162,7 +162,8 @@ class ToolCallTracker:
         self._early_extras: dict[str, JsonObject] = {}
         self._is_index_reliable = True
         self._skips_placeholders = False
-        #: Calls whose content depends on an index. If the index turns out to be unreliable, these calls get an error.
+        #: Calls that would have other content if an `index` of the server was wrong. If the indexes turn out to be
+        #: unreliable, these calls get an error.
         self._decided_by_index: list[TrackedCall] = []
         #: Whether an entry of `tool_calls` had a new id, but no name, arguments or extra fields. Such an entry
         #: announces a call, but does not send it.
@@ -215,9 +216,9 @@ class ToolCallTracker:
         )
 
     def select_new(self, entries: Sequence[JsonValue]) -> list[JsonValue]:
-        """Return the entries that do not repeat a call with complete arguments.
+        """Return the items of `entries` that do not repeat the name and the complete arguments of an earlier call.
 
-        Of several entries that repeat the same call, only the first one is left out.
+        If several entries repeat one call, only the first of them is left out.
         """
         left = Counter((call.name, _fingerprint_of(call)) for call in self._calls if call.has_arguments)
         unknown: list[JsonValue] = []
@@ -245,7 +246,7 @@ class ToolCallTracker:
         )
 
     def take_early_extras(self) -> JsonObject:
-        """Return and delete the extra fields of the `tool_calls` entries whose call never came."""
+        """Return and delete the extra fields that came for calls, if the calls themselves never came."""
         extras: JsonObject = {}
         for early in self._early_extras.values():
             _merge_missing(extras, early)
@@ -259,7 +260,7 @@ class ToolCallTracker:
             return
         decision = decide(self._collect_evidence(), entry)
         if decision.call is None and decision.repeated_call is None:
-            # A new call starts, so the name of the last call is complete.
+            # This entry starts a new call. So the name of the last call is complete, and can be emitted.
             for earlier in self._calls[-1:]:
                 yield from self._emit_pieces(earlier, is_name_final=True)
         yield from self._apply(entry, decision)
@@ -306,7 +307,7 @@ class ToolCallTracker:
     def _feed_extras(self, call: TrackedCall, extras: JsonObject) -> Iterator[Event]:
         _merge_missing(call.late_extras if call.extras_sent else call.extras, extras)
         if call.announced and not call.extras_sent and _is_signed(call.extras):
-            # A signature is emitted at once, if possible in the chunk with the name of the call.
+            # Emit a signature at once, so that it is in the chunk with the name of the call if possible.
             call.extras_sent = True
             yield CallExtras(call.id, call.extras)
 
@@ -338,7 +339,8 @@ class ToolCallTracker:
         usable = _is_usable_id(call.wire_id) and call.wire_id not in self._ids
         call.id = call.wire_id if usable else self._make_id(call.position)
         if call.wire_id.strip() and not usable and call.wire_id not in self._by_id and len(call.wire_id) <= MAX_KEPT:
-            # LangChain gets the generated id. The server's own id is kept here for the next request to the server.
+            # The message has the generated id. The server's own id is kept here, because the next request sends it
+            # back.
             call.extras["server_id"] = call.wire_id
         self._calls.append(call)
         self._ids.add(call.id)
@@ -410,7 +412,7 @@ class ToolCallTracker:
         """Yield the pieces of `call` that were not emitted yet.
 
         The first piece is held back until the name is complete. Arguments that do not start with `{` are held back
-        until the end of the reply, since they may be encoded twice.
+        until the end of the reply, since they may be a JSON string that contains the JSON of the arguments.
         """
         if not call.name or not self._is_kept(call):
             return

@@ -42,8 +42,8 @@ _CACHED = (
     "cachedInputTokens",
     "cacheReadInputTokens",
 )
-#: Kinds of content, spelled as in LangChain's `UsageMetadata`. For `image`, OpenAI sends the key `image_tokens`, and
-#: Google sends the modality `IMAGE`.
+#: Kinds of content, spelled as in LangChain's `UsageMetadata`. OpenAI's key for `image` is `image_tokens`. Google's
+#: name for `image` is `IMAGE`.
 _KINDS = ("text", "image", "audio", "video", "document")
 _PROMPT_KINDS = (*_PROMPT_DETAILS, "promptTokensDetails")
 _COMPLETION_KINDS = (*_COMPLETION_DETAILS, "candidatesTokensDetails", "candidates_tokens_details")
@@ -121,20 +121,20 @@ def _reconcile(prompt: int | None, completion: int | None, total: int | None, re
     """
     given, output = prompt or 0, completion or 0
     if total is None:
-        # If there are more reasoning tokens than output tokens, this server does not count reasoning as output.
+        # If `reasoning` is greater than `output`, the output count does not include the reasoning tokens. Add them.
         excluded = reasoning is not None and reasoning > output
         return _Counts(given, output + (reasoning or 0) if excluded else output, reasoning)
     rest = total - given - output
     if rest <= 0:
         return _Counts(given, output, reasoning)
     if completion is not None and prompt is None:
-        # The server did not send the number of input tokens. `rest`, the total minus the output, contains them. If
-        # `rest` is large enough to contain the reasoning tokens too, it is assumed to contain them.
+        # The server sent no count of input tokens. They are in `rest`, which is the total minus the output. If `rest`
+        # is at least `reasoning`, the reasoning tokens are assumed to be in `rest` as well.
         thoughts = reasoning if reasoning and reasoning <= rest else 0
         return _Counts(rest - thoughts, output + thoughts, reasoning)
     if completion is not None and reasoning and rest > reasoning:
-        # `rest` is the total minus prompt and completion. Tokens of `rest` that are not reasoning tokens are results of
-        # Google's own tools, which Google does not count as prompt tokens. These are input. Source:
+        # `rest` is the total minus prompt and completion. It contains the reasoning tokens and the results of Google's
+        # own tools. These results are input, but Google does not count them as prompt tokens. Source:
         # https://github.com/mozilla-ai/any-llm/pull/1367 (80 prompt + 237 tools + 173 output + 60 reasoning = 550).
         return _Counts(given + rest - reasoning, output + reasoning, reasoning)
     return _Counts(given, output + rest, rest if reasoning is None and completion is not None else reasoning)
@@ -166,10 +166,10 @@ def _add(count: int | None, more: int | None) -> int | None:
 
 
 def _detail(usage: Mapping[str, object], places: Sequence[str], key: str, own: Sequence[str]) -> int | None:
-    """Return the count with the name `key` from the details in `usage`; `None` if there is no such count.
+    """Return a count that servers nest in an object of `usage`; `None` if there is no such count.
 
-    The details are objects in `usage`, under the keys in `places`. If they do not have the count, it is read from
-    `usage` itself, under a name in `own`.
+    The object is under one of the keys `places`, and the count in it under `key`. Some servers have the count in
+    `usage` itself, under one of the names `own`.
     """
     details = (_count(object_at(usage, place), (key,)) for place in places if place in usage)
     found = next((count for count in details if count is not None), None)

@@ -39,8 +39,8 @@ def build_usage_metadata(usage: Usage) -> UsageMetadata:
 def build_token_usage(metadata: UsageMetadata) -> dict[str, object]:
     """Return the counts of `metadata` in OpenAI's form.
 
-    The counts come from `metadata` and not from the server's own `usage`, so that a message has equal counts in both
-    forms. Thoughts therefore count as completion tokens, and the tokens of discarded replies are included.
+    The counts come from `metadata` and not from the server's `usage`, so that a message has equal counts in both forms.
+    They include thoughts, as completion tokens, and the tokens of discarded replies.
     """
     usage: dict[str, object] = {
         "prompt_tokens": metadata["input_tokens"],
@@ -65,8 +65,8 @@ def build_llm_output(response_metadata: Mapping[str, object]) -> dict[str, objec
 def add_llm_output(result: ChatResult) -> ChatResult:
     """Add `llm_output` to `result`, and return `result`. LangChain leaves `llm_output` out if it streams the reply.
 
-    The result of a cached answer gets no `llm_output`, because no tokens were spent. LangChain marks the usage of a
-    cached answer with a `total_cost` of 0.
+    A cached answer gets no `llm_output`, because no tokens were spent. LangChain marks a cached answer by the key
+    `total_cost` in its usage.
     """
     message = result.generations[0].message if result.generations else None
     if not result.llm_output and isinstance(message, AIMessage) and "total_cost" not in (message.usage_metadata or {}):
@@ -75,7 +75,7 @@ def add_llm_output(result: ChatResult) -> ChatResult:
 
 
 def sum_token_usage(outputs: Iterable[Mapping[str, object] | None]) -> dict[str, object]:
-    """Return the sum of `token_usage` over several `llm_output` dicts. A cached answer has `None` and counts as 0."""
+    """Return the sum of `token_usage` in several `llm_output` dicts. The `llm_output` of a cached answer is `None`."""
     total: dict[str, object] = {}
     for output in outputs:
         _add_counts(total, cast("Mapping[str, object]", (output or {}).get("token_usage") or {}))

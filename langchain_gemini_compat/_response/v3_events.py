@@ -41,12 +41,11 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._transport.retry import Tries
     from langchain_gemini_compat._wire.json_types import JsonObject, WireChunk
 
-#: Whether langchain-core reads `tool-call-delta` events. Releases before 1.7 ignore these events. With such a release,
-#: `chat_models` lets langchain-core convert chunks to events (`_compat_bridge`). No public name shows whether
-#: langchain-core reads the events, so this constant compares versions. If the comparison is wrong,
-#: `tests/response/test_protocol.py` fails, because the tool calls are missing.
+#: Whether langchain-core reads `tool-call-delta` events. Releases before 1.7 ignore them. With such a release,
+#: `chat_models` lets langchain-core convert chunks to events (`_compat_bridge`). No public name shows the difference,
+#: so the version is compared. If the comparison is wrong, `tests/response/test_protocol.py` fails.
 CORE_TAKES_PIECES = tuple(int(part) for part in VERSION.split(".")[:2]) >= (1, 7)
-#: The fields of a block that are only in its `content-block-finish` event.
+#: The fields of a content block that only the last event of the block (`content-block-finish`) has.
 _HEAVY = ("base64", "refusal", "extras")
 
 
@@ -89,13 +88,13 @@ class EventDecoder:
         self._calls: dict[int, _Block] = {}
         #: The numbers of the calls whose blocks are finished.
         self._calls_finished: set[int] = set()
-        #: The `additional_kwargs` of the message so far. Strings are kept as pieces in `_texts`, all other values in
-        #: `_maps`.
+        #: The `additional_kwargs` of the message so far whose values are not strings. Strings are in `_texts`, in
+        #: pieces.
         self._maps = Parts()
         self._texts: dict[str, list[str]] = {}
 
     def feed(self, wire: WireChunk) -> Sequence[MessagesData]:
-        """Return the events for `wire`; an empty sequence if `wire` adds no content yet."""
+        """Return the v3 events for the chunk `wire`. The sequence may be empty."""
         text = self._reply.read_text(wire)
         if text is not None:
             self._add_text(text)
@@ -150,7 +149,7 @@ class EventDecoder:
 
     def _add_call(self, index: int, call: ToolCallChunk, *, is_complete: bool) -> None:
         if index in self._calls_finished:
-            # The arguments are complete, so this piece can only be white space.
+            # The block of this call is finished. Only white space can follow its complete arguments, so it is ignored.
             return
         if index not in self._calls:
             start = {"type": "tool_call_chunk", "id": call["id"], "name": call["name"], "args": ""}
@@ -167,9 +166,9 @@ class EventDecoder:
         self._maps.merge_kwargs({key: value for key, value in kwargs.items() if key not in texts})
 
     def _begin(self, content: dict[str, object]) -> _Block:
-        """Start a block and return it.
+        """Start a content block and return it.
 
-        Before that, finish the block of thoughts, and the blocks of calls whose arguments are complete.
+        First finish the open block of thoughts, and the blocks of tool calls whose arguments are complete.
         """
         if not self._begun:
             start = {"event": "message-start", "role": "ai", "id": self._message_id}
@@ -193,7 +192,7 @@ class EventDecoder:
         self._events.append({"event": "content-block-finish", "index": block.number, "content": content})
 
     def _finish_complete_calls(self) -> None:
-        """Finish the blocks of calls in order. Stop at the first call whose arguments are incomplete."""
+        """Finish the blocks of tool calls in the order of the calls, up to the first call with incomplete arguments."""
         for index, call in [*self._calls.items()]:
             if not call.is_complete:
                 return
@@ -205,7 +204,7 @@ class EventDecoder:
         self._add_kwargs(cast("JsonObject", last.additional_kwargs))
         kwargs = {**self._maps.kwargs, **{key: "".join(pieces) for key, pieces in self._texts.items()}}
         if "refusal" in kwargs:
-            # `last` may have only the last piece of the refusal, so set the whole text.
+            # If the refusal came in pieces, `last` has only the last piece. So set the whole text.
             last.additional_kwargs["refusal"] = kwargs["refusal"]
         for block in cast("list[dict[str, object]]", decode_chunk_blocks(last)):
             self._add_last(block)
@@ -220,10 +219,7 @@ class EventDecoder:
         self._events.append(finish)
 
     def _add_last(self, block: dict[str, object]) -> None:
-        """Add `block`, which is a block of the last chunk, to the events.
-
-        The block is a refusal, or an empty text block with the signature of the reply.
-        """
+        """Add the events for a block of the last chunk: a refusal, or an empty text with the reply's signature."""
         if block["type"] != "text":
             self._finish(self._begin(block))
         elif self._text is None:

@@ -1,8 +1,8 @@
 """Repairs the arguments of a tool call: converts values that the model wrote in the wrong type, such as `"3"` for 3.
 
 Invalid arguments are changed only if exactly one repair makes them satisfy the tool's schema. All other arguments are
-returned unchanged. Keywords that this module does not check (`pattern`, `format`, `not` and others) count as satisfied,
-so a value that violates only such a keyword is not converted.
+returned unchanged. This module does not check the keywords `pattern`, `format`, `not` and others. A value that violates
+only these keywords counts as valid.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _COUNTS: dict[type, tuple[str, str]] = {
     list: ("minItems", "maxItems"),
     dict: ("minProperties", "maxProperties"),
 }
-#: Keywords that need no check function. They do not restrict values, or the function of another keyword checks them.
+#: Keywords without a function in `_CHECKS`. They do not restrict values (such as `title`), or this module handles them
+#: together with other keywords (such as `properties`).
 _READ_ELSEWHERE = frozenset(
     {
         "properties", "additionalProperties", "items", "prefixItems", "additionalItems", "nullable", "title",
@@ -47,8 +48,8 @@ _READ_ELSEWHERE = frozenset(
         "$comment",
     }
 )  # fmt: skip
-#: Maximum number of values to check, and maximum depth of a value. Without these limits, a check could take very long,
-#: because schemas may be recursive, and nested unions multiply the checks.
+#: Maximum number of values to check, and maximum depth of a value. They limit the time of a check: a schema may contain
+#: itself, and each nested union multiplies the number of checks.
 _MAX_VISITS = 100_000
 _MAX_DEPTH = 100
 #: Above this number, a parsed float may differ from the number that the model wrote.
@@ -100,10 +101,10 @@ def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]
 
 
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
-    r"""Return the arguments in `text`, which is JSON but not an object; `None` if the arguments are uncertain.
+    r"""Return the arguments of a call whose `text` is JSON but not an object.
 
-    Some gateways encode the JSON of arguments twice, and some models write `null` for no arguments. The arguments are
-    certain if they satisfy the tool's `schema`, as they are or after a repair.
+    Some gateways encode the JSON of arguments twice, and some models write `null` for no arguments. If the result does
+    not satisfy the tool's `schema`, even after a repair, return `None`.
 
     >>> unwrap_arguments({"required": ["name"]}, r'"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
     ({'name': 'x'}, {})
@@ -137,7 +138,7 @@ class _NoRepairError(Exception):
 class _Validator:
     """Checks values against a schema."""
 
-    #: The whole schema, in which references are resolved.
+    #: The whole schema. A reference such as `#/$defs/Pet` is looked up in it.
     root: JsonObject
     #: Number of values that were checked.
     visits: int = 0
@@ -156,7 +157,7 @@ class _Validator:
         return all(part is True or self.is_valid(inner, part, depth + 1) for inner, part in _children(value, schema))
 
     def count_visit(self, depth: int) -> None:
-        """Count a checked value. Raise `_NoRepairError` if too many values were checked, or `depth` is too high."""
+        """Count one more checked value. Raise `_NoRepairError` if a limit of the number or the depth is exceeded."""
         self.visits += 1
         if self.visits > _MAX_VISITS or depth > _MAX_DEPTH:
             raise _NoRepairError
@@ -182,8 +183,8 @@ class _Validator:
     def is_valid_for_one(self, value: JsonValue, schema: JsonObject, depth: int) -> bool:
         """Whether `value` satisfies exactly one branch of `oneOf`.
 
-        If it satisfies several branches, the result is still true if one of them has a keyword that this module does
-        not check.
+        It may satisfy several branches if one of them has a keyword that this module does not check, because this
+        keyword may exclude the value from its branch.
         """
         branches = list_at(schema, "oneOf")
         holding = [branch for branch in branches if self.is_valid(value, branch, depth)]
@@ -208,7 +209,7 @@ class _Validator:
 
 
 class _Repairer(_Validator):
-    """Finds the repair of a value. The methods raise `_NoRepairError` unless exactly one repair is possible."""
+    """Repairs a value so that it satisfies a schema. If no or several repairs are possible, raises `_NoRepairError`."""
 
     __slots__ = ()
 
@@ -241,7 +242,7 @@ class _Repairer(_Validator):
         return value
 
     def _repair_property(self, name: str, value: JsonValue, schema: JsonObject, depth: int) -> list[JsonValue]:
-        """Return the repaired value in a list; `[]` if the value is an invalid null of an optional property."""
+        """Return a list with the repaired value, or `[]` to leave out an optional property whose null is invalid."""
         try:
             return [self.repair(value, _property_schema(schema, name), depth)]
         except _NoRepairError:
@@ -269,7 +270,7 @@ class _Repairer(_Validator):
 
 
 def _convert(value: JsonValue, schema: JsonObject) -> JsonValue:
-    """Return `value`, converted if its type is wrong, or if `enum` or `const` does not list it."""
+    """Return `value`, converted if the `type`, `enum` or `const` of `schema` does not allow it."""
     listed, types = _enum_values(schema), _types_of(schema)
     if listed is not None and not _is_listed(value, listed):
         found = [one for reading in _possible_conversions(value) for one in listed if is_equal(reading, one)]
@@ -316,8 +317,8 @@ def _property_schema(schema: JsonObject, name: str) -> JsonValue:
     properties = schema.get("properties")
     if isinstance(properties, dict) and name in properties:
         return properties[name]
-    # If the schema has `patternProperties`, which this module does not check, all properties that `properties` does not
-    # list count as valid.
+    # This module does not check `patternProperties`. In a schema with this keyword, a property that `properties` does
+    # not list counts as valid.
     return True if "patternProperties" in schema else schema.get("additionalProperties", True)
 
 

@@ -22,12 +22,11 @@ _PROTOCOL = 4
 
 
 def build_key(value: object) -> bytes | None:
-    """Return a cache key: bytes from which `value` could be rebuilt exactly. Return `None` if there is no such key.
+    """Return a cache key for `value`, or `None` if there is no key for it.
 
     Values with the same key are equal in every detail: the types of numbers (1, 1.0 and `True`), the order of
     properties, and the sign of zero. A value has a key only if it consists of JSON's types, tuples, sets and bytes.
-    Instances of subclasses, such as enums, have no key. An object that occurs several times in `value` is written to
-    the key once, so cycles are possible.
+    Instances of subclasses, such as enums, have no key. A value may contain itself.
     """
     written = BytesIO()
     try:

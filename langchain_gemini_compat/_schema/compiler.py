@@ -70,7 +70,7 @@ class Compiler:
     built: int = 0
     #: The unions at the top of the schema.
     top_unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: Compiled parts of the schema for which the original schema has no `type`. Each key is the `id()` of the value.
+    #: Compiled parts of the schema whose original has no `type`. The key of each part is its own `id()`.
     untyped: dict[int, JsonObject] = field(default_factory=dict[int, "JsonObject"])
 
     @property
@@ -325,8 +325,7 @@ class Compiler:
 def record_additional_losses(node: Node, checks: Sequence[Check], described: Check | None, *, closed: bool) -> None:
     """Add each `additionalProperties` or `unevaluatedProperties` that cannot be compiled to the list of lost rules.
 
-    These keywords refer only to the properties of their own schema, but other schemas may describe further properties
-    of the same object.
+    Several schemas may describe one object. Each of these keywords refers only to the properties of its own schema.
     """
     for check in checks:
         if not isinstance(check.value, (bool, dict)) or check.value is True or check.value == {}:
@@ -367,7 +366,7 @@ def _types(node: Node) -> list[str]:
 
 
 def _takes_only_null(node: Node) -> bool:
-    """Whether null is the only valid value."""
+    """Return whether null is the only value that the schema of `node` allows."""
     return node.types == [] or (node.values is not None and all(value is None for value in node.values))
 
 

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Loss", "compile_all_parameters", "compile_parameters", "compile_response_schema"]
 
-#: Each row has limits: how often a recursive definition is expanded, the depth, and the number of subschemas. If the
-#: compiled schema is too large, it is compiled again with the next row.
-#: Only the first row expands a definition twice. The second expansion helps the model, but does not justify a huge
-#: prompt.
+#: Each row has three limits: how often a recursive definition is expanded, the nesting depth, and the number of
+#: subschemas. If a compiled schema is too large, it is compiled again with the next row.
+#: Only the first row expands a definition twice. The second expansion helps the model, but is not worth a huge prompt.
 _BOUNDS = ((2, 32, 1_000), (1, 32, 10_000), (1, 12, 10_000), (1, 6, 10_000), (1, 4, 10_000))
 #: Maximum size of a compiled schema, in bytes.
 _MAX_BYTES = 100_000
@@ -50,7 +49,8 @@ class _Compiled:
     @property
     def size(self) -> int:
         """Return an upper estimate of the bytes of memory that this object takes."""
-        # The factors were measured with schemas of published MCP servers on Python 3.10, which has the largest objects.
+        # These numbers were measured with the schemas of published MCP servers. The Python version was 3.10, which has
+        # the largest objects.
         return (
             1_000 + 3 * len(as_text(self.schema)) + sum(200 + len(loss.path) + len(loss.reason) for loss in self.losses)
         )
@@ -64,10 +64,10 @@ _cache: BoundedCache[_Compiled] = BoundedCache(max_entries=4_096, max_bytes=32 *
 def compile_parameters(schema: JsonObject, most_items: int | None = None) -> tuple[JsonObject | None, list[Loss]]:
     """Return the `parameters` of a function declaration, and the restrictions of `schema` that are lost.
 
-    An array bound above `most_items`, or too high for Gemini, goes into the description and not into the schema. The
-    parameters are `None` if the function has no arguments, since Gemini refuses empty `properties`. Alternatives at the
-    top are merged into one object. `schema` is not changed. The parameters are shared between calls, so the caller must
-    not change them.
+    An array bound above `most_items`, or too high for Gemini, goes into the description and not into the schema. A
+    union at the top of the schema is merged into one object. For a function without arguments, the parameters are
+    `None`, since Gemini refuses empty `properties`. `schema` is not changed. The parameters are shared between calls,
+    so the caller must not change them.
     """
     compiled = _compile_cached(schema, is_function=True, most_items=most_items)
     return compiled.parameters, [*compiled.losses]
@@ -153,7 +153,7 @@ def _list_unread(met: Mapping[str, bool], losses: list[Loss]) -> list[Loss]:
 
 
 def _drop_reference_targets(losses: list[Loss], targets: set[str]) -> list[Loss]:
-    """Return `losses` without those of unknown keywords under which the target of a `$ref` is stored."""
+    """Return `losses` without the entries of unknown keywords that contain the target of a `$ref`."""
     return [
         loss
         for loss in losses

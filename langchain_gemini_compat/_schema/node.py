@@ -1,8 +1,8 @@
 """Collects everything that a JSON Schema says about one value in a `Node`.
 
-Several schemas can describe the value: `$ref`, `allOf`, a union with a single branch, and a second description of the
-same property each add a schema. These schemas are called *sources*, and the value must satisfy all of them. The
-position of the value in the original schema is called a *place*.
+Several schemas can describe the same value. For example, `$ref` and `allOf` add schemas. All schemas of a value are
+called its *sources*, and the value must satisfy all of them. The position of a value in the original schema is called a
+*place*.
 """
 
 from __future__ import annotations
@@ -81,14 +81,15 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One of the schemas that a value must satisfy."""
+    """A schema that a value must satisfy, and the JSON pointer of the schema."""
 
     schema: JsonValue
     path: str
-    #: JSON pointers of the definitions that contain this schema. A recursive definition is listed once for each level.
+    #: JSON pointers of the definitions that contain this schema. A definition that contains itself is listed once for
+    #: each level.
     enclosing: tuple[str, ...] = ()
-    #: If a union consists of null and a branch with this schema: the JSON pointer of the union. Null is then valid even
-    #: if this schema forbids null.
+    #: If this schema comes from a union with only one branch beside null: the JSON pointer of the union. Null is then
+    #: valid even if this schema forbids it.
     nullable_union: str = ""
 
     def child(self, value: JsonValue, *steps: str | int) -> Source:
@@ -116,33 +117,32 @@ class SchemaUnion:
     source: Source
     branches: list[Source]
     with_null: bool
-    #: For each branch: a list with the schema that a `discriminator` adds to the branch, or an empty list.
+    #: Has one list for each branch. The list contains the schema that a `discriminator` adds to the branch, if any.
     tags: list[list[Source]]
 
 
 @dataclass(slots=True)
 class Node:
-    """Everything that the schema says about one place."""
+    """Everything that a JSON Schema says about one value."""
 
     path: str
     losses: list[Loss]
     #: Maps the JSON pointer of each `Check` to whether the compiler has used this check. All nodes of a schema share
-    #: the dict.
+    #: this dict, so that unused checks are found at the end.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
-    #: JSON pointers of the schemas that were passed to `Reader.read` for this value. Schemas that `$ref` or `allOf` add
-    #: are not listed.
+    #: JSON pointers of the schemas for this value, except schemas that a `$ref` or `allOf` adds.
     paths: list[str] = field(default_factory=list[str])
-    #: Types other than null; `None` if none of the schemas of this place has a `type`.
+    #: The types that the value may have, except null; `None` if no schema of this value has a `type`.
     types: list[str] | None = None
     #: Whether null is allowed; `None` if no source allows or forbids it.
     null: bool | None = None
     #: JSON pointer of each `oneOf` that consists of null and one other branch.
     null_unions: list[str] = field(default_factory=list[str])
-    #: Whether a union consists of null and a branch whose schema forbids null. Null then satisfies only one branch, as
-    #: `oneOf` demands.
+    #: Whether this value has a union of null and one branch that forbids null. Null then satisfies exactly one branch,
+    #: so even a `oneOf` accepts it.
     null_is_exclusive: bool = False
-    #: Whether a schema that describes this value has `nullable: true`. Such a schema allows null even if it contains a
-    #: union without null.
+    #: Whether a schema of this value has `nullable: true`. This schema then allows null even if it contains a union
+    #: without null.
     flagged_nullable: bool = False
     values: list[JsonValue] | None = None
     #: JSON pointers of the keywords (`enum` or `const`) that list the values.
@@ -156,8 +156,8 @@ class Node:
     max_tuple: int | None = None
     checks: list[Check] = field(default_factory=list["Check"])
     unions: list[SchemaUnion] = field(default_factory=list["SchemaUnion"])
-    #: The schemas of this value without the keywords in `_ANNOTATIONS`. The compiler copies them into each branch of a
-    #: union.
+    #: The schemas of this value, without the keywords in `_ANNOTATIONS`. If the value has a union, the compiler copies
+    #: these schemas into each branch.
     assertions: list[Source] = field(default_factory=list["Source"])
     descriptions: list[str] = field(default_factory=list[str])
     sentences: list[str] = field(default_factory=list[str])
@@ -197,7 +197,7 @@ class Node:
         return found
 
     def add(self, source: Source, schema: JsonObject) -> None:
-        """Add everything that `schema` says about the value, except for unions and references (see `Reader`)."""
+        """Add the keywords of `schema` to this node. `Reader` adds unions and references."""
         self._add_types(source, schema)
         self._add_values(source, schema)
         self._add_null(source, schema)
@@ -360,7 +360,7 @@ class Node:
 
 
 def _is_draft_3_required(path: str, required: JsonValue) -> bool:
-    """Whether `required` is `true` in a property, as in draft 3. The code for the enclosing object reads it."""
+    """Whether `required` is `true` and belongs to a property, as in JSON Schema draft 3."""
     return required is True and path.rpartition("/")[0].endswith("/properties")
 
 

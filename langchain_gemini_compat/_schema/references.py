@@ -50,13 +50,14 @@ class Reader:
     losses: list[Loss]
     #: Number of schemas that were read so far.
     visited: int = 0
-    #: JSON pointers of the targets of references.
+    #: The JSON pointers of the schemas that were read through a `$ref` or a similar keyword.
     targets: set[str] = field(default_factory=set[str])
-    #: Maps the JSON pointer of each `Check` to whether the compiler has used this check.
+    #: Whether the compiler has used a keyword such as `minLength`, by the JSON pointer of the keyword. Unused keywords
+    #: are reported as losses.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
 
     def read(self, path: str, sources: Sequence[Source]) -> Node:
-        """Return a node with everything that `sources` say about the value at `path`. Each source is a schema."""
+        """Return a node with all rules for the value at `path`. `sources` are the schemas that describe this value."""
         node = Node(path, self.losses, self.checks_read, [source.path for source in sources])
         resolved: set[str] = set()
         queue = deque(sources)
@@ -78,9 +79,9 @@ class Reader:
         return node
 
     def _expand(self, source: Source, schema: JsonObject, node: Node, resolved: set[str]) -> list[Source]:
-        """Return the schemas that a value must satisfy because of `$ref`, `allOf` and similar keywords of `schema`.
+        """Return the schemas that `schema` adds through `$ref`, `allOf` and similar keywords.
 
-        Unions with several branches are added to `node.unions` instead.
+        A union with several branches is added to `node.unions` instead.
         """
         added: list[Source] = []
         for keyword in REFERENCES:
@@ -113,9 +114,9 @@ class Reader:
         return [Source(target, pointer, (*source.enclosing, pointer))]
 
     def _expand_union(self, source: Source, keyword: str, branches: JsonValue, node: Node) -> list[Source]:
-        """Expand a union. If it has only one branch besides null, return the sources of this branch.
+        """Return the schemas of a union's only branch besides null.
 
-        If the union has several branches besides null, add the union to `node.unions`.
+        If there are several such branches, add the union to `node.unions` and return an empty list.
         """
         if not isinstance(branches, list) or not branches:
             reason = f"`{keyword}` is not a list with at least one schema, so it is not sent."
@@ -135,9 +136,9 @@ class Reader:
         return []
 
     def _read_discriminator(self, source: Source, branch: Source) -> list[Source]:
-        """Return the schema that OpenAPI's `discriminator` adds to a branch: the allowed values of a property.
+        """Return the schema that OpenAPI's `discriminator` adds to `branch`: the property values that select it.
 
-        The result is a list with one `Source`, or an empty list if the `discriminator` adds nothing.
+        The schema is the only entry of the list. The list is empty if the `discriminator` adds nothing.
         """
         name, mapping = _discriminator_of(source.schema)
         target = resolve_pointer(self.root, branch.schema.get("$ref")) if isinstance(branch.schema, dict) else None
@@ -146,7 +147,7 @@ class Reader:
         values: list[JsonValue] = [value for value, to in mapping.items() if self._maps_to(to, target[0])]
         inner = object_at(object_at(target[1], "properties"), name) if isinstance(target[1], dict) else {}
         if not values and not mapping and not {"const", "enum"} & set(inner):
-            # Without a `mapping`, the discriminator's value for a branch is the name of the branch's schema (OpenAPI).
+            # In OpenAPI, the value that selects a branch is the name of the branch's schema if there is no `mapping`.
             values = [target[0].rpartition("/")[2]]
         if not values or "const" in inner:
             return []
@@ -182,7 +183,10 @@ def _discriminator_of(schema: JsonValue) -> tuple[str, JsonObject]:
 
 
 def resolve_pointer(root: JsonValue, reference: JsonValue) -> tuple[str, JsonValue] | None:
-    """Return a JSON pointer without URL escapes, and its target in `root`; `None` if there is no target."""
+    """Return the JSON pointer in `reference`, and its target in `root`; `None` if there is no target.
+
+    URL escapes in the pointer are decoded.
+    """
     if not isinstance(reference, str) or not reference.startswith("#"):
         return None
     text = unquote(reference[1:])

@@ -23,7 +23,7 @@ _FORMATS = {
     "integer": NUMBER_FORMATS,
     "number": NUMBER_FORMATS,
 }
-#: Maps each keyword to a value that restricts nothing, so that no loss is recorded for this value.
+#: Maps keywords to a value that restricts nothing, such as `uniqueItems: false`. No loss is recorded for this value.
 _NEUTRAL: dict[str, JsonValue] = {
     "uniqueItems": False,
     "minProperties": 0,
@@ -34,8 +34,8 @@ _NEUTRAL: dict[str, JsonValue] = {
     "dependencies": {},
 }
 _DEPENDENT = "Rules that apply only if a certain property is present are not checked."
-#: Maps each keyword without an equivalent to two texts: the reason in the recorded loss, and a sentence for the
-#: description. The sentence is empty if the keyword's value would not help the model.
+#: Keywords that Gemini has no equivalent for. Each has two texts: the reason of the loss, and a sentence that tells the
+#: model about the keyword. The sentence is empty if it would not help the model.
 _UNSUPPORTED = {
     "pattern": ("The pattern is not checked.", "Must match {}."),
     "multipleOf": ("`multipleOf` is not checked.", "Must be a multiple of {}."),
@@ -126,8 +126,7 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
     if _has_gaps(numbers):
-        # The numbers are not sent as an enum of strings, because the model would then return strings, which the tool
-        # refuses.
+        # The numbers are not sent as strings: the model would then return strings, and the tool would refuse them.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
         node.record_value_loss("Numbers between the values of `enum` are accepted, too.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):
@@ -143,10 +142,10 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
 
 
 def _build_unfitting_values(node: Node, values: list[JsonValue], types: list[str]) -> list[JsonObject]:
-    """Compile an enum whose values all violate other keywords of the schema.
+    """Compile an enum in which every value violates another keyword of the schema.
 
-    If the types allow strings or numbers, the enum's strings and numbers are sent as strings. Otherwise, it is not
-    sent.
+    If the types allow strings or numbers, the enum's strings and numbers are sent as strings. Otherwise, the enum is
+    left out.
     """
     if values:
         keyword = node.values_paths[0].rpartition("/")[2]
@@ -278,8 +277,8 @@ def _plain_bounds(node: Node, keyword: str) -> list[int | float]:
 def _exclusive_bounds(node: Node, keyword: str, plain: str, *, whole: bool) -> list[int | float]:
     """Convert exclusive bounds to inclusive ones.
 
-    In JSON Schema draft 4, `exclusiveMinimum: true` means that `minimum` itself is excluded (the same for `maximum`).
-    `false` is the default there, and excludes nothing.
+    In JSON Schema draft 4, the exclusive keyword is a boolean: `exclusiveMinimum: true` excludes the value of `minimum`
+    itself, and `false` excludes nothing. The same applies to `exclusiveMaximum` and `maximum`.
     """
     up = plain == "minimum"
     bounds: list[int | float] = []

@@ -1,4 +1,4 @@
-"""Builds unions from compiled branches, and adds descriptions to compiled places.
+"""Builds unions from compiled branches, and adds `description` and `nullable` to compiled schemas.
 
 Gemini refuses all keywords beside `anyOf`, except `description` and `nullable`
 (https://github.com/langchain-ai/langchain-google/issues/1216).
@@ -29,9 +29,9 @@ _LEADING = ("type", "description", "nullable")
 
 
 def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
-    """Combine branches to one schema. Return the schema, and whether a branch allows null.
+    """Combine `branches` to one schema. Return the schema, and whether a branch allows null.
 
-    The schema is an `anyOf` of the branches without duplicates. If only one branch remains, the schema is this branch.
+    The schema is an `anyOf` of the branches without duplicates, or the only branch that remains.
     """
     flat: list[JsonObject] = []
     nullable = False
@@ -52,7 +52,7 @@ def build_union(branches: Iterable[JsonObject]) -> tuple[JsonObject, bool]:
 
 
 def _merge_enums(branches: list[JsonObject]) -> list[JsonObject]:
-    """Merge all branches that have only an enum. The merged branch replaces the first of these branches."""
+    """Merge the branches that have only an enum into one branch, at the position of the first of them."""
     bare = [set(branch) == {"type", "enum"} for branch in branches]
     lists = [strings_in(branch, "enum") for branch, is_bare in zip(branches, bare, strict=True) if is_bare]
     texts: list[JsonValue] = [*dict.fromkeys(text for names in lists for text in names)]
@@ -113,8 +113,8 @@ def strings_in(schema: JsonValue, keyword: str) -> list[str]:
 def is_disjoint_union(union: SchemaUnion, branches: Sequence[JsonObject], untyped: Mapping[int, JsonObject]) -> bool:
     """Whether the types and enums of the branches guarantee that no value satisfies two branches.
 
-    `untyped` maps the `id()` of a compiled schema to this schema. It contains the schemas that accept values of any
-    type, because the original schema has no `type`.
+    `untyped` has the compiled schemas that accept values of any type, because the original schema has no `type`. Its
+    keys are the `id()` of each schema.
     """
     schema = union.source.schema
     if isinstance(schema, dict) and "discriminator" in schema:

@@ -28,8 +28,8 @@ from langchain_gemini_compat.errors import UnsupportedParameterError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-#: Composite arguments: arguments of other chat models that set several of our parameters, or set one parameter in
-#: another form. Each argument is mapped to the parameters that it sets.
+#: Maps each composite argument to the parameters that it sets. A composite argument belongs to another chat model. It
+#: sets several of our parameters, or sets one parameter in another form.
 COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "thinking_config": ("thinking_level", "thinking_budget", "include_thoughts"),
     "response_mime_type": ("response_format",),
@@ -39,14 +39,14 @@ COMPOSITES: Mapping[str, tuple[str, ...]] = {
     "api_endpoint": ("base_url",),
     "vertexai": ("surface",),
 }
-#: The composite arguments that are options of a request. The other composite arguments choose the server.
+#: The arguments in `COMPOSITES` that are options of a request. The others choose the server.
 OPTION_COMPOSITES = frozenset({"thinking_config", "response_mime_type", "response_schema", "generation_config"})
 _OWN_CLIENT = "Pass a client of your own as `http_client` and `http_async_client`."
 _PROXY = "Pass `http_client` and `http_async_client` with a proxy, or set HTTPS_PROXY."
 _ENDPOINT_ID = "Pass `endpoint_id` for a model that you deployed."
 _AZURE = "This class has no access to Azure: use `AzureChatOpenAI`, or pass `base_url` and `api_key` of a gateway."
-#: Arguments with which other chat models choose the server or the connection, each with advice. Such an argument raises
-#: an error: if it were ignored, requests would go to the wrong server.
+#: Maps arguments with which other chat models choose the server or the connection to advice for the error message. If
+#: such an argument were ignored, requests would go to the wrong server.
 REFUSED: Mapping[str, str] = {
     "openai_proxy": _PROXY,
     "proxy": _PROXY,
@@ -98,8 +98,8 @@ IGNORED: Mapping[str, str] = {
     "embedding_ctx_length": "Texts are not split.",
     "show_progress_bar": "The package shows no progress bar.",
 }
-#: Pairs of a refused argument and the value that selects HTTP. The package always uses HTTP, so this value raises no
-#: error.
+#: Pairs of an argument and the value with which it selects HTTP. The package always uses HTTP, so the argument raises
+#: no error with this value.
 _HTTP_ONLY = frozenset({("transport", "rest"), ("api_transport", "rest")})
 #: The arguments whose keys are sent in the request body unchanged.
 _BODY_ARGUMENT = "`extra_body` of `ChatGeminiCompat` or `model_kwargs` of `GeminiCompatEmbeddings`"
@@ -113,8 +113,8 @@ _SECRET = re.compile(r"key|token|secret|passw|credential|authoriz|bearer|cookie|
 _NOT_SECRET = frozenset({"prompt_cache_key", "tokenizer", "tokenizer_mode", "truncate_prompt_tokens"})
 #: The text that replaces a secret.
 _HIDDEN = "[hidden]"
-#: Keys of a JSON Schema whose values map names of members to schemas. The schema of a member is not a secret, even if
-#: the name of the member is `password`.
+#: Keys of a JSON Schema that map names of members to schemas. The name of a member may be `password`, but its schema is
+#: not a secret.
 _MEMBER_KEYS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 #: Maximum depth to which a value is searched for secrets.
 _MAX_DEPTH = 40
@@ -158,7 +158,8 @@ def hide_secrets(value: object, depth: int = 0) -> object:
         shown_items = [item if type(item) in _SCALARS else hide_secrets(item, depth + 1) for item in items]
         return value if all(map(is_, shown_items, items)) else shown_items
     pairs = cast("Mapping[object, object]", value)
-    # Most values are scalars, which contain no other values. Not calling the function for scalars saves time.
+    # Scalars need no function call, except those that are named like a secret. Most values are scalars, so this saves
+    # time.
     shown = {
         name: inner if type(inner) in _SCALARS and not is_secret_name(name) else _hide_secret(name, inner, depth)
         for name, inner in pairs.items()
@@ -242,7 +243,7 @@ def check_unknown(unknown: Mapping[str, object], owner: str, known: Iterable[str
             )
         if close in _DESTINATION:
             raise UnsupportedParameterError(f"{owner} has no argument `{name}`. Did you mean `{close}`?")
-        # With a lower cutoff, `top_k` would count as a misspelled `top_p`. But `top_k` is a key of many servers.
+        # With a lower cutoff, the advice for `top_k` would be `top_p`. But many servers have a parameter `top_k`.
         meant = find_similar(name, names, cutoff=0.81)
         advice[name] = f"Did you mean `{meant}`?" if meant else ""
     return advice
@@ -312,7 +313,7 @@ def _reveal(value: object) -> object:
 def _expand_arguments(
     given: Mapping[str, object], aliases: Mapping[str, str], whole: Collection[str]
 ) -> Iterator[tuple[str, str, object]]:
-    """Yield the argument name, the parameter name and the value for each parameter that the arguments set."""
+    """For each parameter that `given` sets, yield the name of the argument, the name of the parameter and its value."""
     taken = given.keys() & (COMPOSITES.keys() - {"vertexai", *whole})
     for name, value in given.items():
         if name not in taken and not (name == "base_url" and isinstance(value, Mapping)):
@@ -351,7 +352,7 @@ def _unpack_generation_config(given: Mapping[str, object], aliases: Mapping[str,
     """
     config = given["generation_config"]
     try:
-        # `dict(config)` works for an instance of Google's class too, because that class is a pydantic model.
+        # `config` may be an instance of Google's class. `dict()` works for it, because this class is a pydantic model.
         entries = dict(cast("Mapping[str, object]", config or {}))
     except (TypeError, ValueError) as err:
         raise UnsupportedParameterError(

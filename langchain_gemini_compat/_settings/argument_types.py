@@ -1,6 +1,6 @@
 """Types of the constructors' arguments, for type checkers and editors.
 
-At run time, the fields also accept values that are not listed here, in case the server accepts them.
+At run time, the constructors also accept values that these types do not list, because a server may accept them.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def resolve_connection(
     if surface == "vertex":
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
-    # The path of a Vertex AI endpoint is added to a `base_url` that lacks it, if the host belongs to Vertex AI, or if
-    # the caller gives a project, location or endpoint. Any other `base_url` is used unchanged.
+    # Keep the path of `base_url`, except in two cases: the caller gives a project, location or endpoint, or `base_url`
+    # is a host of Vertex AI without a path. Then `build_endpoint` adds the path of an endpoint if it is missing.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,
@@ -186,7 +186,7 @@ def _check_receiver(endpoint: Endpoint, api_key: ApiKey | None, credentials: Cre
 
 
 def _check_model(endpoint: Endpoint, model: str) -> None:
-    """Raise `ValueError` for a model name of LiteLLM, because Google's API does not know LiteLLM's prefixes."""
+    """Raise `ValueError` for a name with a prefix of LiteLLM, such as `gemini/`, which Google's API does not know."""
     prefix = _ROUTE.match(model)
     if prefix and is_google_host(endpoint.base_url):
         place = ", and pass `project` for Vertex AI" if "vertex" in prefix[0] and endpoint.surface != "vertex" else ""

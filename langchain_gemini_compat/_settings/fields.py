@@ -440,5 +440,5 @@ def find_misspelled(options: Iterable[str]) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _find_meant(name: str) -> str | None:
-    # The cutoff of similarity is this high because `top_k`, a key of many servers, is not a misspelled `top_p`.
+    # With a cutoff of 0.8, `top_k` would count as a misspelled `top_p`. But `top_k` is a valid key of many servers.
     return None if name in KNOWN_OPTIONS else find_similar(name, KNOWN_OPTIONS, cutoff=0.88)

@@ -95,7 +95,10 @@ def _with_article(name: str) -> str:
 
 
 def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
-    """Return whether `client` has the methods `build_request` and `send`. A test double may have only these two."""
+    """Return whether `client` has `build_request`, and a `send` that is async if `is_async` is true.
+
+    A test double may have only these two methods.
+    """
     build, send = getattr(client, "build_request", None), getattr(client, "send", None)
     if isinstance(client, type) or not callable(build) or not callable(send):
         return False

@@ -31,7 +31,7 @@ def encode_body(payload: JsonObject) -> bytes:
 
 
 def _join_tools(payload: JsonObject, tools: SharedArray) -> bytes:
-    """Encode `payload`, but its tools only once, because they are most of the body: 50 tools take 60 KB."""
+    """Encode `payload`. Its tools are encoded only once, because they are most of the body: 50 tools take 60 KB."""
     if tools.encoded is None:
         tools.encoded = _encode(tools)
     names = [*payload]

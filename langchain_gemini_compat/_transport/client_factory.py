@@ -142,11 +142,11 @@ def _refuse_cookies() -> CookieJar:
 def _read_proxies() -> tuple[object, ...]:
     """Return the values that determine the result of `urllib.request.getproxies`, which the HTTP library calls.
 
-    If only environment variables count on this platform, read them without `getproxies`. This function runs for each
-    new model, and `getproxies` would take a tenth of a call's time.
+    On platforms where only environment variables count, read them without `getproxies`, which would take a tenth of a
+    call's time. This function runs for each new model.
     """
     found = [(name, os.environ[name]) for name in os.environ if name.lower().endswith("_proxy")]
-    # If REQUEST_METHOD is set, as in a CGI script, `getproxies` ignores HTTP_PROXY.
+    # `getproxies` ignores HTTP_PROXY if REQUEST_METHOD is set, as in a CGI script.
     return sorted(found), os.environ.get("REQUEST_METHOD"), getproxies() if sys.platform in _SYSTEM_PROXIES else None
 
 

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 #: Seconds between two checks if no deadline is due earlier.
 _CHECK_SECONDS = 1.0
-#: After this number of checks without a deadline, the thread stops checking until it is woken. The number is not lower,
-#: because waking the thread takes a tenth of the time of a call.
+#: After this number of checks without any deadline, the thread sleeps until it is woken. With a lower number, it would
+#: be woken more often, and waking it takes a tenth of the time of a call.
 _IDLE_CHECKS = 10
-#: Seconds until the next check of an expired deadline whose request has no socket yet.
+#: If a deadline expires before its request has a socket, it is checked again after this number of seconds.
 _SOCKET_CHECK_SECONDS = 0.05
 
 Limit: TypeAlias = Literal["first_byte", "between_chunks", "total"]
@@ -76,7 +76,7 @@ class Deadline:
         self._socket: Socket | None = None
         self._find_socket = find_socket
         #: Function that `expire` calls to end the caller's wait, if a thread or a task reads the socket for the caller.
-        #: `None` if the caller reads the socket itself.
+        #: Otherwise it is `None`, and `expire` shuts down the socket.
         self.interrupt: Callable[[], object] | None = None
         self._request = request
         self._between_chunks = math.inf if between_chunks is None else between_chunks
@@ -92,14 +92,14 @@ class Deadline:
         self._is_monitored = False
         #: The limit that has passed; `None` while no limit has passed.
         self.exceeded: Limit | None = None
-        #: Whether `expire` has ended the caller's wait for the server. If it could not, the timeouts of the HTTP
-        #: library end the wait.
+        #: Whether `expire` has ended the caller's wait for the server. If `expire` cannot end the wait, a timeout of
+        #: the HTTP library ends it.
         self.has_ended_wait = False
 
     def begin_sending(self) -> None:
-        """Start this deadline before the wait for the response's headers, if this object can end the wait.
+        """Start this deadline before the wait for the response's headers.
 
-        Otherwise, the timeouts of the HTTP library apply.
+        Do nothing if this object cannot end the wait. Then the timeouts of the HTTP library apply.
         """
         if self._can_end_wait():
             self.arm()
@@ -112,8 +112,9 @@ class Deadline:
             if self.interrupt is None:
                 self._socket = _socket_of(response)
         if self._socket is not None:
-            # This object can now shut down the socket, so switch off the HTTP library's read timeout for the body.
-            # httpcore reads the extension `timeout` (documented by httpx) again before it reads the body.
+            # From now on, this deadline can shut down the socket. So switch off the HTTP library's read timeout for the
+            # body. This works because httpcore reads the extension `timeout` (documented by httpx) again before it
+            # reads the body.
             self._limit_reading(None)
 
     def note_chunk(self) -> None:
@@ -131,7 +132,8 @@ class Deadline:
             self._is_monitored = True
             _monitor.add(self)
         else:
-            # A transport without a socket may enforce the read timeout itself, as the in-process `FakeGemini` does.
+            # This deadline has no socket to shut down. But the transport may enforce a read timeout, as the in-process
+            # `FakeGemini` does.
             self._limit_reading(None if self.due == math.inf else max(0.0, self.due - time.monotonic()))
 
     def _can_end_wait(self) -> bool:
@@ -139,7 +141,7 @@ class Deadline:
 
     @property
     def next_limit(self) -> Limit:
-        """The limit that passes first if the server sends nothing more."""
+        """The name of the limit that passes first if the server sends nothing more."""
         return "total" if self._end_by <= self._limit_by else self._limit
 
     def _limit_reading(self, seconds: float | None) -> None:
@@ -149,7 +151,7 @@ class Deadline:
     def disarm(self) -> None:
         """Stop this deadline. Call this after bytes of the response have arrived.
 
-        If the deadline thread does not check this deadline, check here whether the bytes came too late.
+        If the deadline thread does not check this deadline, and the bytes came too late, this method calls `expire`.
         """
         if not self._is_monitored and time.monotonic() > self.due:
             self.expire()
@@ -183,12 +185,12 @@ class Deadline:
         _monitor.remove(self)
 
     def take_back_cancellation(self) -> bool:
-        """Return `False`, since this deadline cancels no task. `TaskDeadline` overrides this method."""
+        """Return `False`, since only the subclass `TaskDeadline` cancels tasks."""
         return False
 
 
-#: Whether tasks count their cancellations. Without the count (Python 3.10), a deadline that cancels a task could
-#: swallow a cancellation by the caller.
+#: Whether tasks count their cancellations. Without the count (Python 3.10), a cancellation by the caller could be lost
+#: if a deadline also cancels the task.
 COUNTS_CANCELLATIONS = sys.version_info >= (3, 11)
 
 
@@ -216,7 +218,7 @@ class TaskDeadline(Deadline):
         #: The time at which the timer fires, in seconds of the monotonic clock.
         self._timer_at = math.inf
         self._task: _Task | None = None
-        #: The result of the task's `cancelling()` when its wait began.
+        #: The number of pending cancellations of the task (`Task.cancelling()`) when its wait began.
         self._earlier = 0
         self._has_cancelled = False
 
@@ -330,8 +332,8 @@ class _Monitor:
     def _run(self) -> None:
         idle = 0
         while True:
-            # Set `next_check` before the deadlines are copied. A thread that adds a deadline after the copy then wakes
-            # this thread.
+            # Set this before the deadlines are copied. Then a thread that adds a deadline after the copy wakes this
+            # thread, because every deadline is earlier than infinity.
             self.next_check = math.inf
             self._wake.clear()
             deadlines = list(self._deadlines)
@@ -366,8 +368,8 @@ def wake_checks() -> None:
 
     Without open requests, the thread sleeps after a while, so it may have to be woken.
     """
-    # In a forked child, `_wake` is the parent's event until the child starts its own thread. Do not use the parent's
-    # event, because its lock may be held forever.
+    # In a forked child without its own thread, `_wake` is the parent's event. Setting it could block forever, because a
+    # thread of the parent may have held its lock during the fork.
     if _monitor.runs_here():
         _monitor.wake()
 
@@ -387,7 +389,8 @@ def shut_down(below: Socket) -> None:
         with socket.fromfd(below.fileno(), below.family, below.type) as copy:
             copy.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # The process has no free file descriptor for a copy, or the socket is already closed.
+        # The process may have no free file descriptor for a copy. So shut down the socket itself, if it is not closed
+        # already.
         with suppress(OSError):
             _shut_down_in_place(below)
 

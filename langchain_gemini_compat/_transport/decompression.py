@@ -1,7 +1,7 @@
-"""Decompresses a reply in bounded steps.
+"""Decompresses a reply in steps of at most `STEP` bytes.
 
-httpx (openai 2) decompresses a received piece in one step, so 3 kB of brotli or gzip can become gigabytes before a
-limit applies. Here each step returns at most `STEP` bytes. Requests accept only gzip and deflate, see `ACCEPTED`.
+httpx (used by openai 2) decompresses a received piece in one step. So 3 kB of brotli or gzip can become gigabytes
+before a size limit applies. This module handles only gzip and deflate, see `ACCEPTED`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Decompressor:
         self._start: bytes | None = b"" if window == zlib.MAX_WBITS else None
         #: The first byte of a possible next gzip member, kept until the second byte arrives.
         self._rest = b""
-        #: Whether bytes that do not belong to the compressed data came after its end.
+        #: Whether other bytes have followed the end of the compressed data. These and all later bytes are ignored.
         self._is_over = False
         self._began = False
 
@@ -101,15 +101,15 @@ class Decompressor:
         return b""
 
     def _detect_wrapper(self, start: bytes) -> bytes:
-        """Choose the deflate format by the bytes `start`. Return `start`, or no bytes if more bytes are needed.
+        """Find out whether deflate data begins with a zlib header. `start` contains its first bytes.
 
-        Some servers send deflate without the zlib header (RFC 9110, 8.4.1.2).
+        Return `start`, or no bytes if `start` is too short. Some servers send no zlib header (RFC 9110, 8.4.1.2).
         """
         if len(start) < _WRAPPER:
             self._start = start
             return b""
         self._start = None
-        # In a zlib header, the lower half of the first byte is the method 8. The two bytes, read as one number, are a
+        # Two bytes are a zlib header if the lower half of the first byte is 8, and if both bytes as one number are a
         # multiple of 31 (RFC 1950, 2.2).
         if start[0] & 15 != _DEFLATE or int.from_bytes(start[:_WRAPPER], "big") % 31:
             self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NO_REASON = "The server gave no reason."
 #: Maximum length of a server's text in an exception.
 LONGEST_TEXT = 2000
-#: Limits for one error body: the levels of wrapping, the number of values, and the number of characters that are
+#: Limits for one error body: nesting depth of the error objects, number of values, and number of characters that are
 #: searched for JSON.
 _DEEPEST, _MOST_VALUES, _MOST_CHARACTERS = 12, 64, 2**18
 #: Limits for one text: the characters to search, the positions that are tried as the start of JSON, and the characters
@@ -44,16 +44,16 @@ _WRAPPINGS = (
     "error_message", "original_error", "upstream_error", "provider_error", "innererror", "inner_error",
     "provider_response", "error_details", "fault",
 )  # fmt: skip
-#: Keys under which an error object may have its message, and keys under which it may have its code or type. An error
-#: object has at least one key of each group.
+#: The keys under which an error object may have its message, and then those under which it may have its code or type.
+#: An error object has at least one key of each tuple.
 _MESSAGE_KEYS, _CODE_KEYS = (
     ("message", "msg", "detail", "details"),
     ("code", "status", "type", "error_type", "statusCode"),
 )
 _DECODER = json.JSONDecoder()
 _START = re.compile(r"""\[\s*\{|\{|b['"]|"(?=[\[{])""")
-#: Matches bytes as Python prints them. If the closing quotation mark is missing, the match extends to the end of the
-#: text. So the search does not try all later positions.
+#: Matches bytes as Python prints them, such as `b'…'`. Without a closing quotation mark, the match extends to the end
+#: of the text. Otherwise, the search would try every later position.
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z))""", re.DOTALL)
 _STRING_OR_BRACKET = re.compile(r"""'(?:[^'\\]|\\.?)*(?:'|\Z)|"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[\]{}()]""", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
@@ -73,7 +73,7 @@ class _Budget:
 
 @dataclass(slots=True)
 class _Search:
-    """The error objects found so far, from the outermost to the innermost."""
+    """The state of a search for error objects. `layers` has the objects found so far, the outermost first."""
 
     #: The status code in the innermost error object that has a status code. Without such an object, the HTTP status.
     code: int = 0
@@ -96,7 +96,7 @@ def read_error(body: JsonValue, *, default_code: int) -> tuple[ParsedError, Json
     telling = next((layer for layer in layers if _read_reason(layer)), layers[0] if layers else None)
     message = _read_reason(telling) if telling is not None else ""
     if not message:
-        # No error object has a message, so use the number or text that the server sent instead.
+        # No error object has a message. So the message is the plain text or number that the server sent, if any.
         message = search.text or ("" if isinstance(body, (dict, list)) or body is None else str(body))
     words = tuple(dict.fromkeys(word for layer in layers for word in _words_of(layer)))
     details = next((found for layer in layers if (found := _details_of(layer))), ())
@@ -141,7 +141,6 @@ def _unwrap(value: JsonValue, search: _Search, depth: int) -> None:
         elif not search.text:
             search.text = value.strip()
     elif isinstance(value, list):
-        # Only the first error of a list is unwrapped.
         for item in value[:1]:
             _unwrap(item, search, depth - 1)
     elif isinstance(value, dict):
@@ -164,8 +163,8 @@ def _unwrap_object(value: JsonObject, search: _Search, depth: int) -> None:
         if isinstance(inner, str):
             inner = _extract_json(inner, search)
         if isinstance(inner, list):
-            # A list with several errors is not unwrapped, because the message quotes all of them. FastAPI's validation
-            # errors, which have the key `loc`, are never unwrapped.
+            # Unwrap a list only if it has exactly one error. If it has several, the exception's message quotes all of
+            # them. A validation error of FastAPI, which has the key `loc`, is never unwrapped.
             inner = inner[0] if len(inner) == 1 and _is_error(inner[0]) else None
             inner = None if isinstance(inner, dict) and "loc" in inner else inner
         if (isinstance(inner, dict) and inner and key == "error") or _is_error(inner):
@@ -222,7 +221,7 @@ def _extract_json(text: str, search: _Search) -> JsonValue:
 def _matches_status(value: JsonValue, search: _Search) -> bool:
     """Return whether an error that was found inside a text fits the HTTP status.
 
-    An error that does not fit may come from the user's prompt, because the text may quote the prompt.
+    If it does not fit, it may come from the user's prompt, which the text may quote.
     """
     if search.code not in _REFUSALS:
         return True
@@ -237,7 +236,7 @@ def _matches_status(value: JsonValue, search: _Search) -> bool:
 def _read_at(text: str, match: re.Match[str]) -> tuple[JsonValue, int]:
     """Return the JSON value or the printed Python value that begins at `match`, and the position of its end.
 
-    If no value begins at `match`, return `None` and 0. The position is also 0 if the end of the value is not known.
+    The value is `None` if it cannot be read. The position is 0 if the end of the value is not known.
     """
     start = match.start()
     if match[0].startswith("b"):
@@ -303,7 +302,7 @@ def _read_literal(text: str) -> JsonValue:
 
 
 def _read_reason(error: JsonValue, depth: int = _DEEPEST) -> str:
-    """Return the message of `error`, from `message` (Google), `detail` (FastAPI), `fault` (Apigee) or all `errors`."""
+    """Return the server's message in `error`: a text, a list of errors, or an object with a key of `_REASONS`."""
     if isinstance(error, str):
         return error.strip()
     if depth < 0:
@@ -372,6 +371,6 @@ def _decide_code(layers: list[JsonObject], words: tuple[str, ...], default_code:
         return CODES_OF_WORDS[exact[0]]
     if default_code >= FIRST_ERROR:
         return default_code
-    # The HTTP status means success, for example because the error came in a stream that had begun with status 200. So
-    # the first word of the error that is in `CODES_OF_WORDS` decides, even if it is one of `VAGUE_WORDS`.
+    # Here, the HTTP status means success. For example, the error came in a stream that had begun with status 200. So
+    # use the status of the error's first word in `CODES_OF_WORDS`, even if this word is in `VAGUE_WORDS`.
     return CODES_OF_WORDS[meant[0]] if meant else 500

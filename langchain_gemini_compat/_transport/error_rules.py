@@ -69,9 +69,9 @@ def _searchable_text(error: ParsedError) -> str:
 
 
 def _classify_first(error: ParsedError) -> _Rule | None:
-    """Return the class and the advice for the error's first word in `_FIRST_WORDS`; `None` without such a word.
+    """Return the class and the advice for the first word of the error that is in `_FIRST_WORDS`.
 
-    The message and the status of the error have no effect.
+    Return `None` if the error has no such word.
     """
     return next((_FIRST_WORDS[word] for word in error.words if word in _FIRST_WORDS), None)
 
@@ -354,8 +354,8 @@ _CODES: dict[int, tuple[type[errors.APIStatusError], Remedy]] = {
     499: (errors.ServerError, "The server cancelled the stream. Ask again."),
     503: (errors.ServerError, "Retry later, or use another model."),
 }
-#: Maps a word of an error to the exception class and the advice. If an error has such a word, its message and its
-#: status have no effect.
+#: Maps a code, type or reason of an error to the exception class and the advice. If an error has one of these words,
+#: its message and its status are not looked at.
 _FIRST_WORDS: dict[str, _Rule] = {
     "access_token_type_unsupported": (errors.AuthenticationError, _WRONG_TOKEN),
     **dict.fromkeys(
@@ -391,11 +391,12 @@ _FIRST_WORDS: dict[str, _Rule] = {
         (errors.InvalidRequestError, _FILTERED),
     ),
 }
-#: Statuses with many meanings. For such a status, the words of the error decide.
+#: Statuses with many meanings. For an error with one of them, the exception class depends on the codes, types and
+#: reasons in the error.
 _MANY_THINGS = (400, 403, 409, 422, 424, 500, 502, 503)
-#: Maps an error word to the status that it means. Used if the HTTP status is missing or has many meanings. The words
-#: are Google's (https://cloud.google.com/apis/design/errors), OpenAI's, Anthropic's, names of exceptions (vLLM,
-#: LiteLLM), and the `error_type` of TGI.
+#: Maps a code or type in an error to the HTTP status with the same meaning. This status is used if the HTTP status is
+#: missing or has many meanings. The words are Google's (https://cloud.google.com/apis/design/errors), OpenAI's and
+#: Anthropic's, the names of exceptions in vLLM and LiteLLM, and the values of `error_type` in TGI.
 CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(
         (
@@ -463,8 +464,8 @@ CODES_OF_WORDS: dict[str, int] = {
     **dict.fromkeys(("overloaded_error", "serviceunavailableerror", "unavailable"), 503),
     **dict.fromkeys(("deadline_exceeded",), 504),
 }
-#: Words that servers send with any status, so they do not show the cause. Such a word is used only if the error has no
-#: status.
+#: Codes and types that servers send with any status, so they do not show the cause of an error. They are used only if
+#: the error has no status.
 VAGUE_WORDS = frozenset(
     {
         *(
@@ -490,7 +491,7 @@ def quota_of(error: ParsedError) -> dict[str, str]:
         violations = detail.get("violations")
         for violation in violations if isinstance(violations, list) else ():
             if isinstance(violation, dict):
-                # If several quotas are exceeded, a daily quota takes precedence.
+                # If an error names several quotas, a daily quota takes precedence.
                 for key, known in found.items():
                     value = violation.get(key)
                     if isinstance(value, str) and (not known or "PerDay" in value):

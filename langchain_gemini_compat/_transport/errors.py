@@ -107,7 +107,7 @@ def _check_proxies() -> None:
 
 
 def make_timeout(limit: Limit | Literal["connect"], limits: TimeLimits) -> GeminiCompatError:
-    """Return the exception for the expired time limit `limit`. `make_error` builds the exception."""
+    """Return the exception for the time limit `limit`, which has expired."""
     return make_error(partial(_build_timeout, limit, limits))
 
 

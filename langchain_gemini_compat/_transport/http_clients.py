@@ -51,8 +51,8 @@ class Clients:
         if self._given is not None:
             return self._given
         share = self._share
-        # An `atexit` function of this package closes the clients. `atexit` functions of the program may run after it
-        # and make a call. Such a call gets a new client.
+        # When Python exits, an `atexit` function of this package closes the clients. If an `atexit` function of the
+        # program makes a call after that, the call gets a new client.
         if share is None or share.pid != os.getpid() or share.client.is_closed:
             share = self._share = take_client((self._place, digest_environment()))
         return share.client

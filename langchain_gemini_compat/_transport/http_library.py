@@ -41,7 +41,7 @@ _MAX_KEEPALIVE_CONNECTIONS = 100
 #: Seconds that an unused connection stays open, and that an unused client stays open. The HTTP library's default for
 #: connections is 5 seconds.
 KEEPALIVE_SECONDS = 30.0
-#: Timeouts in seconds of requests that set no timeouts. The requests of this package set their own timeouts.
+#: Default timeouts in seconds. Requests of this package do not use them, because each request sets its own timeouts.
 _TIMEOUT, _CONNECT_TIMEOUT = 600.0, 5.0
 
 

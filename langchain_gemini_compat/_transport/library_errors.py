@@ -5,8 +5,8 @@ does not use, so this module compares names of classes. The names are those of h
 httpcore2 2.16. `tests/transport/test_library_errors.py` fails if a release renames or adds a class, or changes a text.
 
 The transport over aiohttp (openai's `DefaultAioHttpClient`) raises `ConnectTimeout` for most errors of a connection,
-and leaves some errors of aiohttp as they are. So this module looks at the exception that aiohttp raised. The names of
-aiohttp's classes are those of release 3.14.
+and passes some exceptions of aiohttp on unchanged. In both cases, this module looks at aiohttp's own exception. The
+names of aiohttp's classes are those of release 3.14.
 """
 
 from __future__ import annotations
@@ -91,10 +91,9 @@ def is_http_error(err: BaseException | None) -> bool:
 
 
 def replace_aiohttp_error(err: BaseException, request: httpx2.Request) -> BaseException:
-    """Replace aiohttp's exception by an `AiohttpError`, and return the resulting error.
+    """Replace an exception of aiohttp by an `AiohttpError`, and return the error to raise.
 
-    aiohttp's exception may be `err` itself or the cause of `err`. If neither is an exception of aiohttp, `err` is
-    returned unchanged.
+    The exception of aiohttp is `err` or the cause of `err`. Any other `err` is returned unchanged.
     """
     found = next((one for one in (err, err.__cause__) if one and _library_of(one) == _AIOHTTP), None)
     if found is None:
@@ -118,7 +117,7 @@ def _library_of(err: BaseException | None) -> str:
 def _text_of(err: BaseException, kind: HttpErrorKind) -> str:
     """Return the text of an exception of aiohttp without URLs, since these may contain secrets."""
     message = getattr(err, "message", None) or getattr(err, "os_error", None) or err
-    # aiohttp gives an invalid response the made-up status 400. So the text contains the status only if a proxy sent it.
+    # Use the status only if a proxy sent it: for an invalid response, aiohttp itself sets the status 400.
     text = f"{getattr(err, 'status', '')} {message}" if kind is HttpErrorKind.PROXY else str(message)
     return " ".join(text.split())
 

@@ -34,7 +34,8 @@ def drop_closed_loops(by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Val
 
     A `WeakKeyDictionary` does not remove an entry itself if the value of the entry refers to the event loop.
     """
-    # Several threads with their own event loops may run this function at the same time, so each step must be atomic.
+    # Several threads, each with its own event loop, may run this function at the same time. So iterate over a copy
+    # (`keyrefs()`), and let `pop` ignore entries that are gone.
     for reference in by_loop.keyrefs():
         loop = reference()
         if loop is not None and loop.is_closed():
@@ -54,9 +55,9 @@ class LoopClients:
     async def take(self, key: Hashable) -> _Share:
         """Return a share of the running loop's client for `key`. A missing client is built in a thread.
 
-        If several callers need the same missing client, one task builds it for all of them. If the task fails, the
-        caller that started it gets the exception, and another caller starts a new task. So no two callers get the same
-        exception object.
+        If several callers need the same missing client, one task builds it for all of them. If this task fails, only
+        the caller that started it gets the exception. Another caller starts a new task, so that no two callers get the
+        same exception object.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -73,8 +74,8 @@ class LoopClients:
                 if is_first or not _has_failed(task):
                     return task.result()
             finally:
-                # The traceback of an exception refers to this frame, and the frame to the task. Without `del`, the
-                # exception or the share of the task would stay in memory.
+                # The traceback of an exception keeps all local variables in memory. Without `del`, it would keep the
+                # task, and with it the task's exception or share.
                 del task
 
     async def _open_pool(self, key: Hashable, loop: asyncio.AbstractEventLoop) -> _Share:
@@ -82,7 +83,7 @@ class LoopClients:
         self._open.add(pool)
         await pool.hold_open()
         self._by_loop.setdefault(loop, _OfLoop()).pools[key] = pool
-        # If all callers are cancelled, no object refers to this share, and Python deletes it. Then the idle time of the
+        # If all callers were cancelled, nobody takes this share. Python then deletes it, and the idle time of the
         # client starts.
         return pool.share()
 
@@ -174,7 +175,7 @@ class _LoopPool(Pool["httpx2.AsyncClient"]):
             try:
                 self.loop.call_soon_threadsafe(call, context=Context())
             except RuntimeError:
-                # The event loop is closed.
+                # The event loop is closed and can no longer run `call`.
                 self._owner.forget(self)
 
     def _refer(self, share: _Share) -> ref[_Share]:
@@ -225,7 +226,8 @@ def _start_task(loop: asyncio.AbstractEventLoop, work: Coroutine[object, object,
 async def _wait_for(task: asyncio.Task[_Share]) -> None:
     """Wait until `task` is done. If the caller is cancelled, the task goes on, since other callers wait for it.
 
-    `asyncio.wait` is not used, because the traceback of a cancelled caller would then keep the task and its share.
+    `asyncio.wait` is not used: with it, the traceback of a cancelled caller would keep the task and its share in
+    memory.
     """
     is_done = asyncio.Event()
     task.add_done_callback(lambda _: is_done.set())

@@ -45,7 +45,7 @@ class UploadTrace:
     def is_refused(self) -> bool:
         """Whether the server closed a new connection during the upload.
 
-        A pooled connection does not count, since the server may have closed it before the upload.
+        A connection from the pool does not count, since the server may have closed it before the upload.
         """
         return self._is_new and self._is_broken
 
@@ -158,8 +158,8 @@ _LOGIN = (
 
 def _innermost_text(chain: list[BaseException]) -> str:
     """Return the innermost text of an `OSError`, `OverflowError` or `UnicodeError`, else the first error's text."""
-    # Errors of other types come from inside a library, and their texts do not help the user. An example is "pop from an
-    # empty deque".
+    # Exceptions of types other than these three come from inside a library. Their texts, such as "pop from an empty
+    # deque", do not help the user.
     telling = [one for one in chain if isinstance(one, (OSError, OverflowError, UnicodeError)) or one is chain[0]]
     texts = [text for one in telling if (text := str(one).strip())]
     return _cut(texts[-1] if texts else "it gave no reason")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: The private attribute of an HTTP/2 connection that forbids further requests. If it is missing,
 #: `test_connection_of_an_abandoned_stream_is_not_used_again` fails.
 _ERROR_FLAG = "_connection_error"
-#: Interval in seconds at which a thread that waits for data checks whether it may still read.
+#: While a thread waits for data, it checks at this interval, in seconds, whether its request may still read.
 _CHECK_SECONDS = 0.1
 
 
@@ -48,8 +48,8 @@ class PoolRequest(Protocol):
 
 def pool_of(client: httpx2.Client | httpx2.AsyncClient, request: httpx2.Request) -> object | None:
     """Return the httpcore pool that `client` uses for `request`, or `None` for a transport without such a pool."""
-    # The pool is found through the attributes `_transport_for_url` and `_pool`. `_requests` is the pool's list of
-    # requests. If an attribute is missing, `test_slow_headers_exceed_a_limit` fails.
+    # `_transport_for_url` and `_pool` are private attributes of httpx, and `_requests` is a private attribute of
+    # httpcore's pool. If one of them is missing, `test_slow_headers_exceed_a_limit` fails.
     find = getattr(client, "_transport_for_url", None)
     pool: object = getattr(find(request.url), "_pool", None) if callable(find) else None
     return pool if hasattr(pool, "_requests") else None
@@ -81,7 +81,7 @@ def await_data(pool: object, request: httpx2.Request, seconds: float) -> bool:
     # `test_abandoned_stream_stops_no_other_stream` fails.
     if stream is None or below is None or not hasattr(connection, "_h2_state"):
         return True
-    # An `SSLObject` means that TLS runs inside the TLS of a proxy. Its buffer is hidden.
+    # An `SSLObject` means TLS inside the TLS of a proxy. It may have buffered data that cannot be seen here.
     if isinstance(stream.get_extra_info("ssl_object"), ssl.SSLObject):
         return True
     try:
@@ -91,7 +91,7 @@ def await_data(pool: object, request: httpx2.Request, seconds: float) -> bool:
             selector.register(below, selectors.EVENT_READ)
             return bool(selector.select(seconds))
     except (AttributeError, OSError, ValueError):
-        # The socket is closed. httpcore's read reports this.
+        # The socket is closed. Return `True`: httpcore then reads from the socket and raises its usual error.
         return True
 
 
@@ -107,9 +107,9 @@ def _find_connection(pool: object, request: httpx2.Request) -> object:
     """Return httpcore's innermost connection for `request`, or `None`."""
     held = _find(pool, request)
     connection = None if held is None else held.connection
-    # httpcore wraps a connection in layers, for a proxy and for the choice of the HTTP version. `_connection` is the
-    # next inner layer. The innermost layer has `_network_stream`. If an attribute is missing,
-    # `test_slow_headers_exceed_a_limit` fails.
+    # httpcore wraps a connection in other connection objects, for a proxy and for the choice of the HTTP version.
+    # `_connection` leads to the next inner object. The innermost object has `_network_stream`. If one of these two
+    # attributes is missing, `test_slow_headers_exceed_a_limit` fails.
     while (inner := cast("object", getattr(connection, "_connection", None))) is not None:
         connection = inner
     return connection
@@ -178,7 +178,7 @@ class SharedTimeouts:
         return None
 
     def _prepare_read(self) -> None:
-        """Wait for data, or raise `AbandonedError` if the request may no longer read."""
+        """Wait until the connection has data. Raise `AbandonedError` if the request may no longer read."""
         while self.may_read and self._await_data is not None:
             if self._await_data(_CHECK_SECONDS):
                 break
@@ -198,6 +198,6 @@ def _requests_of(pool: object) -> list[PoolRequest]:
 def _find(pool: object, request: httpx2.Request) -> PoolRequest | None:
     """Return the entry of `pool` for `request`, or `None`.
 
-    The entry contains another request object, but httpx passes the same `extensions` object to it.
+    The entry has httpcore's own request object. Its `extensions` are the same object as those of `request`.
     """
     return next((held for held in _requests_of(pool) if held.request.extensions is request.extensions), None)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from langchain_gemini_compat._errors.api import Refusal
 
-#: Seconds between two probes. If the server refuses a probe, the refusal usually arrives within this time. A successful
-#: answer may take longer.
+#: Seconds between two probes. If the server refuses a probe, its answer usually arrives within this time. The answer to
+#: a probe that succeeds may take longer.
 _PROBE_SECONDS = 1.0
 #: While a probe is under way, a waiting caller checks at this interval, in seconds, whether the probe was answered.
 _LOOK_SECONDS = 0.1

@@ -46,8 +46,8 @@ else:
 
 #: Maximum size of an error body in bytes. Bytes after this limit are not read.
 MAX_ERROR_BYTES = 2**20
-#: Every reply of this API has at least one of these keys. Every JSON object that Google sends instead of a reply
-#: also has one of them.
+#: Only a JSON object with at least one of these keys counts as a reply. `promptFeedback` is in objects that Google
+#: sends instead of a reply.
 _REPLY_KEYS = ("choices", "data", "id", "model", "usage", "promptFeedback")
 
 
@@ -79,7 +79,8 @@ class ReplyReader(ABC):
 
     def __enter__(self) -> Self:
         encoding = self._response.headers.get("content-encoding")
-        # If a hook of the caller's client has read the body, httpx has decompressed it already.
+        # If a hook of the caller's client has read the body, `_is_raw` is false: httpx has already decompressed the
+        # body.
         if encoding and self._is_raw:
             try:
                 self._decompressor = build_decompressor(encoding)
@@ -93,7 +94,7 @@ class ReplyReader(ABC):
     def __exit__(self, kind: object, err: BaseException | None, traceback: object) -> None:
         """Raise `RequestTimeoutError` if a deadline has passed, or `TruncatedStreamError` if the connection broke.
 
-        `err` may be `None` after a deadline, because a socket that was shut down can look like the end of the body.
+        At a deadline, the socket is shut down. This can look like the end of the body, so `err` may be `None`.
         """
         self._deadline.close()
         is_cancelled = self._deadline.take_back_cancellation() and isinstance(err, CancelledError)
@@ -121,8 +122,8 @@ class ReplyReader(ABC):
 
     def finish(self) -> Iterator[WireChunk]:
         """Yield the chunks that the end of the body completes. If the body is an error, raise the exception for it."""
-        # The connection is back in the pool and may serve another call. So stop the deadline, which could shut the
-        # connection down.
+        # Stop the deadline, so that it cannot shut the connection down: the connection is back in the pool, and may
+        # serve another call.
         self._deadline.close()
         if self._deadline.exceeded:
             self._stop()
@@ -130,7 +131,7 @@ class ReplyReader(ABC):
 
     @abstractmethod
     def _take(self, data: bytes) -> Iterable[WireChunk]:
-        """Return the chunks that the decompressed `data` completes. Raise an error if a limit is exceeded."""
+        """Return the chunks that end in `data`, which is decompressed. Raise an error if a limit is exceeded."""
 
     @abstractmethod
     def _finish(self) -> Iterator[WireChunk]:
@@ -152,8 +153,8 @@ class ReplyReader(ABC):
         raise self._build_too_long()
 
     def _decompress(self, decompressor: Decompressor, data: bytes) -> Iterator[WireChunk]:
-        # Each received piece counts towards the size limit, even if it decompresses to no bytes, because a gzip file
-        # may have any number of empty members.
+        # Each received piece counts towards the size limit, even if it decompresses to nothing. Otherwise, a gzip body
+        # could contain empty members without end.
         self._room -= OBJECT_BYTES
         if self._room < 0:
             self._stop()
@@ -184,7 +185,7 @@ class StreamReader(ReplyReader):
     def __init__(self, exchange: Exchange | AsyncExchange, surface: Surface, limits: TimeLimits) -> None:
         super().__init__(exchange, surface, limits)
         self._decoder = SseDecoder()
-        #: Whether chunks came since the deadline was armed.
+        #: Whether a chunk, and not only a keep-alive comment, has arrived since the deadline was armed.
         self._has_chunks = False
 
     def await_more(self) -> None:
@@ -205,11 +206,11 @@ class StreamReader(ReplyReader):
             raise _build_not_json(err) from None
         if value is None or decoder.joiner.began:
             return self._read_all(decoder.feed(data) if value is None else (value,))
-        # `data` is one whole event, as most servers send it. A tuple takes less time than a generator.
+        # Here, `data` is one whole event, which is the usual case. A tuple takes less time than a generator.
         return (self._read(value),)
 
     def _finish(self) -> Iterator[WireChunk]:
-        # Do not check that the compressed data is complete: `[DONE]` or a finish reason shows that the stream is
+        # The end of the compressed data is not checked, because `[DONE]` or a finish reason shows that the stream is
         # complete.
         yield from self._read_all(self._decoder.finish())
         try:
@@ -315,7 +316,7 @@ class ErrorReader(_BodyReader):
 
     def _build_unreadable(self, text: str) -> Exception:
         if self._decompressor is None:
-            # The encoding of the body is not supported, so the error cannot quote the body. It quotes `text` instead.
+            # The error would quote the body, but the encoding of this body is not supported. So quote `text` instead.
             self._pieces = [text.encode()]
         return self._build_error()
 

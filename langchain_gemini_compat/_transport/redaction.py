@@ -32,12 +32,12 @@ _PUBLIC = HARMLESS | {
 }  # fmt: skip
 #: Minimum length of a secret. Shorter values are not hidden, since they may be ordinary words.
 _SHORTEST = 8
-#: The fast search skips texts that do not contain the longest run of letters and digits of a secret. If this run has
-#: fewer characters than the minimum, the fast search is left out.
+#: `_hide` first searches a text for the secret's longest run of letters and digits, which is fast. If the run has fewer
+#: characters than this, `_hide` skips this search.
 _SHORTEST_RUN = 4
 HIDDEN = "[hidden]"
-#: Maps a character to an alternative of a regular expression. The alternative matches the escaped character: `&amp;` in
-#: HTML, `+` in form data, or `\n` in a string of Python or JSON.
+#: Maps a character to `|` and a regular expression for its escaped form: `&amp;` in HTML, `+` in form data, or `\n` in
+#: a string of Python or JSON.
 _NAMED = {
     "&": "|&amp;",
     "<": "|&lt;",
@@ -48,7 +48,7 @@ _NAMED = {
     "\n": r"|\\{1,8}n",
     "\r": r"|\\{1,8}r",
 }
-#: Maximum depth to which JSON in a header is read. Portkey's configuration is such JSON.
+#: Maximum depth to which JSON in a header is searched for secrets. An example of such JSON is Portkey's configuration.
 _DEEPEST = 8
 
 
@@ -168,7 +168,8 @@ def _parts_of_json(value: bytes) -> Iterator[bytes]:
 def _hide(secrets: Sequence[bytes], content: bytes) -> bytes:
     lowered = content.lower() if secrets else b""
     for secret in secrets:
-        # Most texts do not contain a secret. Search first for the secret's longest run of letters and digits.
+        # Most texts contain no secret. A fast search for the secret's longest run of letters and digits shows this
+        # without the regular expression.
         run = max(re.findall(rb"[a-z0-9]+", secret.lower()), key=len, default=b"")
         if len(run) < _SHORTEST_RUN or run in lowered:
             content = _pattern_of(secret).sub(HIDDEN.encode(), content)

@@ -65,7 +65,7 @@ class _SinkReader(ReplyReader):
     def await_more(self) -> None:
         """Restart the idle timeout after a piece of the body, and arm the deadline again.
 
-        So the idle timeout limits only the time between two pieces, and not the download of a large file.
+        The download of a large file may therefore take longer than the idle timeout.
         """
         self._deadline.note_chunk()
         self._deadline.arm()

@@ -84,8 +84,8 @@ class Tries:
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Maximum seconds that all tries together wait for bearer tokens: `first_byte`, if it is below its default.
-        #: Otherwise, there is no maximum, because a token source would need a thread to enforce one.
+        #: Maximum seconds that all tries together wait for bearer tokens. A token source needs a thread to enforce a
+        #: maximum, so there is one only if `first_byte` is below its default.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: Time by which the first chunk or the whole reply of this try must arrive, in seconds of the monotonic clock.
         self.first_by = math.inf
@@ -129,7 +129,7 @@ class Tries:
     def waiting_for_token(self) -> Generator[float | None]:
         """Yield the time at which the wait for a bearer token must end, by the monotonic clock; `None` for no limit.
 
-        If no token arrives, the time of the wait is subtracted from the time that later tries may wait for a token.
+        The time of a failed wait is subtracted from the time that later tries may wait for a token.
         """
         start = time.monotonic()
         imported = import_seconds()
@@ -167,13 +167,14 @@ class Tries:
         if self.deadline is not None:
             self.deadline += self._seconds_of_import()
         seconds = self._back_off(error)
-        # If the classes for errors of servers are not imported yet, `error` cannot come from a server.
+        # If the classes for errors of servers are not imported yet, no server has caused `error`. Then skip these
+        # steps, because they would import the classes.
         if are_classes_imported():
             if self._sleeps:
                 self._inform_gate(error, seconds)
             if isinstance(error, errors.UnusableReplyError) and error.reply is not None:
-                # The usage of this reply already includes the usage of earlier discarded replies, so it replaces
-                # `self.discarded`.
+                # The usage of this reply contains the tokens of all replies that were discarded before. So it replaces
+                # the old value instead of being added to it.
                 self.discarded = error.reply.usage_metadata
         error.tries = self.retries + 1
         if self._delivered or not error.is_retryable or not self._left or not self._fits(seconds):
@@ -203,10 +204,10 @@ class Tries:
 
     @contextmanager
     def _extending_deadline(self) -> Generator[None]:
-        """Extend the time limit of the call by the time in the `with` block, which waits for the rate limiter.
+        """Extend the time limit of the call by the time that the `with` block waits for the rate limiter.
 
-        Before the first try, LangChain waits for the rate limiter, and the time limit does not include that wait. So
-        the time limit does not include the waits before retries either.
+        No wait for the rate limiter counts toward the time limit. For the first try, LangChain waits before the limit
+        starts.
         """
         start = time.monotonic()
         yield
@@ -214,7 +215,7 @@ class Tries:
             self.deadline += time.monotonic() - start
 
     def _delay_left(self) -> float:
-        """Return the remaining seconds of the delay before a retry. Add the length of the next sleep to `waited`."""
+        """Return the remaining seconds of the delay before a retry, and count the next sleep in `waited`."""
         seconds = max(0.0, self._resume_at - time.monotonic())
         self.waited += min(seconds, _LONGEST_SLEEP)
         return seconds
@@ -234,13 +235,13 @@ class Tries:
     def _try_gate(self) -> float:
         """Return 0 if the rate gate lets the try pass, else the seconds to wait.
 
-        If the limits of this call do not allow the wait, the try passes if the gate accepts it as a probe. Otherwise,
-        raise the last 429.
+        If the limits of this call do not allow the wait, ask the gate to let the try pass as a probe. If the gate
+        refuses, raise the last 429.
         """
         gate, refusal = self._gate, self._gate.refusal
         named = gate.refused_for()
-        # `named` is the rest of the wait that the server asked for. The gate may open earlier. Until it opens, a call
-        # whose limits do not allow `named` seconds does not wait: it is a probe, or raises the 429.
+        # `named` is the rest of the wait that the server asked for. The gate may open earlier, but a call that cannot
+        # wait `named` seconds does not wait for the gate: it is sent as a probe, or raises the 429.
         seconds = gate.try_enter() if gate.is_half_open() or self._fits(named) else named
         if seconds <= 0:
             return 0.0

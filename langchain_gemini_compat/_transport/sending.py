@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 #: Maximum length of the queue between the reading thread and the caller.
 _QUEUE_SIZE = 16
-#: Seconds that the reading thread or the caller waits at the queue before it checks whether the other one has stopped.
+#: Longest wait at the queue between the reading thread and the caller, in seconds. After this time, the thread checks
+#: whether the caller still waits, and the caller checks its deadline.
 _CHECK_SECONDS = 1.0
 
 
@@ -159,7 +160,8 @@ class _SharedExchange(Exchange):
                 try:
                     raise item
                 finally:
-                    # The error's traceback refers to this frame. Deleting `item` breaks the reference cycle.
+                    # The traceback of the error `item` refers to this frame, and this frame refers to `item`. Delete
+                    # `item` to break the reference cycle.
                     del item
         raise DeadlineExceededError(self.deadline.exceeded)
 
@@ -229,10 +231,10 @@ class AsyncExchange:
 
 
 class _AsyncSharedExchange(AsyncExchange):
-    """An async exchange whose connection may serve other requests.
+    """An async exchange on a connection that other requests may use at the same time.
 
-    On Python 3.10, it is also used for clients that have no socket or hide it.
-    Each wait for the server is a task, which is cancelled at the deadline.
+    On Python 3.10, it is also used for clients that have no socket or hide it. Each wait for the server is a task,
+    which is cancelled at the deadline.
     """
 
     def __init__(self, deadline: Deadline) -> None:

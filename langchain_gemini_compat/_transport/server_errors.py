@@ -61,7 +61,7 @@ def translate_response(response: Response, content: bytes, surface: Surface) -> 
 
 
 def translate_value(value: JsonValue, response: Response, surface: Surface) -> errors.APIStatusError:
-    """Return the exception for `value`, the JSON of an error that the server sent with a 2xx status."""
+    """Return the exception for an error that the server sent with a 2xx status. `value` is the JSON of the error."""
     value = hide_in_value(response.request, value)
     return translate_body(value, _keep(response, json.dumps(value).encode()), surface)
 
@@ -116,8 +116,8 @@ def _build_error(
     kind, remedy = classify(error, surface, wait)
     host = _host_of(response)
     if kind is errors.MissingSignatureError and not is_google_host(f"https://{host}"):
-        # The missing signature was probably dropped by the gateway: most gateways drop signatures, and most callers
-        # send messages back unchanged.
+        # The server is a gateway, which has probably dropped the signature. Most gateways drop signatures, but most
+        # callers send them back unchanged.
         remedy = (
             f"`{host}` does not pass thought signatures on, or a message lost its signature. Use a route or setting "
             "with which the gateway keeps signatures, or use Google's own endpoint."

@@ -86,10 +86,11 @@ class _SyncClients:
     """The clients for blocking calls, by key. A key is a server, an account and network settings."""
 
     def __init__(self) -> None:
-        #: In a forked child: the clients of the parent process. They are kept, since deleting them would close sockets.
+        #: In a forked child, the clients of the parent process. They stay referenced, because deleting a client would
+        #: close its sockets.
         self._inherited: list[object] = []
         self._pools: dict[Hashable, Pool[httpx2.Client]] = {}
-        # The lock is reentrant, because a finalizer of the caller may make a call while this thread holds the lock.
+        # The lock is reentrant: while this thread holds it, a finalizer of the caller may run and call a model.
         self._lock = RLock()
 
     def take(self, key: Hashable) -> Share[httpx2.Client]:

@@ -1,7 +1,7 @@
 """Hooks that record exchanges and replay them. `testing.record` and `testing.replay` set these hooks.
 
-Every request of the package passes these hooks, whichever HTTP client sends it. Recorders and players apply to all
-models and threads of the process. A player of `playing_here` applies only to one context. The environment variable
+The hooks apply to every request of the package, with any HTTP client. A recorder or player applies to all models and
+threads of the process. A player of `playing_here` applies only to the current thread or task. The environment variable
 `GEMINI_COMPAT_RECORD` starts a recorder without a change of the program.
 """
 

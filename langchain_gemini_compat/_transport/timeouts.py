@@ -47,7 +47,7 @@ class Timeouts(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """The values of `Timeouts` with defaults filled in, and the HTTP library's limits `write` and `pool`."""
+    """All time limits of one call, in seconds. `write` and `pool` are limits of the HTTP library."""
 
     connect: float | None = 30.0
     first_byte: float | None = 600.0

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
     JsonObject: TypeAlias = dict[str, JsonValue]
 else:
-    # At run time, the two types are not recursive. A recursive type would contain the name `JsonValue` as a string,
-    # which `typing.get_type_hints` cannot resolve in a module that imports only `JsonObject`.
+    # A recursive type contains its own name as a string. `typing.get_type_hints` cannot resolve the name `JsonValue` in
+    # a module that imports only `JsonObject`. So the types at run time are not recursive.
     JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
     JsonObject = dict[str, object]
 
@@ -103,7 +103,8 @@ class WireChunk(TypedDict, total=False):
     error: JsonValue
 
 
-#: Names of tags around thoughts in a text. vLLM and similar servers use `think`, as does an example of Google.
+#: Names of the tags that servers put around thoughts in a text. vLLM, similar servers and an example of Google use
+#: `think`.
 DEFAULT_TAGS = ("thought", "think")
 #: The event for `data: [DONE]`, which servers send at the end of a complete stream.
 DONE: WireChunk = {"object": "[DONE]"}
@@ -154,10 +155,10 @@ IS_WHOLE = "is_whole"
 def as_chunk(completion: WireChunk) -> WireChunk:
     """Convert a whole reply to a chunk, as if a stream had sent the reply in one chunk.
 
-    AI Studio sets the flag `extra_content.google.thought` of a whole message even if its text also contains the answer.
-    The flag is replaced by `THOUGHTS_TAGGED`, so that the answer is not read as a thought.
+    AI Studio marks a whole message as a thought (`extra_content.google.thought`), even if its text also contains the
+    answer. The mark is replaced by `THOUGHTS_TAGGED`, so that the answer is not read as a thought.
 
-    The chunk counts as complete even if the reply has no finish reason or no choices.
+    If the reply has no finish reason or no choices, the chunk still counts as complete.
     """
     choices = [_as_streamed(choice) for choice in list_at(completion, "choices") if isinstance(choice, dict)]
     if len(choices) == 1:
@@ -168,7 +169,7 @@ def as_chunk(completion: WireChunk) -> WireChunk:
 
 def _as_streamed(choice: JsonObject) -> JsonObject:
     if isinstance(choice.get("delta"), dict):
-        # The choice has the form of a chunk already: its `delta` contains the whole reply.
+        # The choice has a `delta` with the whole reply, as in a chunk. So nothing has to be converted.
         return dict(choice)
     delta = dict(object_at(choice, "message"))
     extra = without_thought_flag(object_at(delta, "extra_content"))

@@ -55,7 +55,7 @@ _ENDINGS: dict[str, str] = {
     "odt": "application/vnd.oasis.opendocument.text", "ods": "application/vnd.oasis.opendocument.spreadsheet",
     "odp": "application/vnd.oasis.opendocument.presentation",
 }  # fmt: skip
-#: MIME types of file formats that contain audio or video, mapped to the type that applies in an `audio` block.
+#: Maps the MIME types of file formats that contain video or only audio to the types that an `audio` block needs.
 _SOUND_OF = {
     "video/mp4": "audio/mp4",
     "video/webm": "audio/webm",
@@ -77,7 +77,7 @@ _ALIASES = {
     "video/3gp": "video/3gpp", "video/matroska": "video/x-matroska", "video/x-mpeg": "video/mpeg",
     "video/flv": "video/x-flv", "application/x-pdf": "application/pdf",
 }  # fmt: skip
-#: MIME types of raw audio samples. Their parameters, such as the sample rate, are kept.
+#: MIME types of raw audio samples. A parameter such as `rate=16000` is kept in the MIME type that is sent.
 _PARAMETRISED = ("audio/pcm", "audio/l16", "audio/l24", "audio/basic")
 _SHAPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+):")
@@ -124,8 +124,8 @@ def guess_mime_type(name: str, kind: str = "") -> str | None:
     ('audio/mp4', 'audio/webm', None)
     """
     path = re.split(r"[?#]", name, maxsplit=1)[0]
-    # The ending of the path is tried first, and then the ending of the whole URL. The name of a file in a bucket may
-    # contain `?`, and the query of a URL may end with a file name.
+    # Try the part before the first `?` or `#`, and then the whole text. The name of a file in a bucket may contain `?`,
+    # and a URL may have the file name in its query, such as `?file=a.pdf`.
     endings = (unquote(text).strip().rpartition(".")[2].lower() for text in (path, name))
     found = next((_ENDINGS[ending] for ending in endings if ending in _ENDINGS), None)
     if found is None:

@@ -33,7 +33,7 @@ _HIGH_SURROGATE = re.compile("[\ud800-\udbff]\\Z")
 _MAX_DEPTH = 200
 #: Keys of a delta whose text arrives in fragments. The text of any other key is complete in one delta.
 _STREAMED_KEYS = frozenset(("content", "text", "thinking", "summary", "refusal", "name", "arguments", *REASONING_KEYS))
-#: The element of `_TextField.path` that means an item of a list.
+#: Stands for "an item of the list" in `_TextField.path`.
 _ITEMS = "[]"
 #: The character that replaces a surrogate without its pair.
 _REPLACEMENT = "\ufffd"
@@ -89,7 +89,7 @@ class _TextField:
     #: Whether Google flags the delta as a thought.
     is_thought: bool
     path: tuple[str, ...] = ()
-    #: Index and id of the list item that contains the field, such as a tool call.
+    #: `index` and `id` of the list item that contains the text field, such as an entry of `tool_calls`.
     index: int | None = None
     call_id: str = ""
 
@@ -122,7 +122,7 @@ class _TextField:
         return self.index is None or other.index is None or self.index == other.index
 
     def build_chunk(self, text: str) -> JsonObject:
-        """Return a chunk that has `text` in this field, and no text in other fields."""
+        """Return a chunk that contains `text` in this text field, and no other text."""
         value: JsonValue = text
         for key in reversed(self.path):
             if key != _ITEMS:
@@ -149,7 +149,7 @@ class SurrogateJoiner:
         self._pairs = _PairJoiner()
 
     def parse(self, data: bytes, err: ValueError) -> JsonValue:
-        """Return the same value as `parse_unpaired`. The caller has to pass this value through `join`."""
+        """Return the value of JSON that jiter refused with `err`. The caller has to pass the value through `join`."""
         value = parse_unpaired(data, err)
         self.began = True
         return value
@@ -157,7 +157,7 @@ class SurrogateJoiner:
     def join(self, value: JsonValue) -> Iterator[JsonValue]:
         """Yield `value` with joined or replaced surrogates.
 
-        Before `value`, yield a chunk with U+FFFD for each surrogate of an earlier value that can no longer get a pair.
+        First, yield a chunk with U+FFFD for each surrogate of an earlier value whose pair can no longer arrive.
         """
         if value is DONE:
             yield from self.finish()
@@ -176,7 +176,7 @@ class SurrogateJoiner:
         yield read
 
     def finish(self) -> Iterator[JsonValue]:
-        """Yield chunks with U+FFFD for all surrogates that still wait for their pair, because the stream has ended."""
+        """Yield a chunk with U+FFFD for each surrogate that has no pair at the end of the stream."""
         self._pairs.end_all()
         yield from self._pairs.take_ended()
 
@@ -200,7 +200,7 @@ class _PairJoiner:
     def read(self, value: JsonValue, field: _TextField | None, depth: int = 0) -> JsonValue:
         """Return a copy of `value` in which each pair of surrogates is joined to one character.
 
-        `field` is the text field that contains `value`. If it is `None`, no text in `value` continues in a later event.
+        `field` is the text field that contains `value`, or `None` if no text in `value` continues in a later event.
         """
         if depth > _MAX_DEPTH:
             raise ValueError("recursion limit exceeded")
@@ -233,12 +233,12 @@ class _PairJoiner:
             if other.is_continued_in(field):
                 text = self._waiting.pop(other) + text
             elif other.is_thought != field.is_thought or other.shares_index(field):
-                # `text` belongs to another thought, answer or call than the surrogate that waits in the field `other`.
-                # So this surrogate gets no pair.
+                # `other` ends with a surrogate that waits for its pair. `text` cannot contain this pair, because it is
+                # part of another thought, answer or call.
                 self._end(other)
         if _HIGH_SURROGATE.search(text):
-            # Keep back the surrogate at the end of `text` until the next fragment. If `text` is a name, keep back the
-            # whole name, because the name without the surrogate could be the name of another tool.
+            # The next fragment may contain the pair of the surrogate at the end of `text`, so send the surrogate later.
+            # Send a name later as a whole, because a name without its end could be the name of another tool.
             kept = 0 if field.name == "name" else len(text) - 1
             text, self._waiting[field] = text[:kept], text[kept:]
             if len(self._waiting) > _MAX_WAITING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RESERVED = frozenset(("litellm_signature", "litellm_id", "reasoning_field", "server_id"))
 #: Keys under which servers send thoughts as text. The thoughts are sent back under the same key.
 REASONING_KEYS = ("reasoning", "reasoning_content", "reasoning_text")
-#: Keys of a message that this package reads, or that no server accepts in a request (OpenAI's response keys, images).
+#: Keys of a message that are not kept as unknown keys: this package reads them, or no server accepts them in a request.
 MESSAGE_KEYS = RESERVED.union(
     ("role", "content", "name", "id", "index", "object", "tool_calls", "function_call", "tool_call_id"),
     ("refusal", "annotations", "audio", "image", "images", "logprobs", "finish_reason", "parsed"),
@@ -27,26 +27,28 @@ MESSAGE_KEYS = RESERVED.union(
 )
 CALL_KEYS = RESERVED.union(("id", "index", "type", "function"))
 FUNCTION_KEYS = RESERVED.union(("name", "arguments", "parsed_arguments"))
-#: Maximum number of JSON characters that are kept for one message or call. The signature of one image has about a
-#: million characters.
+#: Maximum length in characters of the JSON that is kept for one message or call. The signature of a single image has
+#: about a million characters.
 MAX_KEPT = 4 * 2**20
 #: Maximum number of keys that are kept for one message or call.
 MAX_KEYS = 64
 
-#: The keys of lists whose entries arrive in fragments. Each key is mapped to the names of the strings that are joined,
-#: such as `text`.
+#: If the entries of a list arrive in fragments, the texts in the fragments are joined. Maps the key of the list to the
+#: keys of these texts.
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),
     "content_blocks": ("text", "thinking"),
 }
-#: Keys that occur once per entry, in its last fragment. If such a key arrives with two different values, they belong to
-#: two entries.
+#: Only the last fragment of a list entry has one of these keys. So two fragments with different values of such a key
+#: belong to different entries.
 _END_KEYS = ("signature", "data")
 
 
 def pick_unknown(wire: Mapping[str, object], known: frozenset[str]) -> JsonObject:
-    """Return the entries of `wire` whose keys are not in `known`. Skip empty values, and stop at the size limits.
+    """Return the entries of `wire` whose keys are not in `known`, without empty values.
+
+    If the entries exceed a size limit, the rest of them is left out.
 
     >>> pick_unknown({"role": "assistant", "cot_id": "x", "cot_summary": None}, MESSAGE_KEYS)
     {'cot_id': 'x'}
@@ -100,13 +102,13 @@ def _size(value: JsonValue) -> int:
 class KeptFields:
     """Collects the unknown keys of one message from its deltas.
 
-    If a key arrives again:
+    If a key arrives again, the type of its value decides what happens:
 
     - A string or number replaces the earlier one. Most servers repeat such values, and no server is known to send them
       in fragments.
-    - Objects are merged.
-    - Lists are joined, but a list that repeats or extends the earlier list replaces it.
-    - Entries of `reasoning_details` and `thinking_blocks` arrive in fragments, which are joined.
+    - An object is merged with the earlier object.
+    - A list is appended to the earlier list. If it repeats or extends the earlier list, it replaces that list.
+    - The lists `reasoning_details` and `thinking_blocks` have entries that arrive in fragments, which are joined.
     """
 
     def __init__(self) -> None:
@@ -115,12 +117,12 @@ class KeptFields:
         self._room = MAX_KEPT
         #: Keys that were not kept, because their values are too large or because there are too many keys.
         self.dropped: set[str] = set()
-        #: Keys for which a later delta contained another string. The later string replaced the earlier one, although
-        #: both may be fragments of one string.
+        #: Keys that arrived with two different strings. The second string replaced the first, so a fragment may be
+        #: lost.
         self.replaced: set[str] = set()
 
     def feed(self, delta: Mapping[str, object], *, whole: bool) -> None:
-        """Keep the unknown keys of `delta`. With `whole`, the lists in `delta` are complete."""
+        """Store the unknown keys of `delta`. With `whole`, their values are complete and replace earlier values."""
         if MESSAGE_KEYS.issuperset(delta):
             return
         for key, received in cast("Mapping[str, JsonValue]", delta).items():
@@ -150,8 +152,8 @@ class KeptFields:
         """Return all kept keys."""
         lists = {key: fragments.finish() for key, fragments in self._fragments.items()}
         blocks = [_without_index(block) for block in lists.pop("content_blocks", [])]
-        # Blocks that only repeat the text of `content` are left out. Portkey would use them instead of `content`, and
-        # ignore a change that the user made to `content`.
+        # Blocks that only repeat the text of `content` are not kept. If the user edits `content`, Portkey would still
+        # read the old text in the blocks.
         if any(block.get("type") != "text" for block in blocks):
             lists["content_blocks"] = [*blocks]
         return {**self._fields, **lists}
@@ -182,13 +184,13 @@ class _Entry:
         return any(self.fields.get(key) for key in _END_KEYS)
 
     def accepts(self, more: JsonObject) -> bool:
-        """Whether the fragment `more` can belong to this entry. An entry has at most one signature and one `data`."""
+        """Whether `more` can be a fragment of this entry: its `id`, `signature` and `data` must not differ."""
         return all(
             not self.fields.get(key) or not more.get(key) or self.fields[key] == more[key] for key in (*_END_KEYS, "id")
         )
 
     def add(self, more: JsonObject, texts: tuple[str, ...]) -> None:
-        # If the same signature arrives again, the server may have sent the whole entry again.
+        # If the signature of an entry arrives a second time, the server may have sent the whole entry a second time.
         again = any(self.fields.get(key) and self.fields[key] == more.get(key) for key in _END_KEYS)
         for key, value in more.items():
             if key in texts and isinstance(value, str):
@@ -254,7 +256,8 @@ class _Fragments:
             return None
         if last.is_ended and last.finish() == item:
             return last
-        # A fragment without an index can belong only to the last entry, and only if that entry has no signature yet.
+        # A fragment without an index can continue only the last entry of the list. An entry with a signature is
+        # complete.
         has_text = any(key in item and key in last.pieces for key in self._texts)
         is_end = last.pieces and not any(item.get(key) for key in self._texts)
         return last if first and (has_text or is_end) and not last.is_ended else None

@@ -3,10 +3,12 @@
 To decode a line, `LineReader` calls the model and gives it the line as the server's response. So signatures, thoughts,
 structured output and errors are the same as those of a call.
 
-Google does not document the lines of its OpenAI-compatible batches. OpenAI documents its own lines:
-https://platform.openai.com/docs/guides/batch. Two programs received the keys of `usage` in camel case from Google
-(https://github.com/sinas-platform/sinas/pull/129). Protocol buffers use this spelling in JSON, so both spellings are
-accepted. The `error` of a failed request has OpenAI's format, or it is a gRPC status, as in Google's native batches.
+Google does not document the lines of its OpenAI-compatible batches, so several formats are accepted:
+
+- OpenAI's format: https://platform.openai.com/docs/guides/batch
+- keys in camel case, as protocol buffers spell them in JSON. Two programs received the keys of `usage` from Google in
+  this spelling: https://github.com/sinas-platform/sinas/pull/129
+- an `error` that is a gRPC status, as in Google's native batches
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ _GRPC = {
     16: (401, "UNAUTHENTICATED"),
 }
 _CAPITAL = re.compile("(?<=[a-z])[A-Z]")
-#: Keys whose values are Google's extra fields. The keys inside these values keep their spelling.
+#: Keys that contain Google's extra fields. The names of these fields are not converted to snake case.
 _EXTRA = frozenset({"extra_content", "extraContent"})
 #: Names of the fields in which LangChain's wrappers keep the inner runnable: `bound` in bindings and retries, `first`
 #: in sequences, and `default` in configurable models.
@@ -99,7 +101,7 @@ class LineReader:
         return replace(outcome, price=price, error_scope="row")
 
     def can_read(self, row: Row) -> bool:
-        """Return whether `row` was sent with the same request that this model would build now."""
+        """Return whether this model still builds the request that was sent for `row`."""
         return row.key.partition(":")[0] == digest_request(self._model, describe_row(row))
 
     def _respond(self, _: httpx2.Request) -> httpx2.Response:
@@ -111,7 +113,7 @@ class LineReader:
 
 
 def _prepare(runnable: object) -> object:
-    """Return a copy of `runnable` without cache, rate limiter and retries. The copy only decodes answers."""
+    """Return a copy of `runnable` for decoding answers, without cache, rate limiter and retries."""
     if isinstance(runnable, ConnectedModel):
         return runnable.model_copy(update={"cache": False, "rate_limiter": None})
     if not isinstance(runnable, RunnableSerializable):
@@ -144,7 +146,7 @@ def _read_line(line: JsonObject) -> _Answer:
     if isinstance(response, dict) and not error:
         status = response.get("status_code")
         body = response.get("body")
-        # The object `response` of a line either contains `status_code` and `body`, or is the body itself.
+        # In a line, `response` is either an object with `status_code` and `body`, or the body itself.
         shown = body if body is not None else response
         return (status if isinstance(status, int) else _OK), json.dumps(shown).encode()
     found = error if isinstance(error, dict) else {}

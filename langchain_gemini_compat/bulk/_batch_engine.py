@@ -25,8 +25,8 @@ from langchain_gemini_compat.errors import GeminiCompatError
 
 #: Default maximum number of requests in a batch, as at OpenAI. Google documents no limit for OpenAI-compatible batches.
 MOST_REQUESTS = 50_000
-#: Default maximum size of an input file in bytes: about a million tokens of English. Google limits the total tokens in
-#: all active batches of a model. The lowest documented limit for a Flash model is 3 million tokens:
+#: Default maximum size of an input file in bytes: about a million tokens of English. Google limits the tokens in all
+#: active batches of a model. The lowest documented limit for a Flash model is 3 million:
 #: https://ai.google.dev/gemini-api/docs/rate-limits
 MOST_BYTES = 4_000_000
 _ONLY_AI_STUDIO = (

@@ -38,8 +38,8 @@ _COMPATIBLE = "/openai"
 _PART = 8 * 2**20
 #: Seconds to wait before the first, second, … retry of a request. Requests that create a batch are not retried.
 _WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-#: Maps the states of Google's native batches to OpenAI's statuses. For batches of the compatible endpoint, Google
-#: documents OpenAI's statuses.
+#: Maps the states of Google's native batches to OpenAI's statuses. The compatible endpoint should not send these
+#: states, because Google documents OpenAI's statuses for it.
 _STATES = {"pending": "validating", "running": "in_progress", "succeeded": "completed", "canceled": "cancelled"}
 _ENDINGS = frozenset({"completed", "failed", "expired", "cancelled"})
 _PAGE, _MOST_PAGES = 100, 50
@@ -132,7 +132,7 @@ class BatchService:
         self._try_again(receive)
 
     def find_batch_of(self, file: str, since: float, known: Collection[str]) -> tuple[str | None, bool]:
-        """Look for the batch whose input file is `file`. If such a batch exists, it was created at about `since`.
+        """Look for the batch whose input file is `file`.
 
         This method reads Google's native list of batches, because no other list is documented. Google does not say
         whether this list contains the batches of the compatible endpoint. So a missing batch is certain only if the
@@ -140,13 +140,16 @@ class BatchService:
 
         Args:
             file: The name of the input file.
-            since: The time in seconds since 1970.
+            since: About the time at which the batch was created, if it exists, in seconds since 1970.
             known: The ids of batches that were created by the compatible endpoint.
 
         Returns:
-            The id of the batch or `None`, and whether this result is certain. The result is uncertain if the list
-            contains no batch of `known`, or if there are too many batches to read. It is also uncertain if the list has
-            a batch from that time or later without the name of its input file.
+            The id of the batch or `None`, and whether this result is certain. `None` is uncertain in these cases:
+
+            - The list contains no batch of `known`.
+            - There are too many batches to read.
+            - The list does not name the input file of a batch that was created at about `since` or later.
+            - The batch was found, but has no id.
         """
         is_complete, is_certain = False, True
         for operation in self._list_batches():

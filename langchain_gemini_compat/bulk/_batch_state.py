@@ -93,7 +93,8 @@ class BatchState:
     def want(self, row: Row) -> bool:
         """Record that this run wants the outcome of `row`. Return whether `row` was already put into a batch."""
         self._database.execute("INSERT OR IGNORE INTO wanted VALUES (?)", (row.key,))
-        # `row` was read from the journal some time ago. If it has got an outcome since then, it is in `settled`.
+        # When a row of a batch gets its outcome during this run, it moves from `requests` to `settled`. So both tables
+        # are searched.
         statement = "SELECT 1 FROM requests WHERE key = ? UNION ALL SELECT 1 FROM settled WHERE key = ?"
         return self._database.execute(statement, (row.key, row.key)).fetchone() is not None
 
@@ -159,9 +160,9 @@ class BatchState:
                 self._database.execute("INSERT OR IGNORE INTO settled VALUES (?)", (row.key,))
 
     def drop_answered(self, has_answer: Callable[[str], bool]) -> None:
-        """Delete the rows whose answer is in the journal, left by a run that died before it called `drop_rows`.
+        """Delete the rows that have an answer in the journal. A run that died before `drop_rows` can leave such rows.
 
-        Rows with an error in the journal are kept, because they may have been sent again after the error.
+        Rows with an error in the journal stay, because they may have been sent again after the error.
         """
         keys = [key for (key,) in self._database.execute("SELECT key FROM requests") if has_answer(key)]
         with self._database.transaction():

@@ -27,17 +27,19 @@ if TYPE_CHECKING:
 
 #: Assumed number of seconds until the server's list of batches contains a new batch. Google documents no time.
 SETTLE_SECONDS = 60.0
-#: Seconds for which a run asks the server again in the following cases. Google documents no such time.
-#: - The server says that a batch or its output does not exist.
-#: - The server's list of batches lacks a batch whose creation is not confirmed.
+#: Seconds for which a run asks again after these answers of the server, because they may change. Google documents no
+#: time.
+#:
+#: - A batch or its output does not exist.
+#: - The server's list of batches does not contain a batch whose creation is not confirmed.
 DOUBT_SECONDS = 600.0
-#: After an outage of this number of seconds, a run that polls its batches ends with an error.
+#: Seconds for which the requests for a batch may fail. Then a run that still needs the batch ends with an error.
 OUTAGE_SECONDS = 3600.0
 #: Seconds after which Google deletes a file (https://ai.google.dev/gemini-api/docs/files), and after which a batch
 #: expires (https://ai.google.dev/gemini-api/docs/batch-api).
 _FILE_SECONDS = _BATCH_SECONDS = 48 * 3600.0
-#: After this number of consecutive failed attempts to create a batch, the run ends with an error. A failed attempt does
-#: not count while another batch of the run is active.
+#: After this number of failed attempts in a row to create a batch, the run ends with an error. The count is reset
+#: while another batch of the run is active.
 _MOST_FAILURES = 8
 _ROWS_PER_LIST = 50
 #: HTTP statuses that prove that the server refused the request and created no batch.
@@ -77,13 +79,12 @@ class BatchWork:
         self._open: dict[int, Part] = {}
         #: The ids of batches that were created by this endpoint.
         self._known: set[str] = set()
-        #: Numbers of the parts whose batch may or may not exist. A part consists of the rows of one batch.
+        #: Numbers of the parts whose batch may or may not exist: the server's list of batches does not show it yet.
         self._doubtful: set[int] = set()
-        #: Maps the number of a part to the time, in seconds of the monotonic clock, since which requests for the part's
-        #: batch fail.
+        #: When the requests for a part's batch began to fail, in seconds of the monotonic clock. The key is the part's
+        #: number.
         self._failing_since: dict[int, float] = {}
-        #: Maps the number of a part to the reason why this run no longer polls the part's batch. A later run may get
-        #: the missing outcomes.
+        #: Why this run no longer asks for the batch of a part. The key is the part's number. A later run asks again.
         self._given_up: dict[int, str] = {}
         self._failures = 0
 
@@ -173,8 +174,8 @@ class BatchWork:
     def _note_failure(self, error: GeminiCompatError) -> None:
         """Count a failed attempt to create a batch.
 
-        Raise `error` if it is permanent, or if `_MOST_FAILURES` consecutive attempts have failed while the run waited
-        for no other batch.
+        Raise `error` if another attempt cannot help, or after `_MOST_FAILURES` failed attempts in a row. The count is 0
+        while the run waits for another batch.
         """
         has_others = any(part.batch is not None and self._is_polled(part) for part in self._open.values())
         self._failures = 0 if has_others else self._failures + 1
@@ -183,7 +184,7 @@ class BatchWork:
         self._notify(f"The server has not created the batch yet: {error}")
 
     def _try_again(self, part: Part) -> Generator[Outcomes]:
-        """Create the batch of `part`, unless the server has already created it."""
+        """Create the batch of `part`, if the server has not created it yet."""
         if part.intended is None:
             self._create(part)
             return
@@ -206,7 +207,10 @@ class BatchWork:
             self._notify(f"The server's list does not show yet whether it has created a batch of {part.file}.")
 
     def _find_batch(self, part: Part) -> bool:
-        """Look for the batch of `part` from an earlier run. If there is none, forget `part` and return `False`."""
+        """Look for the batch of `part`, which an earlier run may have created.
+
+        If it is certain that there is none, drop `part` and return `False`.
+        """
         intended = part.intended or 0.0
         while (seconds := intended + SETTLE_SECONDS - time.time()) > 0:
             if self._rows.wait(min(seconds, SETTLE_SECONDS)):
@@ -259,7 +263,7 @@ class BatchWork:
 
         Args:
             part: The part whose batch or output was requested.
-            subject: The batch or output that was requested, as text for messages.
+            subject: The words with which messages name the batch or output.
             error: The error that the request raised.
             is_gone: Whether the server says that `subject` does not exist.
         """
@@ -291,7 +295,8 @@ class BatchWork:
     def _decode(self, found: dict[int, tuple[Row, bytes]]) -> Generator[Outcomes]:
         if found:
             yield [(row, self._reader.read(row, parse_line(text)[1])) for row, text in found.values()]
-            # `run_bulk` has written the outcomes to the journal before the generator continues here.
+            # The generator continues here after `run_bulk` has written the outcomes to the journal. So the rows can be
+            # dropped.
             self._state.drop_rows([row for row, _ in found.values()])
 
     def _fail(self, part: Part, reason: str) -> Generator[Outcomes]:

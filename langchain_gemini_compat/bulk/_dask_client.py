@@ -75,8 +75,8 @@ def ask_rows(client: Client, model: BulkModel, rows: Iterator[Row], concurrency:
             yield outcomes
             running.update(submit(len(batch)))
     finally:
-        # Errors of this clean-up must not hide a `KeyboardInterrupt`. The clean-up fails after Ctrl-C in a terminal,
-        # which also ends local workers.
+        # After Ctrl-C in a terminal, the local workers have ended too, and the clean-up fails. Its error must not hide
+        # the `KeyboardInterrupt`.
         with suppress(Exception):
             client.cancel([future for _, future in on_cluster.values()])
             client.unregister_worker_plugin(name)

@@ -89,9 +89,9 @@ class Database:
 class Transaction:
     """A transaction as a context manager.
 
-    `contextlib.contextmanager` is not used, because it needs a generator. If Ctrl-C came before the first statement of
-    the block, the traceback would keep the generator. When Python deleted the generator later, it would roll back
-    another transaction.
+    `contextlib.contextmanager` is not used, because it needs a generator. After Ctrl-C at the start of the block, the
+    traceback would keep this generator. Python would delete it later, and it would roll back the transaction that is
+    open at that time.
     """
 
     def __init__(self, database: Database) -> None:

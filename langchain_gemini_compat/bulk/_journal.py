@@ -31,7 +31,7 @@ JSON_COLUMNS = frozenset({"parsed", "tool_calls", "usage"})
 _ANSWERED, _FAILED, _OPEN = range(3)
 #: The `application_id` in the header of each journal. It shows that `run_bulk` created the file.
 _APPLICATION_ID = 0x4743626A
-#: Size of the header of a SQLite file in bytes, and the bytes of the header that contain the `application_id`
+#: A SQLite file begins with a header of 100 bytes. Bytes 68 to 71 contain the `application_id`
 #: (https://www.sqlite.org/fileformat.html).
 _HEADER, _ID_IN_HEADER = 100, slice(68, 72)
 _ID_BYTES = _APPLICATION_ID.to_bytes(4, "big")
@@ -240,7 +240,7 @@ def _is_usable(path: Path) -> bool:
         with path.open("rb") as file:
             header = file.read(_HEADER)
     except OSError:
-        # If this function cannot read the file, SQLite cannot open it either, and SQLite's error contains the reason.
+        # The file cannot be read. Return `True`, so that SQLite tries to open it and raises an error with the reason.
         return True
     return not header or (header.startswith(b"SQLite format 3\0") and header[_ID_IN_HEADER] == _ID_BYTES)
 

@@ -16,8 +16,12 @@ from langchain_gemini_compat._response.block_translator import describe_refusal
 from langchain_gemini_compat._wire.json_types import JsonObject, JsonValue
 from langchain_gemini_compat.price import estimate_price, prices_version
 
-#: What caused an error: the row (`row`), the server or the network (`server`), or the account or the configuration
-#: (`account`). `quota` means that a quota of the account is used up, which stops the run at once.
+#: What caused an error:
+#:
+#: - `row`: the row itself
+#: - `server`: the server or the network
+#: - `account`: the account or the configuration
+#: - `quota`: a quota of the account that is used up, which stops the run at once
 Scope: TypeAlias = Literal["row", "server", "account", "quota"]
 
 #: The first digit of the HTTP statuses that mean a redirect (3xx).
@@ -80,7 +84,7 @@ def read_reply(reply: object) -> Outcome:
 
 
 def read_error(error: Exception) -> Outcome:
-    """Return the outcome of a call that raised `error`. An unusable reply may cost money, so its usage is kept."""
+    """Return the outcome of a call that raised `error`. It has the usage of an unusable reply, which may cost money."""
     reply = getattr(error, "reply", None)
     return _read_message(reply if isinstance(reply, AIMessage) else None, None, error)
 

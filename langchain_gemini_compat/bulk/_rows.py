@@ -117,7 +117,7 @@ def read_content(content: JsonObject) -> tuple[str | list[BaseMessage], dict[str
 
 
 def digest_request(model: BulkModel, content: JsonObject) -> str:
-    """Return a hash of the request that the row would send: of the messages, the model, the schema and the options.
+    """Return a hash of the request that would be sent for a row with this `content`.
 
     Raises:
         ValueError: If the row is invalid, or if the model does not accept an option.
@@ -132,13 +132,13 @@ def digest_request(model: BulkModel, content: JsonObject) -> str:
     except UnsupportedParameterError:
         raise
     except GeminiCompatError:
-        # The model cannot send this content. During the run, the call fails with the same error, which becomes the
-        # outcome of the row.
+        # No request can be built from this row, so the hash is of its content. During the run, the call fails with the
+        # same error, which is recorded as the row's outcome.
         return _digest({"not_sent": content})
     except ValueError:
         raise
     except Exception as err:
-        # An option or a message has a type that the model or LangChain does not expect.
+        # `preview` can raise any exception if an option or a message has an unexpected type.
         name = type(err).__name__
         raise ValueError(
             f"No request can be built from the row ({name}: {err}). Check its options and messages."

@@ -1,4 +1,4 @@
-"""`run_bulk`: sends the rows of an input to a model, and keeps every outcome in a journal."""
+"""The function `run_bulk`, which sends rows to a model and keeps every outcome in a journal."""
 
 from __future__ import annotations
 
@@ -146,11 +146,11 @@ class _Run:
     def _ask(self, journal: Journal, tally: Tally) -> None:
         rows = self.open_rows = OpenRows(journal.read_open_rows(retry_failed=self.retry_failed))
         if self.rule.reason is not None:
-            # The run was interrupted while the input was read.
+            # `stop` was called while the input was read, so send nothing.
             rows.stop()
         with closing(self.engine.run(self.model, rows, self.concurrency)) as answers:
             for outcomes in answers:
-                # A batch of an earlier run may contain rows that the input no longer contains.
+                # Count only rows that are in the input now. A batch of an earlier run may contain other rows.
                 own = [one for row, one in outcomes if journal.is_open(row.key, retry_failed=self.retry_failed)]
                 journal.record(outcomes)
                 for row, outcome in outcomes:

@@ -14,9 +14,9 @@ _MOST_IN_A_ROW = 50
 
 
 class StopRule:
-    """Decides from the outcomes when a run stops.
+    """Decides from the outcomes of the rows when a run stops.
 
-    A general error is an error of the account, the server or the network. It does not depend on the row.
+    General errors are errors of the account, the server or the network. They do not depend on the row.
 
     Attributes:
         reason: Why the run stops, or `None` while it goes on.

@@ -60,8 +60,8 @@ def _run(args: argparse.Namespace) -> int:
         print(file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # At exit, the interpreter flushes standard output again. If standard output still were the closed pipe, the
-        # interpreter would report an error.
+        # At exit, Python flushes standard output again. It would report an error if standard output were still the
+        # closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (UsageError, GeminiCompatError) as err:

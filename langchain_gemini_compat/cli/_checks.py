@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 _DISTRIBUTION = "langchain-gemini-compat"
 #: `global` and Google's multi-regions. Any other location is a region.
 _MULTI_REGIONS = ("global", "us", "eu")
-#: The end of base URLs that serve Google's own models. Locations are checked only for these URLs, because the catalog
-#: has no locations for models that a user deployed.
+#: The base URL of Google's own models ends in this path. For other URLs, the location is not checked, because the
+#: catalog has no locations for models that a user deployed.
 _PUBLISHED_MODELS_PATH = "/endpoints/openapi"
 TOKEN_SECONDS = 5.0
 _PROBE_SECONDS = 3.0

@@ -81,7 +81,8 @@ class Place:
     surface: str
     base_url: str
     project: str | None = None
-    #: The shell command that changes the location to `global`. It depends on where the user has set the location.
+    #: A line for the user to paste, which changes the location to `global`. The line replaces the user's setting: the
+    #: URL, `--location` or an environment variable.
     set_global: str = SET_GLOBAL
 
     @property
@@ -113,7 +114,7 @@ def explain_call(err: errors.GeminiCompatError, place: Place) -> tuple[str, ...]
 
 
 def explain_network(text: str, place: Place) -> tuple[str, ...]:
-    """Return the commands that fix an unreachable host. `text` contains the reason."""
+    """Return commands for a host that cannot be reached. `text` describes the failure."""
     if "CERTIFICATE" in text.upper():
         return (set_variable("SSL_CERT_FILE", "/path/to/your/company-ca.pem"),)
     proxy = set_variable("HTTPS_PROXY", "http://PROXY_HOST:PORT")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def print_text(model: ChatGeminiCompat, messages: list[BaseMessage], screen: Screen) -> AIMessage:
     """Print the text of the answer as it arrives, and return the answer."""
-    # A program that reads the output gets the text of the model without additional line breaks.
+    # If another program reads the output, print the text without additional line breaks.
     put = screen.piece if screen.live else screen.verbatim
     total: AIMessageChunk | None = None
     try:

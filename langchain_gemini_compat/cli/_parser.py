@@ -87,7 +87,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {version(PROGRAM)}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, text in COMMANDS.items():
-        # If argparse accepted abbreviations, `--api-key KEY` would mean `--api-key-env KEY`.
+        # Without `allow_abbrev=False`, argparse would read `--api-key KEY` as `--api-key-env KEY`.
         command = commands.add_parser(
             name, help=text, description=text, allow_abbrev=False, formatter_class=_HelpFormatter
         )

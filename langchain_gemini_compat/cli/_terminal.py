@@ -31,7 +31,7 @@ _NARROWEST = 20
 _BAR = 10
 #: If the terminal has fewer columns, help and examples have a layout for narrow terminals.
 NARROW = 60
-#: If a table is printed as a list, the short columns of a row share one line. A short column has at most this width.
+#: If a table is printed as a list, columns of a row that are at most this wide share one line.
 _SHORT_COLUMN = 8
 _STYLES = {
     "you": "bold",
@@ -192,7 +192,7 @@ class _WordWrap:
         self._indent = 0
 
     def put(self, text: str, style: str, indent: int) -> None:
-        """Write `text`, and keep its last word if the text does not end in white space."""
+        """Write `text`. If it does not end in white space, hold back its last word, because the word may continue."""
         if (style, indent) != (self._style, self._indent):
             self._end_word()
         self._style, self._indent = style, indent
@@ -244,7 +244,8 @@ class Transcript:
             self.screen.piece(kind.ljust(_LABEL_WIDTH), "bold")
             self._now = (kind, key)
             text = text.lstrip("\n")
-        # The last line end of a text is printed only when more text follows. So no empty line precedes the next label.
+        # A line end at the end of a text is printed only when more text follows. Otherwise, an empty line would precede
+        # the next label.
         if self._after_newline and text:
             self.screen.piece("\n" + " " * _LABEL_WIDTH)
             self._after_newline = False

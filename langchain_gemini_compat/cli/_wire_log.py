@@ -39,7 +39,7 @@ class _ClientFactory(Protocol):
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer. `sent` maps call ids to the signatures in the request."""
+    """One request and its answer. `sent` maps the id of each signed tool call in the request to its signature."""
 
     number: int
     sent: dict[str, str]
@@ -48,7 +48,7 @@ class Exchange:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the server accepted the request and its signatures."""
+        """Whether the server answered with status 200, which means that it accepted the signatures of the request."""
         return self.status == _OK
 
 
@@ -100,7 +100,7 @@ class WireLog:
         return sum(reply is None for reply in list(self._match(replies))[:-1])
 
     def _match(self, replies: Sequence[AIMessage]) -> Iterator[AIMessage | None]:
-        """Return the message of each exchange, or `None` if the exchange failed or its reply was discarded."""
+        """Yield the message of each exchange; `None` if the exchange failed or its reply was discarded."""
         waiting, discarded = iter(replies), 0
         reply = next(waiting, None)
         for exchange in self.exchanges:

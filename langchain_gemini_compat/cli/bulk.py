@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.cli._bulk_progress import ProgressLine
 
 _CONCURRENCY = 16
-#: The calls of rows are retried more often and longer than other calls, because nobody waits for a single row.
+#: A bulk run retries its calls more often and for longer than other calls, because nobody waits for the answer to a
+#: single row.
 _MAX_RETRIES = 8
 _RETRY_WAIT = 600.0
 _AGAIN = "Run the same command again to go on."
@@ -110,7 +111,7 @@ def _build_engine(args: argparse.Namespace, errors: Screen) -> Engine | None:
 
 
 def _read_path(name: str) -> Path:
-    # The file is not opened for this check. If the file is a pipe, closing it would stop the program that writes to it.
+    # Do not open the file for this check: if it is a pipe, closing it would stop the program that writes to it.
     if not os.access(name, os.R_OK) or Path(name).is_dir():
         raise UsageError(f"The input {name} cannot be read. Pass a file with a row in each line.")
     return Path(name)

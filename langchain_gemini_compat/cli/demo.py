@@ -114,9 +114,9 @@ def _build_model(target: Target, client: httpx2.Client) -> ChatGeminiCompat:
 
 
 def _pieces(model: ChatGeminiCompat, replies: list[AIMessage]) -> Iterator[tuple[str, str, object]]:
-    """Run the agent, and yield the arguments of `Transcript.piece` for each piece of its output.
+    """Run the agent, and yield each piece of its output as the arguments of `Transcript.piece`.
 
-    Append the complete messages of the model to `replies`.
+    Append each complete message of the model to `replies`.
     """
     from langchain.agents import create_agent
 

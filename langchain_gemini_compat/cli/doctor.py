@@ -110,7 +110,7 @@ class _Diagnosis:
         return "There is no command to fix this. The lines marked FAILED say what is wrong."
 
     def examine(self, *, call: bool) -> None:
-        """Run the checks in order. Skip each check that would fail only because of an earlier failure."""
+        """Run the checks in order. After a failed check, skip the checks that would fail only because of it."""
         self.findings += checks.check_versions()
         if not self.is_well:
             return
@@ -208,9 +208,9 @@ def _describe_part(name: str, option: str | None, value: str | None, *, by_url: 
 
 
 def _global_location_line(target: Target) -> str:
-    """Return the line that the user pastes to change the location to `global`.
+    """Return a line for the user to paste, which changes the location to `global`.
 
-    The line depends on where the location was set. The URL overrides `--location`, which overrides the environment.
+    The line replaces the setting in effect: the URL, else `--location`, else the environment variable.
     """
     if target.base_url is not None:
         return f"{GLOBAL_ARGUMENT}   # with --project, and without --base-url"

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _wait() -> None:
-    # A signal that comes just before a wait does not end that wait. So each wait is short.
+    # Wait in short steps: Ctrl-C just before a step does not end this step.
     while True:
         time.sleep(_SECONDS_PER_WAIT)
 

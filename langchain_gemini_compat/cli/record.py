@@ -84,8 +84,7 @@ def _wait_for(process: subprocess.Popen[bytes]) -> int:
         try:
             code = process.wait()
         except KeyboardInterrupt:
-            # The terminal sends Ctrl-C to the recorded command too. If the recorded command does not end, neither does
-            # `record`.
+            # Ctrl-C in a terminal also reaches the recorded command. Keep waiting until this command has ended.
             continue
         return code if code >= 0 else _SIGNAL - code
 

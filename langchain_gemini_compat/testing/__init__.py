@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._server.endpoint import FakeGemini
     from langchain_gemini_compat.testing._server.requests import FakeRequest
 else:
-    # pytest imports this module in every test run, together with the plugin. So each name of this module is imported
+    # pytest loads the package's plugin, and with it this module, in every test run. To save time, each name is imported
     # only when it is used.
     __getattr__, __dir__ = export_lazily(
         __name__,

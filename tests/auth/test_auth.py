@@ -51,9 +51,9 @@ class Clock:
 
 
 class Counting(google.auth.credentials.Credentials):
-    """Credentials whose first `failures` refreshes fail.
+    """Credentials that count their refreshes. The first refreshes raise the exceptions in `failures`.
 
-    A refresh takes `seconds`. A token is valid for the time `life`.
+    A refresh takes `seconds`, and its token is valid for `life`.
     """
 
     def __init__(self, clock, seconds=0.0, failures=(), life=None):
@@ -270,7 +270,7 @@ def test_short_lived_token_is_not_refreshed_at_every_call():
     [((50.0,), 50.0), ((50.0, 70.0, 60.0), 70.0), ((50.0, None), float("inf")), ((None,), float("inf"))],
 )
 async def test_refresh_may_last_until_the_deadline_of_the_last_waiting_caller(deadlines, expected):
-    """A caller without a deadline waits without a limit."""
+    """If one of the waiting callers has no deadline, the refresh has none."""
     credentials = Counting(Clock())
     credentials.may_go_on.clear()
     tokens = source(credentials)
@@ -475,7 +475,7 @@ def test_refresh_without_token_is_an_error():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.parametrize("held", [False, True], ids=["refresh under way", "lock held as well"])
 def test_forked_process_does_not_wait_for_its_parents_refresh(held):
-    """The thread that refreshes, or holds the lock, exists only in the parent."""
+    """A forked child has no thread that refreshes the token or releases the lock, so it must not wait for them."""
     code = f"""
 import os, signal, threading, time
 import google.auth.credentials
@@ -675,7 +675,7 @@ def test_given_credentials_are_scoped():
 
 
 def test_project_of_a_service_account_is_known():
-    """The key file of a service account contains the project. An API key belongs to no known project."""
+    """The key file of a service account contains its project. For an API key, the project is not known."""
     credentials = Counting(Clock())
     credentials.project_id = "theirs"
     tokens = source(credentials)
@@ -809,7 +809,7 @@ def test_failed_federation_suggests_its_configuration(servers, tmp_path):
 
 
 def test_unreachable_token_server_suggests_no_login(servers):
-    """The error message contains the text of google-auth, which names the certificate or the proxy."""
+    """The error quotes the text of google-auth, which names the certificate or the proxy."""
     servers(oauth2=TransportError("CERTIFICATE_VERIFY_FAILED at proxy http://me:canary@proxy.invalid:3128/"))
     said = message(source(user()))
     assert "could not be reached" in said
@@ -874,7 +874,7 @@ def test_credentials_error_can_be_pickled():
 
 @contextmanager
 def out_of_time(seconds=0.1):
-    """Yield a deadline, and check that a `RequestTimeoutError` is raised soon after it."""
+    """Yield a deadline. Check that the `with` block raises a `RequestTimeoutError` soon after this deadline."""
     start = time.monotonic()
     with pytest.raises(RequestTimeoutError) as caught:
         yield start + seconds
@@ -884,7 +884,7 @@ def out_of_time(seconds=0.1):
 
 
 async def test_deadline_ends_the_wait_and_not_the_refresh():
-    """Calls with a later deadline get the token of the same refresh."""
+    """A call stops waiting at its deadline. The refresh goes on, and calls with a later deadline get its token."""
     credentials = Counting(Clock())
     credentials.may_go_on.clear()
     tokens = source(credentials)
@@ -997,7 +997,7 @@ def test_failing_callable_is_a_credentials_error(error, is_retryable, said):
     The exception of the callable is the error's `__cause__`, and decides whether the error is retryable.
     """
     calls = list(raising(error))
-    # The first four calls use a sync function. Only they can raise `StopIteration`, because a coroutine cannot.
+    # Only the first four calls, which use a sync function, can raise `StopIteration`. A coroutine cannot.
     for call in calls if not isinstance(error, StopIteration) else calls[:4]:
         with pytest.raises(CredentialsError) as caught:
             call()
@@ -1055,7 +1055,7 @@ def test_temporary_failure_of_the_token_server_is_retryable(servers, patient, tm
 
 
 def test_temporary_failure_behind_impersonation_is_retryable(servers, patient):
-    """The message does not suggest a role."""
+    """The error message says "Try again", and does not suggest a role."""
     servers(oauth2=(200, {"access_token": "t", "expires_in": 3600}), iamcredentials=(503, {"error": {}}))
     said, is_retryable = failure_of(
         source(impersonated_credentials.Credentials(user(), "robot@p.iam.gserviceaccount.com", []))
@@ -1104,7 +1104,7 @@ PAGE = "<!DOCTYPE html><html><title>Sign in</title></html>"
     ],
 )
 def test_page_or_redirect_of_the_token_server_is_named(patient, status, page, said, remedy):
-    """Another server, such as a login page, answers over real HTTP."""
+    """Instead of a token, a real HTTP server sends a web page, such as a login page, or a redirect."""
     with serve_tokens("t") as server:
         server.page = (status, page)
         text, is_retryable = failure_of(source(user(token_uri=server.url)))

@@ -169,7 +169,7 @@ def test_unreadable_client_certificate_is_an_error(certificates, tmp_path):
 
 
 def test_workload_identity_with_a_certificate_gets_its_token(certificates, monkeypatch, tmp_path):
-    """The first request of default credentials already uses the certificate. Field cases E3, E9."""
+    """Default credentials use the client certificate from their first request on. Field cases E3, E9."""
     identity_pool = pytest.importorskip("google.auth.identity_pool")
     if not hasattr(identity_pool.Credentials, "_get_mtls_cert_and_key_paths"):
         pytest.skip("this google-auth has no X.509 workload identity")
@@ -206,7 +206,7 @@ def write_login(monkeypatch, tmp_path, server, credential_source, **more):
 
 @pytest.mark.parametrize("impersonates", [False, True])
 def test_external_account_follows_no_redirect_with_its_subject_token(monkeypatch, tmp_path, impersonates):
-    """No request uses the library `requests`, not even the first request for default credentials. Field case E9."""
+    """The library `requests` would follow a redirect with the subject token, so no request uses it. Field case E9."""
     (tmp_path / "subject").write_text(SUBJECT)
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))
     with serve_tokens("t") as attacker, serve_tokens("t") as server:
@@ -240,7 +240,7 @@ def test_impersonation_uses_the_same_transport(monkeypatch, resolve, certificate
 def test_gdch_service_account_uses_the_same_transport(monkeypatch, certificates, tmp_path):
     """Credentials of Google Distributed Cloud (GDCH) require google-auth's request class for the library `requests`.
 
-    So the package passes an instance of a subclass, which uses the transport of this package. Field case E9.
+    The package passes an instance of a subclass that uses the package's own transport. Field case E9.
     """
     gdch = pytest.importorskip("google.oauth2.gdch_credentials")
     monkeypatch.setattr("requests.Session.request", lambda *_, **__: pytest.fail("another way"))

@@ -1,4 +1,4 @@
-"""The process-wide cache of tokens: what models share, and when the cache drops an entry."""
+"""Tests the process-wide token cache: which models share a token, and when the cache drops an entry."""
 
 import asyncio
 import gc
@@ -101,7 +101,7 @@ def test_default_credentials_are_looked_up_once(server, login):
 
 
 def test_changed_login_is_looked_up_again(server, login, monkeypatch, tmp_path):
-    """The content of the file, its path or the proxy settings may change. Field case E10."""
+    """The login is looked up again if its file, the path or the proxy settings change. Field case E10."""
     assert source().token() == "t-1"
     login(refresh_token="another one")
     assert source().token() == "t-2"
@@ -223,9 +223,10 @@ def test_models_with_different_clients_cause_one_refresh():
 
 
 def test_failed_refresh_is_tried_with_the_next_client():
-    """A refresh can fail because one client's proxy is down. Then the package tries the client of another model.
+    """If a model's HTTP client cannot refresh the token, the package tries the client of another model.
 
-    Only one client refreshes at a time, and each client at most once.
+    For example, the proxy of the first client may be down. Only one client refreshes at a time, and each client at most
+    once.
 
     Field case E11.
     """
@@ -253,7 +254,7 @@ def test_refresh_after_a_401_serves_all(server):
 
 
 def test_collected_credentials_leave_the_cache(server):
-    """Credentials, token and client are released. Field case E10."""
+    """After the model is deleted, its credentials, token source and client are released. Field case E10."""
     library = pytest.importorskip(library_name())
     gc.collect()
     before, shared = len(_auth_shared._states_by_object), len(_auth._shared_sources)
@@ -361,7 +362,7 @@ def test_expiry_with_a_time_zone_is_converted(hours):
 
 @pytest.mark.parametrize("expiry", [None, NAIVE, datetime(2020, 1, 1, tzinfo=timezone.utc)])
 def test_own_refresh_is_used_after_a_401_and_not_at_each_call(expiry):
-    """The `refresh` of a subclass sets no expiry. Field case E15."""
+    """The `refresh` method of a subclass may set no expiry. It must not run for each call. Field case E15."""
 
     class OwnUser(UserCredentials):
         refreshes = 0
@@ -561,7 +562,7 @@ def test_new_model_uses_a_cached_token_without_a_thread(server):
 
 
 def test_state_of_credentials_shows_no_secret():
-    """Debuggers and tracebacks with local variables call `repr`."""
+    """`repr` must not show a token, because debuggers and tracebacks call it for local variables."""
 
     class Secret(str):
         __slots__ = ()

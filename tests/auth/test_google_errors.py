@@ -35,15 +35,15 @@ def impersonated():
 def test_module_of_each_kind_defines_its_credentials(kind):
     module = import_module(kind.value)
     found = getattr(module, "Credentials", None) or module.ServiceAccountCredentials
-    # The class of federated credentials is abstract, so a subclass is needed.
+    # The class of federated credentials is abstract. Only a subclass with `retrieve_subject_token` can have instances.
     example = type("Example", (found,), {"retrieve_subject_token": None})
     assert find_kind(object.__new__(example)) is kind
 
 
 def test_kinds_of_federated_credentials_are_found_by_base_class():
-    """Each source of the subject token (a file, AWS or a program) has a class of credentials in another module.
+    """Federated credentials have a class for each source of the subject token: a file, AWS or a program.
 
-    So the kind of the credentials is not found by the module of their class, but by the module of the base class.
+    The classes are in different modules. So `find_kind` looks for the module of their base class.
     """
     for name in ("identity_pool", "aws", "pluggable"):
         found = import_module(f"google.auth.{name}").Credentials
@@ -106,7 +106,7 @@ def test_refused_refresh_token_is_an_expired_login():
 
 
 def test_failed_reauthentication_is_an_expired_login():
-    """Organisations may limit the length of a session."""
+    """A login may expire because an organisation limits the length of its sessions."""
     err = reauth.exceptions.ReauthFailError("no answer")
     assert find_cause(err, CredentialKind.USER, None) is Cause.EXPIRED_LOGIN
 

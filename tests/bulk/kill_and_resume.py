@@ -26,7 +26,8 @@ from langchain_gemini_compat.testing import FAULTS, FakeGemini, Fault
 CONCURRENCY = 16
 #: One row in every `ONE_IN` rows of the input causes a fault.
 ONE_IN = 20
-#: Faults that stop the run or cause a long wait. The key is a divisor: the row `rows // key` gets the fault once.
+#: Faults that stop the run or cause a long wait. Each happens once: with the key 3, it happens in the row with the
+#: number `rows // 3`.
 ONCE = {
     2: Fault.rate_limit("39043s", per="day"),
     3: Fault.rate_limit("0.2s"),
@@ -42,7 +43,7 @@ def fault_of(number):
 
 
 def build_rule(rows):
-    """Return a function for the fake, which returns the answer or the fault for the row of a request."""
+    """Return the function with which the fake answers. For each row, this function returns a text or a fault."""
     seen = Counter()
 
     def answer(request):
@@ -107,14 +108,14 @@ def measure(engine, rows, folder):
                         child.send_signal(signal.SIGKILL)
                         killed += 1
                         break
-                    # The child imports libraries after its start. Its memory is measured only after some rows.
+                    # At its start, the child still imports libraries. So its memory is measured only after some rows.
                     if asked > start + rows // 20 and child.poll() is None:
                         samples.append(read_memory(child.pid))
                 printed = child.communicate()[0]
             if len(samples) > len(memory):
                 memory = samples
-            # If an exhausted quota stopped this run, another run sends the missing rows. After other errors of the
-            # account, such as a wrong key, another run would get the same error.
+            # A run that stops because of an exhausted quota leaves rows without an answer. So another run follows.
+            # After other errors of the account, such as a wrong key, another run would fail in the same way.
             if child.returncode == 0 and "a quota is exhausted" not in (
                 json.loads(printed.splitlines()[-1])["stopped"] or ""
             ):

@@ -82,9 +82,10 @@ def killed_at(monkeypatch, method):
 
 @contextmanager
 def breaking(fake, request, times, *, after, first=0, error=http.ReadError):
-    """Break the connections of `times` requests. `first` is the index of the first of them.
+    """Break the connections of `times` requests, after the first `first` requests have passed.
 
-    With `after`, the fake handles each of these requests before its connection breaks.
+    `request` is the method and path of these requests. With `after`, the fake handles a request before its connection
+    breaks.
     """
     plain, numbers = fake.batches.answer, count()
 
@@ -225,10 +226,10 @@ def test_a_creation_without_a_connection_is_repeated(fake, model, path):
 
 
 def test_the_first_creation_without_an_answer_is_repeated_on_demand_only(fake, model, path):
-    """The rows are sent again only with `retry_failed`, because Google may have created the batch.
+    """Google may have created the batch, so the rows are sent again only with `retry_failed`.
 
-    The empty list of batches does not prove that there is no such batch: Google does not say that its native list
-    contains OpenAI-compatible batches.
+    The list of batches is empty, but this proves nothing: Google does not say that its native list contains
+    OpenAI-compatible batches.
     """
     with breaking(fake, CREATION, 1, after=False):
         assert run(model, number(2), path).failed == 2
@@ -372,7 +373,8 @@ def test_a_batch_whose_rows_left_the_input_is_kept_for_later(fake, model, path):
 def test_rows_inserted_into_the_input_do_not_make_a_batch_paid_twice(fake, model, path):
     """An earlier run created a batch for the rows a, gone and b. Now the input is a, three new rows, and b.
 
-    The batch ends while the run waits to send the new rows, before the run has read the row b.
+    The run has to wait before it can send the new rows. During this wait, the batch ends, and the run has not read b
+    yet.
     """
     fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
     with pytest.raises(errors.ServerError):
@@ -409,8 +411,8 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
         notes.append(text)
         if len(notes) == 2:
             signal.pthread_kill(main_thread().ident, signal.SIGINT)
-        # From the second note on, the batch is done. If the run ignored Ctrl-C, it would therefore end without
-        # `KeyboardInterrupt`.
+        # After Ctrl-C (sent at the second note), the fake's clock jumps ahead, and the batch is done. So a run that
+        # ignores Ctrl-C ends without `KeyboardInterrupt`, and the test fails.
         fake.batches.clock = lambda: 4_000_000_000.0 if len(notes) > 1 else time.time()
 
     async def run_cell():
@@ -428,7 +430,7 @@ def test_ctrl_c_in_a_notebook_leaves_the_batches_to_the_next_run(fake, model, pa
 
 @pytest.mark.parametrize("at", range(3))
 def test_interrupt_at_the_begin_of_a_transaction_of_the_state_pays_nothing_twice(fake, model, path, monkeypatch, at):
-    """Ctrl-C can come after the transaction is open, and before the first statement in its `with` block."""
+    """Ctrl-C arrives right after `BEGIN`, before the first statement in the `with` block of the transaction."""
     execute, begun = Database.execute, []
 
     def interrupt(database, statement, values=()):
@@ -468,7 +470,7 @@ def test_another_engine_can_be_used_if_no_batch_was_created(fake, model, path):
 
 
 def test_answers_that_a_run_could_not_forget_do_not_keep_the_state(fake, model, path, monkeypatch):
-    """The program crashes after the answers are written to the journal, and before the engine deletes the rows."""
+    """If a run crashes before it deletes the answered rows from its state, the next run deletes the state."""
     with killed_at(monkeypatch, "BatchState.drop_rows"):
         run(model, ["one", "two"], path)
     assert path.with_name("answers.jsonl.batches").exists()
@@ -517,7 +519,7 @@ GONE = [("/batches/batches/", NOT_FOUND), (":download", NOT_FOUND), (":download"
 
 @pytest.mark.parametrize(("place", "fault"), GONE, ids=["status", "output", "output-403"])
 class TestMissingBatch:
-    """The server says that a batch or its output does not exist."""
+    """Tests in which the server says that a batch or its output does not exist."""
 
     def test_a_short_time_is_endured(self, fake, model, path, place, fault):
         faults = iter([fault])
@@ -598,7 +600,8 @@ def test_an_unknown_creation_of_rows_that_left_the_input_does_not_block_a_run(fa
         return described
 
     fake.batches._describe_native = describe
-    # A run that waits for the old batch would never end. So this `wait` raises an error after 200 calls.
+    # After 200 calls, this `wait` raises an error. Otherwise, a run that waits for the batch of the earlier run would
+    # never end.
     monkeypatch.setattr(OpenRows, "wait", lambda rows, _: next(waits) < 0 or rows.is_stopped)
     assert run(model, number(4), path, max_requests=2).answered == 4
     assert sorted(asked(fake)) == ["old 1", "old 2", *number(4)]
@@ -632,10 +635,7 @@ def test_answers_of_rows_that_left_the_input_are_kept(fake, model, path):
 
 
 def test_rows_of_another_schema_are_left_to_a_run_with_it(fake, model, path):
-    """A run without a schema does not collect the answers to an earlier run with a schema.
-
-    If it did, the output would have no `parsed` for these answers.
-    """
+    """A run without a schema does not collect the answers to a run with a schema: they would have no `parsed`."""
     fake.answer_with(lambda _: '{"word": "moon"}')
     fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
     with pytest.raises(errors.ServerError):
@@ -648,7 +648,7 @@ def test_rows_of_another_schema_are_left_to_a_run_with_it(fake, model, path):
 
 
 def test_an_error_that_a_run_could_not_forget_does_not_keep_the_state(fake, model, path, monkeypatch):
-    """The program crashes after the error is written to the journal, and before the engine deletes the row."""
+    """If a run crashes before it deletes a failed row from its state, the next run deletes the state."""
     fake.answer_with(lambda _: Fault.overloaded())
     with killed_at(monkeypatch, "BatchState.drop_rows"):
         run(model, ["one"], path)
@@ -728,7 +728,7 @@ def test_two_runs_at_one_output_do_not_mix(fake, model, path):
 
 
 def test_state_of_the_batches_is_open_in_one_process_only(tmp_path):
-    """While a run uses the state that an earlier run has left, no other run can open this state."""
+    """A run opens the state that an earlier run has left. Meanwhile, no other run can open this state."""
     path = tmp_path / "answers.jsonl.batches"
     with BatchState(path) as state:
         state.note_intent(state.add_part("files/1", []), 1.0)

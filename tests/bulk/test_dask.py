@@ -18,7 +18,7 @@ from langchain_gemini_compat import ChatGeminiCompat
 from langchain_gemini_compat.bulk import DaskEngine, _dask_client, run_bulk
 from langchain_gemini_compat.testing import FakeGemini, Fault, Reply
 
-# Worker processes are slow to start on a busy machine.
+# The time limit is 300 seconds, because worker processes start slowly on a busy machine.
 pytestmark = [pytest.mark.load, pytest.mark.timeout(300)]
 CONCURRENCY = 8
 
@@ -69,7 +69,7 @@ def test_killed_worker_loses_and_doubles_no_row(client, tmp_path):
     assert asked.keys() == set(prompts)
     twice = [prompt for prompt, count in asked.items() if count > 1]
     assert len(twice) <= CONCURRENCY
-    # The second run sends nothing.
+    # The second run has sent nothing: each prompt was sent as often as before.
     assert Counter(request.prompt for request in fake.requests if request.body) == asked
 
 
@@ -118,7 +118,7 @@ def test_pickled_model_is_small_and_connects_at_its_first_call():
 
 @pytest.mark.skipif(os.name != "posix", reason="only POSIX sends a signal to a group of processes")
 def test_interrupt_in_a_terminal_ends_the_command_as_elsewhere(tmp_path):
-    """A terminal sends Ctrl-C to the workers, too."""
+    """A terminal sends Ctrl-C not only to the command, but also to its workers."""
     fake = FakeGemini(lambda request: Fault.slow(between=0.2, reply=Reply(answer(request))))
     (tmp_path / "in.jsonl").write_text("".join(f'"word {number}"\n' for number in range(400)), "utf-8")
     command = [sys.executable, "-m", "langchain_gemini_compat", "bulk", "in.jsonl", "out.jsonl", "--dask", "local:1"]

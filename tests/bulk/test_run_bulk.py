@@ -73,7 +73,7 @@ def test_second_run_asks_only_for_what_is_new(fake, model, path):
         f"About {prompt}" for prompt in ["first", *number(3), "changed", "word 4"]
     ]
     assert (result.rows, result.answered) == (6, 6)
-    # With the original input, no request is sent, because the journal still contains its answers.
+    # The journal still has the answers to the original five rows, so this third run sends no request.
     run_bulk(model, number(5), path)
     assert len(fake.requests) == 7
 
@@ -97,7 +97,7 @@ def test_other_options_and_models_are_other_requests(fake, model, path):
 
 
 def test_parameter_that_the_server_refuses_does_not_change_the_keys(path):
-    """A row keeps its key in the journal, even after the process has learned that the server refuses a parameter."""
+    """A row keeps its key in the journal, even after its requests leave out a parameter that the server refused."""
     unknown = GoogleError(
         400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "user": Cannot find field.'
     )
@@ -228,7 +228,7 @@ def test_row_that_fails_again_has_its_newest_error(fake, model, path):
     fake.answer_with(Fault.empty_reply())
     result = run_bulk(model, ["x"], path, retry_failed=True)
     assert [row["error_type"] for row in read(path)] == ["EmptyReplyError"]
-    # The tokens are counted, because an empty reply costs money, too.
+    # An empty reply costs money, so its tokens are counted.
     assert (result.failed, result.input_tokens) == (1, 5051)
     assert read(path)[0]["input_tokens"] == 5051
 
@@ -570,7 +570,8 @@ def test_full_disk_is_an_error_with_advice_and_loses_no_recorded_answer(path):
     resource = pytest.importorskip("resource", reason="Windows has no limit of file sizes")
     fake, reports = FakeGemini(lambda request: f"{request.prompt} {'x' * 20_000}"), []
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Python ignores SIGXFSZ, so a write beyond this file size fails as it does on a full disk.
+    # Limit the size of files to simulate a full disk. Python ignores the signal SIGXFSZ, so a write beyond this size
+    # raises an error.
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
     try:
         with pytest.raises(OutputError, match=r"cannot be written .* Check the free space"):
@@ -601,9 +602,9 @@ def test_row_that_fails_in_a_run_with_retry_is_sent_once(fake, model, path):
 
 
 def test_rows_without_an_answer_because_of_the_account_are_the_reason_of_the_end(fake, model, path):
-    """`stopped` in the result says why rows have no answer if the account is the reason, such as a wrong key.
+    """If a problem of the account, such as a wrong key, leaves rows without an answer, `stopped` has the error.
 
-    A few such rows do not stop the run early, but `stopped` is set nevertheless.
+    This also applies if too few rows are affected to stop the run early.
     """
     fake.answer_with(Fault.bad_key())
     result = run_bulk(model, number(3), path)

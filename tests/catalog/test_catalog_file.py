@@ -20,7 +20,7 @@ def document(key="levels", fact=None, **changes):
 
 
 def test_every_field_of_a_family_can_be_a_fact():
-    """Two fields are not facts: `name`, which is the key of the family, and `known`, which depends on the file."""
+    """Two fields are not facts: `name` is the key of the family, and `known` says whether a catalog file lists it."""
     assert FACTS.keys() == ModelFamily.__dataclass_fields__.keys() - {"name", "known"}
 
 

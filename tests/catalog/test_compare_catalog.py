@@ -102,7 +102,7 @@ def test_packages_that_agree_give_exit_code_0(packages, run):
     ],
 )
 def test_new_model_gives_exit_code_1(packages, run, published, says):
-    """A new model is reported even if only one package lists it, and only for a gateway."""
+    """The script reports a new model even if only one package lists it, and lists it only for a gateway."""
     code, report = run(packages(**published))
     assert code == 1
     assert f"Models that the catalog does not have\n  {NEW}: model: ours 'absent', theirs 'listed' ({says})" in report
@@ -157,7 +157,7 @@ def test_difference_gives_exit_code_1(packages, run, published, line):
 
 
 def test_two_packages_that_say_the_same_share_a_line(packages, run):
-    """If two packages differ from the catalog in the same way, an exception for one does not apply to the other."""
+    """The report has one line for both packages. An exception for one of them does not apply to the other."""
     folder = packages(litellm={MODEL: litellm(max_input_tokens=7)}, windows={MODEL: 7})
     assert "theirs 7 (litellm 1.0, genai-prices 1.0)" in run(folder)[1]
     code, report = run(folder, exception())
@@ -171,9 +171,9 @@ def test_two_packages_that_say_the_same_share_a_line(packages, run):
     [{"subjects": ["gemini-3.7-flash"]}, {"fact": "max_output_tokens"}, {"ours": 1}, {"theirs": 8}, {"packages": []}],
 )
 def test_exception_explains_one_value_only(packages, run, change):
-    """An entry of `exceptions.json` contains the value of the catalog and the value of a package.
+    """An entry of `exceptions.json` explains one difference: one value of the catalog and one value of a package.
 
-    If one of these values changes, the entry no longer applies, and a person has to judge the difference again.
+    If one of these values changes, the entry no longer applies, and a person has to judge the new difference.
     """
     folder = packages(litellm={MODEL: litellm(max_input_tokens=7)})
     assert run(folder, exception())[0] == 0
@@ -191,7 +191,7 @@ def test_all_lists_explained_differences(packages, run):
 
 
 def test_row_of_a_generation_does_not_describe_a_new_model(packages, run):
-    """The family `gemini-4` also matches an unknown Gemini 4 model. The script still reports the model as new."""
+    """The family `gemini-4` matches every Gemini 4 model. An unknown Gemini 4 model is reported as new nevertheless."""
     assert not has_model("gemini-4-xenon")
     assert has_model("gemini-4-argon")
     assert "gemini-4-xenon: model: ours 'absent'" in run(packages(litellm={"gemini/gemini-4-xenon": litellm()}))[1]
@@ -280,9 +280,9 @@ def test_exception_is_complete(entry):
     ],
 )
 def test_exception_has_our_value(subject, entry):
-    """Each entry of `exceptions.json` contains the current value of the catalog.
+    """In each entry of `exceptions.json`, `ours` is the current value of the catalog.
 
-    After a correction of the catalog, a person has to change or remove the entry.
+    If the catalog is corrected, a person has to change or remove the entry.
     """
     differences = find_differences([Claim(entry["packages"][0], subject, entry["fact"], entry["theirs"])])
     said = [item for item in differences if item.subject == subject and item.fact != "family"]
@@ -292,7 +292,7 @@ def test_exception_has_our_value(subject, entry):
 
 
 def test_no_exception_is_there_twice():
-    """A difference must not match two entries of `exceptions.json`."""
+    """No difference is explained by two entries of `exceptions.json`."""
     keys = [
         (subject, entry["fact"], repr((entry["ours"], entry["theirs"])), package)
         for entry in ENTRIES

@@ -66,7 +66,7 @@ def test_the_longest_prefix_wins_in_any_order_of_the_table(turn, monkeypatch):
 
 @pytest.mark.parametrize("family", CHAT_FAMILIES, ids=lambda family: family.name)
 def test_the_table_agrees_with_the_table_of_the_fake_endpoint(family):
-    """The two tables are written independently, so a mistake in one of them fails here."""
+    """The catalog and the fake have separate tables of facts. A mistake in one of them makes this test fail."""
     rules = rules_for(family.name)
     assert family.signatures_demanded == rules.demands_signatures
     assert family.text_beside_calls == rules.text_beside_calls
@@ -84,7 +84,7 @@ def test_the_table_agrees_with_the_table_of_the_fake_endpoint(family):
 
 @pytest.mark.parametrize("family", [*CHAT_FAMILIES, LATER_GEMINI], ids=lambda family: family.name)
 def test_a_row_does_not_contradict_itself(family):
-    """Levels are in order, the default is one of them, and ranges are not empty."""
+    """The thinking levels of a family are in order, its default is one of them, and its budget range is not empty."""
     assert [word for word in ("minimal", "low", "medium", "high", "xhigh") if word in family.levels] == [*family.levels]
     if family.thinking == "level":
         assert family.default_thinking in (None, *family.levels)
@@ -113,7 +113,7 @@ def test_a_changed_profile_does_not_change_the_profiles_of_other_models():
 
 
 def test_a_profile_has_the_facts_that_agents_read():
-    """`create_agent` reads facts to choose a strategy for structured output. Summaries need the token limits."""
+    """`create_agent` reads the profile to choose how to ask for structured output. Summaries need the token limits."""
     profile = build_profile(family_of("gemini-3.8-flash"))
     assert profile["max_input_tokens"] == 1_048_576
     assert profile["max_output_tokens"] == 65_536
@@ -129,7 +129,6 @@ def test_a_profile_has_the_facts_that_agents_read():
 
 
 def test_profiles_differ_between_model_families():
-    """An older model, an image model and an alias lack some abilities."""
     pro, image, alias = (
         build_profile(family_of(model)) for model in ("gemini-2.5-pro", "gemini-3-pro-image", "gemini-flash-latest")
     )
@@ -182,8 +181,8 @@ def get_number() -> int:
     return 42
 
 
-#: Rows of a model and two flags: whether `create_agent` sends a schema as `response_format` if the agent has no tools,
-#: and if it has tools.
+#: Each row has a model and two flags. They say whether `create_agent` sends a schema as `response_format`: the first
+#: flag for an agent without tools, the second for an agent with tools.
 STRATEGIES = [
     ("gemini-3.8-flash", True, True),
     ("models/gemini-3.7-flash", True, True),
@@ -219,7 +218,7 @@ STRATEGIES = [
 
 
 def test_every_family_has_its_strategy_here():
-    """A new row of the table needs a row in `STRATEGIES`."""
+    """Each family in `CHAT_FAMILIES` has a row in `STRATEGIES`."""
     assert {family_of(model).name for model, _, _ in STRATEGIES} >= {family.name for family in CHAT_FAMILIES}
 
 
@@ -228,7 +227,7 @@ def test_every_family_has_its_strategy_here():
 def test_an_agent_asks_for_structured_output_in_a_way_that_the_model_takes(model, alone, beside_tools, surface):
     """Models before Gemini 3 refuse a request that contains both tools and a JSON schema.
 
-    The refusal is a 400 (googleapis/python-genai issue 706). These models accept the schema as another tool.
+    They answer 400 (googleapis/python-genai issue 706). For these models, the agent sends the schema as another tool.
     """
     for tools, native in (([], alone), ([get_number], beside_tools)):
         fake = FakeGemini(play, surface=surface)

@@ -37,7 +37,7 @@ def build(surface="vertex", model="gemini-3.8-flash", **arguments):
     ],
 )
 def test_vertex_urls(arguments, url):
-    """The cases are regional, global, multi-region and self-deployed endpoints, and base URLs of the caller."""
+    """The cases are regional, global, multi-region and self-deployed endpoints, and base URLs from the caller."""
     assert build(**arguments).base_url == url
 
 

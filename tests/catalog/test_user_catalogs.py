@@ -54,9 +54,9 @@ def test_corrected_fact_changes_the_request_and_the_profile(write):
 
 
 def test_new_family_begins_with_the_facts_that_its_name_had(write):
-    """A new family begins with the facts of the family that matched its name before.
+    """A new family begins with the facts of the family to which its name belonged before.
 
-    This earlier family may be new, too. The order of the families in the file does not matter.
+    That family may be new, too. The order of the families in the file does not matter.
     """
     path = str(write({"gemini-5-xenon-lite": {"max_output_tokens": 7000}, "gemini-5-Xenon": XENON}))
     family = family_of("models/gemini-5-xenon-lite-001", path)
@@ -101,7 +101,7 @@ def test_environment_names_a_catalog_for_all_models_without_one(write, monkeypat
 def test_catalog_decides_whether_signatures_come_back(write):
     """Signatures of one model are sent to another model only if both have the same rules for signatures.
 
-    Without the catalog, the two models of this test have different rules. With the catalog, the rules are the same.
+    In this test, only the catalog makes the rules of the two models the same.
     """
     fake = FakeGemini()
     origin = fake.chat_model("gemini-3.8-flash")
@@ -135,10 +135,7 @@ def test_catalog_decides_how_structured_output_is_asked_for(write):
 
 
 def test_profile_has_the_name_and_dates_of_the_model_that_the_family_is_named_after(write):
-    """The profile of a variant, such as `gemini-8-cyber`, has no name and no dates.
-
-    A profile has only the keys of the installed langchain-core.
-    """
+    """The profile of `gemini-8-cyber` does not get the name and the dates of the model `gemini-8`."""
     dates = {"title": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}
     path = write({"gemini-8": dates})
     given = {"name": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}

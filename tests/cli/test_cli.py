@@ -60,7 +60,7 @@ def run(capsys, monkeypatch):
 
 
 class Terminal(io.StringIO):
-    """A stream that is a terminal."""
+    """A text stream whose method `isatty` returns `True`."""
 
     def isatty(self):
         return True
@@ -120,7 +120,8 @@ def test_demo_shows_tool_steps_and_signatures(run, surface, model):
     assert len(re.findall(r"#[134] +200", out)) == 3
     assert len(re.findall(r"200 verified", out)) == 2
     assert re.search(r"#2 +503 retried", out)
-    # The first reply has two parallel calls and one signature. The three later requests send this signature back.
+    # The first reply has two parallel tool calls, and one of them has a signature. Each of the three later requests
+    # sends this signature back.
     signature = re.search(r"#1 +200 +- +\S+ (\S+…\S+)", out)[1]
     assert out.count(f"{signature} from #1") == 3
     assert out.count("(unsigned)") == 1
@@ -154,7 +155,7 @@ def test_demo_live_calls_the_given_endpoint(run):
 
 
 def test_demo_table_has_a_row_for_a_discarded_reply(run):
-    """An empty reply has status 200 and is retried."""
+    """The package retries an empty reply, although its status is 200. The table has a row for each such reply."""
     script = [Fault.empty_reply(), Reply(calls=[Call("get_weather", {"city": "Oslo"})]), Fault.empty_reply(), "Cold."]
     with FakeGemini(script, surface="ai_studio").serve() as url:
         code, out, err = run("demo", "--live", "--base-url", url)
@@ -239,7 +240,7 @@ def test_demo_without_live_refuses_another_endpoint(run):
 
 
 def test_log_names_placeholder_and_unknown_signatures():
-    """Each row of the log describes the signature of a call that was sent."""
+    """The log marks the first signature as a placeholder, and the second as of unknown origin."""
     log = WireLog()
     with FakeGemini(["Done."], surface="ai_studio", strict=False).serve() as url, log.open_client() as client:
         for signature in ("skip_thought_signature_validator", "c29tZXRoaW5nIGVsc2U="):
@@ -280,7 +281,7 @@ def test_chat_continues_after_an_error(run):
 
 
 def test_chat_options_set_system_message_and_thoughts(run):
-    """A compatible server gets none of Google's fields."""
+    """For a compatible server, the option `--no-thoughts` adds none of Google's fields to the request."""
     for surface in ("vertex", "openai_compatible"):
         server = FakeGemini(surface=surface)
         with server.serve() as url:
@@ -345,7 +346,8 @@ def test_fake_serves_logs_and_stops():
         [*RUN, "fake", "--port", "0", "--rule", "tools"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        # `communicate` would lose the text that `readline` has buffered.
+        # Read all lines that were printed so far. If `readline` left lines in its buffer, `communicate` would lose
+        # them.
         printed = "".join(iter(process.stdout.readline, "Press Ctrl-C to stop. Requests:\n"))
         url = printed.partition("\n")[0]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1beta/openai", url)
@@ -412,7 +414,7 @@ def test_used_port_is_an_error(run):
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http", ""])
 def test_invalid_port_is_an_error(run, port):
-    """The message of argparse would contain the name of the function that converts the port. This message does not."""
+    """The message does not contain the name of the function that converts the port. argparse's own message would."""
     code, _, err = run("fake", f"--port={port}")
     assert code == 2
     assert "argument --port: a port is a number from 0 to 65535" in err
@@ -436,7 +438,7 @@ def test_screen_removes_control_codes_and_secrets():
 
 
 def test_transcript_indents_further_lines():
-    """A line end at the end of a piece is printed only when more text follows."""
+    """If a piece of text ends with a line end, this line end is printed only when more text follows."""
     stream = io.StringIO()
     transcript = Transcript(Screen(stream))
     for text in ("\n\none\n", "two\nthree\n"):
@@ -446,7 +448,7 @@ def test_transcript_indents_further_lines():
 
 
 def test_warning_is_printed_on_one_line(run, monkeypatch):
-    """The warning about a key and a project in the environment has no file name and line."""
+    """The printed warning has no file name and no line number."""
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     code, out, err = run("chat", lines=["hi"])
@@ -503,14 +505,14 @@ def test_chat_on_a_terminal_has_a_greeting_and_can_stop_a_reply(run, monkeypatch
 
 
 def test_demo_tools_answer_unknown_arguments():
-    """With `--live`, a real model may call the tools with arguments that the script of the demo does not contain."""
+    """With `demo --live`, a real model may call the tools of the demo with any arguments."""
     assert convert_currency(1, "EUR", "XYZ") == "There is no rate from EUR to XYZ. Available: EUR, NOK, USD."
     assert get_weather("Rome") == "Rome: unknown, 0 degrees Celsius"
 
 
 @pytest.mark.parametrize(("streamed", "status"), [(False, 503), (True, 200)])
 def test_fake_answers_every_request_with_the_fault(run, monkeypatch, capsys, streamed, status):
-    """The log names the fault, because a stream with an error has status 200."""
+    """The log names the fault, because the status may not show it: a stream with an error has status 200."""
     statuses = []
 
     def use_it():

@@ -37,7 +37,7 @@ def _bare_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    # google-auth would run gcloud, which takes seconds.
+    # Without this patch, google-auth would run the program gcloud, which takes seconds.
     monkeypatch.setattr("google.auth._cloud_sdk.get_project_id", lambda: None)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     # Port 9 refuses connections, so no request reaches another machine.
@@ -169,7 +169,7 @@ def test_hanging_metadata_server_has_a_time_limit(diagnose, reachable, monkeypat
 
 
 def test_time_limit_of_the_token_is_below_ten_seconds():
-    """The token is fetched while the host is probed, so the time limits of the two do not add up."""
+    """Fetching the token and probing the host run at the same time, so their time limits are not added."""
     assert _checks.TOKEN_SECONDS + 2 < 10
 
 
@@ -267,7 +267,7 @@ def test_last_line_names_commands_only_if_there_are_some(capsys, monkeypatch):
     ],
 )
 def test_location_option_is_fixed_by_an_option(diagnose, reachable, monkeypatch, typed, place):
-    """The report suggests an option, because the given option overrides an environment variable."""
+    """The report suggests an option, since an environment variable cannot override the option that was given."""
     give_token(monkeypatch)
     _, found, _ = diagnose(*typed)
     (fix,) = found["location"]["fixes"]

@@ -9,7 +9,7 @@ import yaml
 from langchain_gemini_compat.cli import main
 from langchain_gemini_compat.testing import FakeGemini, record, replay
 
-#: A program that starts a child process. The child forks a process, too. All three send requests at the same time.
+#: A program that starts a child process, which forks another process. All three send requests at the same time.
 PROGRAM = """
 import os, subprocess, sys
 from langchain_gemini_compat.testing import FakeGemini

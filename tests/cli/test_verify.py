@@ -82,9 +82,10 @@ def test_probes_pass_against_the_fake(surface, model):
 
 @pytest.mark.parametrize(("surface", "probe", "model"), CASES)
 def test_probe_fails_if_its_rule_is_changed(surface, probe, model):
-    """Only the probe of the changed rule fails. Probes that need it are skipped, and all others pass.
+    """If the fake server breaks the rule of a probe, only this probe fails.
 
-    The test leaves out probes whose requests the changed rule does not concern, because their result cannot change.
+    Probes that need it are skipped, and all others pass. The test leaves out probes whose requests have nothing to do
+    with the rule, because their result cannot change.
     """
     change = build_change(probe.id, surface, family_of(model))
     concerned = {name for name, bodies in bodies_of(surface, model).items() if any(map(change.concerns, bodies))}
@@ -104,7 +105,7 @@ FAMILIES = [family.name for family in known_families() if family.is_gemini and n
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_catalog_and_fake_agree_on_each_family(surface, name):
-    """The catalog and the fake have separate facts about models. So a probe fails if a fact is wrong in one of them."""
+    """The catalog and the fake have separate facts about models. If one of them has a wrong fact, a probe fails."""
     # `gemini-2.5` is a family, but no model has this name. The family has the limits and features of 2.5 Flash.
     model = "gemini-2.5-flash" if name == "gemini-2.5" else name
     named = ("thinking", "penalties", "text-beside-calls", "media-in-result", "signature-missing")
@@ -122,7 +123,7 @@ def test_chat_model_does_not_repair_the_requests_of_a_probe():
 
 
 def test_each_probe_needs_only_earlier_ones():
-    """One pass in order is enough, because each probe comes after the probes that it needs. Every name is unique."""
+    """Each probe comes after the probes that it needs, so one pass in order is enough. Each id is unique."""
     seen = set()
     for probe in PROBES:
         assert {*probe.needs} <= seen, probe.id
@@ -152,7 +153,7 @@ def test_claim_is_one_short_text():
 
 
 def test_requests_are_estimated_without_retries():
-    """The number of requests that a run announces is the number that it sends, or a little more."""
+    """The command announces how many requests it will send. This number is right, or at most 5 too high."""
     for surface in SURFACES:
         fake = ChangedFake(surface)
         run_all(fake)
@@ -233,7 +234,7 @@ def test_command_passes_against_the_fake_and_records_it(run, surface, tmp_path):
 
 
 def test_command_names_the_wrong_rule_and_hides_secrets(run, tmp_path, monkeypatch):
-    """A server may repeat the key or the project in its error."""
+    """The server's error contains the API key and the project. The output and the report contain neither."""
     monkeypatch.setenv("MY_KEY", "canary-7f3a91c2e5")
     text = "Key canary-7f3a91c2e5 of projects/secret-project/locations/eu is not valid in project 'secret-project', number 123456789012."
     fake = ChangedFake("ai_studio", refuse(lambda body: "store" in body, text))

@@ -65,8 +65,8 @@ async def test_agent_uses_the_response_format_that_the_model_supports(place, for
         assert all(request.stream is (mode == "stream") for request in cell.fake.requests)
 
 
-#: One example for each kind of surface and model. Most tests of middlewares use only these examples, because
-#: middlewares behave the same for all other surfaces and models.
+#: Four combinations of surface and model, one of each kind. Most tests of middlewares use only these four, because
+#: middlewares behave the same with every combination.
 FOUR = ("2.5 on AI Studio", "3.8 on Vertex", "alias on AI Studio", "self-deployed")
 UNDER = [pytest.param(PLACES[place], form, id=f"{place}-{form}") for place in FOUR for form in FORMATS]
 
@@ -91,9 +91,9 @@ def summarise(model):
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_summary_inside_a_turn_leaves_a_valid_history(place, form):
-    """The summary replaces the first call and its signature.
+    """A summary replaces the first call and its signature.
 
-    The history then has the summary and the second step. The call of this step keeps its signature.
+    The history then has only the summary and the second step of the agent, whose call keeps its signature.
     """
 
     def check(state, requests):
@@ -182,7 +182,7 @@ def fail_at_second_step(request):
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_fallback_model_continues_a_turn(place, form):
-    """The fallback model gets a history with signatures of another model.
+    """The history of the fallback model contains signatures of the first model.
 
     The response format is one that the fallback model supports.
     """
@@ -212,10 +212,7 @@ async def test_fallback_model_continues_a_turn(place, form):
 
 @pytest.mark.parametrize(("place", "form"), UNDER)
 async def test_cleared_tool_uses_keep_their_signatures(place, form):
-    """Old results become a placeholder text, and old arguments an empty object.
-
-    Ids, order and signatures do not change.
-    """
+    """A middleware clears the results and arguments of old calls. Ids, order and signatures do not change."""
     inputs = form in ("none", "tool")
 
     def check(state, requests):
@@ -311,7 +308,7 @@ async def test_middleware_retries_the_model(place):
 
 @pytest.mark.parametrize("place", FOUR)
 def test_summary_starts_at_a_share_of_the_context_window(place):
-    """The profile of a Gemini model has the size of the window. For a self-deployed model, the size is unknown."""
+    """A share needs the size of the context window. For a self-deployed model, this size is unknown."""
     fake = FakeGemini(surface=PLACES[place].surface)
     model = PLACES[place].build_model(fake)
     if PLACES[place].speaks_gemini:

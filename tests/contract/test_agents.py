@@ -23,7 +23,7 @@ QUESTION = {"messages": [("user", "Weather in Paris, then Rome?")]}
 
 
 def check(fake, messages):
-    """Assert that every request was accepted without a placeholder signature, and that the answer arrived."""
+    """Assert that `fake` accepted all requests without placeholder signatures, and that the last text is `ANSWER`."""
     assert fake.refusals == []
     assert fake.stand_ins == 0
     assert messages[-1].text == ANSWER
@@ -33,7 +33,7 @@ def check(fake, messages):
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream", "batch", "events"])
 async def test_two_step_agent_keeps_its_signatures(surface, mode):
-    """If a signature is lost in the second step, the fake answers 400."""
+    """If the second step lost a signature, the fake would answer 400."""
     fake, agent = build(surface)
     if mode == "invoke":
         messages = agent.invoke(QUESTION)["messages"]
@@ -78,7 +78,7 @@ def test_agent_state_of_either_content_version_is_sent_complete(surface, output_
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("saver", ["memory", "sqlite"])
 def test_conversation_resumes_from_a_checkpoint_with_another_agent(surface, saver, tmp_path):
-    """A new model object and a new endpoint continue a saved thread between a call and its result."""
+    """A conversation is saved between a call and its result. An agent with a new model and endpoint continues it."""
     if saver == "memory":
         _resume(surface, InMemorySaver())
     else:
@@ -161,7 +161,7 @@ def test_history_of_another_provider_gets_a_placeholder_signature():
 
 
 def test_signature_of_one_surface_is_not_sent_to_another():
-    """Vertex AI refuses signatures of AI Studio, so the placeholder is sent."""
+    """The history has a signature of AI Studio. Vertex AI would refuse it, and gets the placeholder instead."""
     _, agent = build("ai_studio", SCRIPT[:1], InMemorySaver())
     messages = agent.invoke(QUESTION, CONFIG, interrupt_before=["tools"])["messages"]
     vertex = FakeGemini(["Sunny."], surface="vertex")
@@ -172,7 +172,6 @@ def test_signature_of_one_surface_is_not_sent_to_another():
 
 
 def test_second_question_of_a_thread_is_accepted():
-    """Earlier turns are sent back unchanged."""
     fake, agent = build("vertex", [*SCRIPT, "You are welcome."], InMemorySaver())
     agent.invoke(QUESTION, CONFIG)
     assert agent.invoke({"messages": [("user", "Thanks.")]}, CONFIG)["messages"][-1].text == "You are welcome."

@@ -86,10 +86,7 @@ def test_cassette_has_a_source(name):
 
 @pytest.mark.parametrize("name", all_names())
 def test_cassette_has_the_layout_of_recorded_ones(name):
-    """Composed cassettes have the same keys and the same types of bodies as recorded cassettes.
-
-    So a recording can replace a composed cassette.
-    """
+    """A composed cassette has the same keys and types of bodies as a recorded one, so a recording can replace it."""
     mode = name.split("/")[2]
     assert mode in ("complete", "stream")
     assert set(load(name)) == {"provenance", "interactions"}

@@ -175,7 +175,7 @@ def test_usage_of_a_stream_is_that_of_the_last_chunk():
 
 
 def test_each_candidate_is_a_generation():
-    """The tokens of the reply are counted once."""
+    """Only the message of the first candidate has the token counts. So the tokens of the reply are counted once."""
     answer = completion("one")
     answer["choices"].append({"index": 1, "finish_reason": "stop", "message": {"content": "two"}})
     result = model(answer, n=2, base_url="http://gateway.example/v1").generate([[HumanMessage("hi")]])
@@ -260,7 +260,7 @@ def test_known_model_has_a_profile():
 
 
 def test_stored_message_has_its_blocks_after_the_import_that_the_docs_name():
-    """A process that reads stored messages builds no model, so it imports `chat_models` to get the content blocks.
+    """To get content blocks, a program that only reads stored messages has to import `chat_models`.
 
     The import of the package alone does not load `chat_models`, because this import must stay fast.
     """

@@ -21,7 +21,7 @@ IMAGE = "gs://cloud-samples-data/generative-ai/image/scones.jpg"
 
 @pytest.fixture
 def play(record):
-    """Replay the cassette of an example. Recording uses the credentials and the project of the environment."""
+    """Return a function that replays the cassette of an example, or records it if `record` is set."""
     return lambda name: cassette(EXAMPLES[name], record=record)
 
 
@@ -40,7 +40,7 @@ def vertex(record):
 
 @pytest.fixture(params=["sync", "async"])
 def ask(request):
-    """Call `invoke` or `ainvoke`. Both send the same bytes, so they share a cassette."""
+    """Return a function that calls `invoke` or `ainvoke`. Both send the same request, so they share a cassette."""
 
     async def call(model, messages, **kwargs):
         if request.param == "sync":

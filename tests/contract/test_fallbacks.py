@@ -25,7 +25,7 @@ def weather(city: str) -> str:
 
 
 def failing_and_working(*replies):
-    """Return a model whose server fails, a model that works, and the fake endpoint of the working model."""
+    """Return a model that fails, a model that works, and the fake endpoint of the working model."""
     down, up = FakeGemini(Fault.internal()), FakeGemini(list(replies))
     return down.chat_model(max_retries=0), up.chat_model(), up
 
@@ -53,7 +53,7 @@ async def test_fallback_models_give_structured_output(method):
 
 @pytest.mark.parametrize("way", ["with_fallbacks", "middleware"])
 async def test_agent_with_a_fallback_model_runs(way):
-    """The agent runs with the model of `with_fallbacks`, and with LangChain's middleware. Field case D1."""
+    """The fallback is added by `with_fallbacks` or by LangChain's middleware. Field case D1."""
     first, second, _ = failing_and_working(*[Call("weather", {"city": "Paris"}), "Sunny."] * 2)
     if way == "with_fallbacks":
         agent = create_agent(first.with_fallbacks([second]), tools=[weather])
@@ -80,9 +80,9 @@ def test_fallback_models_answer_other_public_methods():
 
 
 def test_fallback_model_has_the_methods_of_langchain_whose_hints_cannot_be_read():
-    """A model with fallbacks has the method `generate`, whose type hints cannot be evaluated. Field case D1.
+    """The type hints of the method `generate` cannot be evaluated. Field case D1.
 
-    The hints name a module that LangChain imports only for type checkers.
+    These hints name a module that LangChain imports only for type checkers.
     """
     model = FakeGemini("hi").chat_model()
     result = model.with_fallbacks([model]).generate([[HumanMessage("hi")]])

@@ -9,7 +9,7 @@ from langchain_gemini_compat import errors
 from langchain_gemini_compat._response.v3_events import CORE_TAKES_PIECES
 from langchain_gemini_compat.testing import FAULTS, Fault
 
-#: Libraries that an agent loads may warn of deprecations. These warnings are not an outcome of a request.
+#: Libraries that an agent loads may issue deprecation warnings, which are irrelevant to these tests.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 WORDS = {
@@ -37,15 +37,15 @@ def case(**more):
     return Case("a case", "", None, {}, **more)
 
 
-#: The case in which langchain-core before 1.7 gives another outcome: it makes v3 events from chunks, so the caller gets
-#: the tool's name before the stream is cut.
+#: With langchain-core before 1.7, `stream_events` has another outcome in this case: the caller gets the tool's name
+#: before the stream is cut.
 NAME_THEN_LENGTH = "a call without arguments, then the finish reason `length`"
 
 
 def fit(name, expected):
-    """Return the outcomes in `expected` with the changes for the installed version of langchain-core.
+    """Return the outcomes in `expected`, adjusted to the installed version of langchain-core.
 
-    Before langchain-core 1.7, `stream_events` has another outcome in the case `NAME_THEN_LENGTH`.
+    Before langchain-core 1.7, `stream_events` has the same outcome as `stream` in the case `NAME_THEN_LENGTH`.
     """
     if CORE_TAKES_PIECES or name != NAME_THEN_LENGTH:
         return expected

@@ -160,7 +160,7 @@ async def test_unknown_keys_are_sent_back_after_async_calls(name, way):
 
 @pytest.mark.parametrize("name", [*(name for name in GATEWAY_MESSAGES if name != "LiteLLM call"), "empty reasoning"])
 def test_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(name):
-    """If a caller passes messages of the API as dicts, they are sent unchanged. Google gets none of the unknown keys.
+    """A message that the caller passes as a dict reaches a compatible server unchanged. Google gets no unknown keys.
 
     Field case B2.
     """
@@ -182,7 +182,7 @@ def test_unknown_keys_of_messages_given_as_dicts_go_to_compatible_servers(name):
 
 
 def test_key_after_the_signature_is_kept_once():
-    """Each value is emitted once, because LangChain joins texts when it adds chunks. Field case B2."""
+    """Each value is emitted once, because LangChain would join the texts of two chunks. Field case B2."""
     head = call("f", "", "c1", index=0, extra_content={"google": {"thought_signature": SIGNATURE}}, a="one")
     late = {"index": 0, "id": "c1", "a": "one", "b": "two", "function": {"arguments": "{}", "c": "three"},
             "extra_content": {"google": {"thought_signature": SIGNATURE}}}  # fmt: skip
@@ -228,7 +228,10 @@ def test_size_of_kept_keys_is_limited_and_reported(way):
 
 
 def test_repeated_or_growing_value_is_kept_once():
-    """Servers repeat complete values. No server is known to send a value in pieces. Field case B2."""
+    """Servers may send the complete value of an unknown key again. No server is known to send it in pieces.
+
+    Field case B2.
+    """
     kept = KeptFields()
     for delta in ({"a": "x", "l": [1]}, {"a": "x", "l": [1]}, {"l": [1, 2], "o": {"p": "q"}}, {"l": [3], "a": ""},
                   {"l": [3], "o": {"p": "q", "r": 1}, "n": None}):  # fmt: skip
@@ -237,7 +240,7 @@ def test_repeated_or_growing_value_is_kept_once():
 
 
 def test_self_deployed_endpoints_on_one_host_do_not_share_keys():
-    """Unknown keys of a reply go back only to the endpoint of the reply, not to others on its host. Field case B2."""
+    """Two endpoints on one host do not get each other's unknown keys. Field case B2."""
     chat = chat_at(Wire(completion(None, finish="tool_calls", tool_calls=[call("f", "{}", "c1", z=1)])), "vertex",
                    endpoint_id="12")  # fmt: skip
     reply = chat.invoke([USER])
@@ -319,7 +322,7 @@ def test_reasoning_details_in_pieces_are_sent_back_joined(name, way):
 
 
 def test_thinking_blocks_of_litellm_are_joined_until_their_signature():
-    """Thinking blocks have no index. A signature ends a block. Field case B1."""
+    """Thinking blocks have no index. Only a signature shows where a block ends. Field case B1."""
     pieces = [("Let", None), (" me", None), ("", SIGNATURE), ("So", None), ("", "b3RoZXI=")]
     events = [
         chunk(thinking_blocks=[{"type": "thinking", "thinking": text, "signature": mark}]) for text, mark in pieces
@@ -370,9 +373,9 @@ def test_images_of_gateways_are_image_blocks(name, way, text):
 
 @pytest.mark.parametrize(("values", "is_said"), [(("OP", "QU"), True), (("OP", "OP"), False), (("OP", "OPQU"), False)])
 def test_unknown_text_that_changes_in_a_stream_is_named_in_repairs(values, is_said):
-    """If several chunks have an unknown key, only its last text is sent back.
+    """If an unknown key has several texts in a stream, only its last text is sent back.
 
-    The texts are not joined, because they need not be pieces of one text.
+    The texts are not joined, because each of them may be a whole text.
     """
     events = streamed(chunk(content="A."), *(chunk(reasoning_opaque=value) for value in values), chunk(finish="stop"))
     message = WAYS["stream"](chat_at(Wire(events)))
@@ -446,7 +449,7 @@ def test_fields_that_litellm_wraps_are_sent_back_unwrapped(way):
     message = {"content": "Hi.", **wrapped}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
     assert sent([reply, USER])[1] == {"role": "assistant", "content": "Hi.", **SIGNED}
-    # LiteLLM 1.108.7 puts unknown fields into `provider_specific_fields`.
+    # LiteLLM 1.108.7 moves the fields that it does not know into `provider_specific_fields`.
     odd = {"x_odd": "y", "reasoning_details": [{"type": "reasoning.text", "text": "Hm", "index": 0}], **SIGNED}
     message = {"content": "Hi.", "provider_specific_fields": odd}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message, "stop"))))
@@ -504,7 +507,7 @@ def test_result_of_a_dropped_call_is_dropped(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_results_of_other_calls_are_kept_when_one_is_dropped(surface):
-    """The result of a dropped call is dropped, but not the result of a later call with the same id. Field case H1."""
+    """The result of a dropped call is dropped. A later call with the same id keeps its result. Field case H1."""
     first = AIMessage("", tool_calls=[GOOD], invalid_tool_calls=[BAD])
     again = AIMessage("", tool_calls=[{"name": "f", "args": {"x": 1}, "id": "c1"}])
     bad, good, late = ToolMessage("bad", tool_call_id="c1"), ToolMessage("good", tool_call_id="c2"), ToolMessage(
@@ -521,7 +524,7 @@ def test_results_of_other_calls_are_kept_when_one_is_dropped(surface):
 def test_call_id_is_sent_back_unchanged_to_its_server(wire_id, way):
     """Kimi's server needs its own call ids back unchanged. Field case H2.
 
-    LangChain cannot use some ids. The message has other ids for these calls. The request has the server's ids again.
+    If LangChain cannot use an id, the message has a generated id. The next request has the server's id again.
     """
     message = {"tool_calls": [call("w", "{}", wire_id), call("w", '{"x":1}', f"{wire_id}b")]}
     reply = WAYS[way](chat_at(Wire(answer_of(way, message))))
@@ -648,9 +651,9 @@ MISSING = (
     "base_url", ["http://gateway.test:8080/v1", "https://generativelanguage.googleapis.com/v1beta/openai"]
 )
 def test_gateway_that_removes_signatures_is_warned_about_once(base_url, surface, streaming):
-    """An error from a gateway does not give the usual advice to keep the message unchanged. Field case G6.
+    """If a gateway removed the signature, the usual advice to keep the message unchanged does not help.
 
-    This advice does not help if the gateway removed the signature.
+    Field case G6.
     """
     wire = Wire(reply(google_error(400, "INVALID_ARGUMENT", MISSING), 400))
     chat = chat_at(wire, surface, surface=surface, base_url=base_url, model="gemini-3.8-flash")
@@ -707,9 +710,9 @@ async def test_agent_works_with_gateways_that_require_signatures(kind, mode, sur
 
 @pytest.mark.parametrize(("max_retries", "gateway_tries", "upstream"), [(2, 3, 9), (2, 1, 3), (0, 3, 3)])
 def test_retries_of_a_gateway_multiply_with_the_model_s(max_retries, gateway_tries, upstream):
-    """The how-to page about gateways explains how often a request is sent. Field case G7.
+    """The retries of the gateway multiply with the retries of the model. Field case G7.
 
-    The page also says how to turn off the retries of the gateway or of the model.
+    The how-to page about gateways says so, and how to turn off the retries of the gateway or of the model.
     """
     sent = []
 

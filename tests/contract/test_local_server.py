@@ -47,8 +47,8 @@ async def async_client():
 def build(local_server):
     """Return a function that builds a model for the local server.
 
-    The model asks the server not to use its prompt cache, so that the same request has the same reply. `max_retries`
-    has its default, because llama.cpp closes a keep-alive connection after a long stream.
+    The model asks the server not to use its prompt cache, so that the same request has the same reply. Retries stay on,
+    because llama.cpp closes a keep-alive connection after a long stream.
     """
 
     def build_model(**changes):

@@ -33,8 +33,8 @@ SERVER = {
     "command": sys.executable,
     "args": [str(Path(__file__).parents[1] / "support" / "mcp_server.py")],
 }
-#: The methods that the test removes from the model. Without them, this package (`native`) or LangChain (`bridge`) makes
-#: the v3 events.
+#: The methods that the test removes from the model to choose what makes the v3 events: this package (`native`) or
+#: LangChain's bridge (`bridge`).
 TAKEN_AWAY = {
     "native": ("_stream", "_astream"),
     "bridge": ("_stream_chat_model_events", "_astream_chat_model_events"),
@@ -143,9 +143,9 @@ def without_random_ids(state):
 
 
 def strip_signatures(message):
-    """Remove the signatures from the blocks of calls, and return their number.
+    """Remove the signatures from the tool calls of `message`, and return how many there were.
 
-    The bridge loses signatures that arrive after their call.
+    LangChain's bridge loses a signature that arrives after its call.
     """
     calls = [block for block in message.content if message.type == "ai" and block["type"] == "tool_call"]
     return sum(block.pop("extras", None) is not None for block in calls)
@@ -191,10 +191,10 @@ async def test_final_state_equals_that_of_the_bridge(surface, style, build, monk
 
 @builds
 async def test_tools_are_called_on_the_server(build, monkeypatch):
-    """The server runs each call, and returns results and an error.
+    """The MCP server runs each tool call. It returns two results and an error.
 
-    Gemini refuses the name `weather.alerts`, so the request has another name. The call in the message has the original
-    name. The test runs with every version of langchain-core.
+    Gemini refuses the tool name `weather.alerts`, so the request contains a different name. The message for the caller
+    contains `weather.alerts`.
     """
     async with open_tools() as tools:
         events, state, bodies = await run(tools, "ai_studio", Style(), (), monkeypatch, build)

@@ -26,8 +26,8 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 CONFIG = {"configurable": {"thread_id": "one"}}
 QUESTION = {"messages": [("user", "Weather in Paris, then the time in Rome?")]}
 ANSWER = "Paris is sunny, it is noon in Rome."
-#: A thread has three replies: the tool call `FIRST` from a model of another package, then `SECOND`, which has another
-#: tool call, and then `ANSWER`.
+#: Each thread has three replies, in this order: `FIRST`, `SECOND` and `ANSWER`. A model of another package makes the
+#: tool call `FIRST`. `SECOND` contains another tool call.
 FIRST = {"name": "get_weather", "args": {"city": "Paris"}}
 SECOND = Reply(thoughts="Rome now.", text="Paris is sunny.", calls=[Call("get_time", {"city": "Rome"})])
 
@@ -84,12 +84,12 @@ def begin_with_litellm(surface):
     return other_model("litellm", call_id=f"call_1__thought__{issue(surface, 'get_weather')}")
 
 
-#: One thread for each model that makes the first call. The values are:
+#: One thread for each model that makes the first tool call. The values are:
 #: - a function that returns this model
 #: - the provider of this model
 #: - the surface on which the thread continues
-#: - the number of placeholder signatures that this package sends
-#: - the number of placeholder signatures that `ChatGoogleGenerativeAI` sends
+#: - how many placeholder signatures `ChatGeminiCompat` sends
+#: - how many placeholder signatures `ChatGoogleGenerativeAI` sends
 THREADS = {
     "ChatGoogleGenerativeAI, AI Studio": (begin_with_google_genai, "google_genai", "ai_studio", 0, 0),
     "ChatGoogleGenerativeAI, Vertex": (begin_with_google_genai, "google_genai", "vertex", 0, 0),
@@ -138,9 +138,9 @@ def test_turn_of_another_package_continues_here(tmp_path, thread):
 @pytest.mark.parametrize("rewritten", [False, True], ids=["as it is", "rewritten"])
 @pytest.mark.parametrize("thread", THREADS)
 def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritten):
-    """The signature of this package's call reaches Google unchanged through langchain-google-genai.
+    """Through langchain-google-genai, Google gets the signature of this package's call unchanged.
 
-    The thoughts arrive unchanged if `to_google_genai` converted the history.
+    If `to_google_genai` converted the history, Google also gets the thoughts.
     """
     begin, provider, surface, ours, theirs = THREADS[thread]
     database = tmp_path / "state.db"
@@ -164,10 +164,10 @@ def test_turn_continues_here_and_ends_in_google_genai(tmp_path, thread, rewritte
 
 
 def refused(stand_ins):
-    """Return a context manager that expects an error if Google refuses the request.
+    """Return a context manager that expects an error if Google refuses the placeholder signatures of a request.
 
-    `stand_ins` is the number of placeholder signatures in the request. langchain-google-genai before 4.4 does not send
-    the placeholder unchanged, so Google refuses such a request.
+    `stand_ins` is the number of these signatures. langchain-google-genai before 4.4 changes them, so Google refuses the
+    request.
     """
     if stand_ins and native_version() < (4, 4):
         error = import_module("langchain_google_genai.chat_models").GoogleInvalidRequestError
@@ -204,10 +204,10 @@ def test_finished_thread_continues_in_google_genai(tmp_path, surface, rewritten)
     assert standard(parts[1]["thoughtSignature"]) == given.content_blocks[1]["extras"]["signature"]
 
 
-#: Threads in which a call of the model fails. The key says at which step. The values are:
+#: Threads in which one step fails, because the call of the model fails. The key names the step. The values are:
 #: - the replies before this step
 #: - the number of questions
-#: - the types of the messages in the state
+#: - the types of the messages in the saved state
 FAILED = {
     "at the first question": ([], 1, ["human"]),
     "at a later question": (["Sunny."], 2, ["human", "ai", "human"]),
@@ -235,7 +235,7 @@ def test_thread_after_a_failure_is_rewritten_and_answered(tmp_path, place):
 
 
 def test_page_has_the_rewrite_of_the_tests():
-    """The how-to guide has the code with which `step` calls `to_google_genai`, with `config` in place of `CONFIG`."""
+    """The how-to guide has the lines of `step` that call `to_google_genai`, but with `config` instead of `CONFIG`."""
     lines = [line.strip() for line in getsource(step).splitlines() if "stands_after" in line]
     page = (HOW_TO / "move-from-chatgooglegenerativeai.md").read_text(encoding="utf-8")
     assert len(lines) == 2
@@ -273,7 +273,10 @@ def call_id(message):
     return message.tool_calls[0]["id"]
 
 
-#: Maps each class to: its page, its module, and the tables of the page that list the arguments of the class.
+#: The chat models of other packages. The values are:
+#: - the how-to page
+#: - the module
+#: - the tables on the how-to page that list the arguments of the class
 CLASSES = {
     "ChatOpenAI": ("chatopenai", "langchain_openai", ["ChatOpenAI"]),
     "ChatGoogleGenerativeAI": ("chatgooglegenerativeai", "langchain_google_genai", ["ChatGoogleGenerativeAI"]),

@@ -147,13 +147,13 @@ def test_name_of_the_model_in_traces_is_bare(name):
 
 
 def test_traced_options_are_those_of_langchain():
-    """The chat model overrides langchain-core's method, so the test compares the results."""
+    """The options in traces are the same as with the method of langchain-core, which the chat model overrides."""
     model, given = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k"), {"stop": ["x"], "seed": 7}
     assert model._get_invocation_params(**given) == BaseChatModel._get_invocation_params(model, **given)
 
 
 def test_call_does_not_replace_the_filters_of_warnings():
-    """All threads share these filters. If two threads replace and restore them, a filter can be lost."""
+    """All threads share the filters of `warnings`. If two threads replace and restore them, a filter can be lost."""
     seen = []
 
     class Watched(ChatGeminiCompat):
@@ -173,7 +173,7 @@ def test_provider_for_prices_is_only_in_traces():
 
 @ways
 def test_signatures_are_short_in_langsmith_and_whole_in_the_state(act, page):
-    """The page's anonymizer shortens all signatures that LangSmith gets. Without `max_depth`, it misses some."""
+    """With the page's anonymizer, LangSmith gets only short signatures. Without `max_depth`, some would stay long."""
     assert LONG.search(json.dumps(post(act)))
     posted = json.dumps(post(act, page["shorten"]), ensure_ascii=False)
     assert not LONG.search(posted)
@@ -223,7 +223,7 @@ def program():
 
 @pytest.fixture(params=ATTRIBUTES)
 def spans(program, request):
-    """Return the expected attributes of one instrumentation, and its spans.
+    """Return the attributes that one instrumentation must write, and the spans that it wrote.
 
     For each way to call the model, there are two lists: the original spans, and the spans with short signatures.
     """
@@ -292,7 +292,7 @@ def test_an_error_is_in_its_span(spans):
 
 @pytest.mark.parametrize("act", ["run_agent", "stream_agent", "stream_agent_events"])
 def test_signatures_are_short_in_spans(spans, act):
-    """Only the signatures in a span change."""
+    """The short spans differ from the original spans only in the signatures."""
     whole, short = spans[1][act]
     assert LONG.search(json.dumps(whole))
     assert not LONG.search(json.dumps(short, ensure_ascii=False))
@@ -311,7 +311,7 @@ def test_block_of_the_page_prints_its_output(program):
 
 
 def metadata_in_code():
-    """Return the keys in the code that builds metadata."""
+    """Return the keys that the code sets in the metadata of a message."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(ReplyDecoder._metadata)))
     [keys] = [
         node.value.keys for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
@@ -321,7 +321,7 @@ def metadata_in_code():
 
 @pytest.mark.filterwarnings("ignore:The name of tool")
 def test_the_table_of_metadata_is_complete():
-    """The page lists each metadata key that the code sets. The reply below has all keys except `invalid_tool_calls`."""
+    """The page lists each metadata key that the code sets. The test's reply has all but `invalid_tool_calls`."""
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     answer = completion() | {"model": "gemini-3.8-flash-002", "system_fingerprint": "fp", "service_tier": "flex"}
     answer["provider"] = "Google"
@@ -345,7 +345,7 @@ def test_the_table_of_metadata_is_complete():
 
 
 def test_logger_is_silent_by_default():
-    """At level INFO, a call that is retried and changed logs two lines, without prompt or answer."""
+    """By default, nothing is logged. At level INFO, two lines are logged, without prompt or answer."""
     program = """
         import logging, sys, warnings
         from langchain_gemini_compat.errors import GeminiCompatWarning

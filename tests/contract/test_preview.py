@@ -51,7 +51,7 @@ def set_temperature(model):
     return chat.with_config(configurable={"temperature": 0.5})
 
 
-#: Functions that build a runnable. Its request contains the tool `get_weather` and `temperature=0.5`.
+#: Functions that bind the tool `get_weather` and `temperature=0.5` to a model, each in another way.
 BOUND = {
     "bind_tools": lambda model: model.bind_tools([get_weather], temperature=0.5),
     "bind": lambda model: model.bind(tools=model.bind_tools([get_weather]).kwargs["tools"], temperature=0.5),
@@ -94,7 +94,7 @@ def test_d5_preview_shows_what_invoke_sends(case, fake, model):
     assert fake.requests[0].body == body
 
 
-#: `STARTS` has functions that build a runnable from a model, `WRAPPERS` has functions that wrap a runnable.
+#: Functions that build a runnable from a model. The functions in `WRAPPERS` wrap this runnable.
 STARTS = {
     "model": lambda model: model,
     "bound model": lambda model: model.bind(stop=["END"], temperature=0.5),
@@ -118,10 +118,7 @@ WRAPPERS = {
 
 @pytest.mark.parametrize("start", STARTS)
 def test_d5_preview_shows_what_is_bound_through_any_two_wrappers(start, fake, model):
-    """LangChain's methods, such as `with_retry`, return a runnable that has `preview`.
-
-    The methods of this runnable also return a runnable that has `preview`.
-    """
+    """A runnable still has `preview` after any two methods that wrap it, such as `bind` and then `with_retry`."""
     wrong = []
     for first, second in product(WRAPPERS, WRAPPERS):
         bound = WRAPPERS[second](WRAPPERS[first](STARTS[start](model))).bind(max_tokens=7777)
@@ -195,7 +192,7 @@ def test_configured_model_shows_its_request(model):
     assert body["temperature"] == 0.3
 
 
-#: Functions that apply a config to a runnable whose temperature and model are configurable.
+#: Functions that apply `config` to a chat model, each in another way. The config sets the temperature and the model.
 CONFIGURED = {
     "bind, then config": lambda chat, config: chat.bind(top_p=0.3).with_config(config),
     "config, then bind": lambda chat, config: chat.with_config(config).bind(top_p=0.3),
@@ -212,7 +209,7 @@ CONFIGURED = {
 
 @pytest.mark.parametrize("case", CONFIGURED)
 def test_preview_follows_the_config_of_bindings(case, fake, model):
-    """`preview` has to name the model that gets the call, because `run_bulk` finds earlier answers by the preview."""
+    """`run_bulk` finds earlier answers by the body of `preview`, so this body must be the one that is sent."""
     chat = model.configurable_fields(
         temperature=ConfigurableField("temperature"), model_name=ConfigurableField("model")
     )
@@ -303,9 +300,9 @@ def test_preview_of_structured_output_shows_what_is_bound(bind, fake, model):
 
 
 def test_bound_options_stay_when_tools_or_a_schema_are_bound():
-    """`bind_tools` and `with_structured_output` of a bound model keep its bound options.
+    """`bind_tools` and `with_structured_output` keep options that were bound before.
 
-    The binding of LangChain would lose these options, because it calls these methods of the unbound model.
+    LangChain's own binding would lose these options, because it calls both methods of the unbound model.
     """
     fake = FakeGemini(
         lambda request: '{"name": "Oslo"}' if "response_format" in request.body else "Sunny.", surface="vertex"

@@ -158,7 +158,7 @@ def test_without_the_package_the_error_says_what_to_install():
 
 
 def test_answers_from_the_cache_cost_nothing():
-    """LangChain sets `total_cost` to 0 in answers from its cache. Only one request was sent."""
+    """Three equal calls send one request. LangChain sets `total_cost` to 0 in the answers from its cache."""
     fake = FakeGemini(Reply("hi", usage=Usage(100, 10)))
     model, prices = fake.chat_model(FLASH, cache=InMemoryCache()), PriceCallbackHandler()
     totals = []

@@ -238,7 +238,7 @@ async def test_hanging_redis_blocks_no_other_work_and_waiting_calls_fail_togethe
     failed = await asyncio.gather(*calls, return_exceptions=True)
     assert {(type(error), str(error)) for error in failed} == {(errors.RateLimiterError, "Redis hangs.")}
     assert bucket.asked <= rate_limiters._THREADS
-    # The limiter does not remember the refusal: a later call asks Redis again.
+    # Redis works again now. The limiter must ask it again instead of repeating the earlier error.
     bucket.answer = 0.0
     assert await limiter.aacquire()
 
@@ -315,7 +315,7 @@ async def test_each_request_takes_a_turn(mode, monkeypatch):
 
 
 def test_changed_request_takes_a_turn():
-    """A request that the server refuses for an optional part is sent again without this part."""
+    """If the server refuses an optional part of a request, the second request without it takes a turn, too."""
     fake, limiter = FakeGemini("Hello!"), CountingLimiter()
     model = fake.chat_model(rate_limiter=limiter, extra_body={"presence_penalty": 0.5})
     with pytest.warns(GeminiCompatWarning):
@@ -324,7 +324,7 @@ def test_changed_request_takes_a_turn():
 
 
 async def test_wait_for_a_turn_is_not_part_of_the_time_limit():
-    """The time limit starts after the wait for the first turn. The wait for a turn before a retry extends it."""
+    """The time limit starts after the wait for the first turn of the rate limiter. Later waits for a turn extend it."""
     tries = Tries(4, TimeLimits(total=30), Gate(), rate_limiter=CountingLimiter(0.05))
     tries.wait()
     deadline = tries.deadline

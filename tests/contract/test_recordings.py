@@ -55,7 +55,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Failure:
-    """The exception that a capture raises, words of its text, and its attributes."""
+    """The exception that a capture has to raise: its class, words of its text, and its attributes."""
 
     kind: type
     words: str
@@ -205,7 +205,7 @@ EXPECTED = {
         errors.MalformedToolCallError, "MALFORMED_FUNCTION_CALL", usage=(3832, 0, 3832, None, None)
     ),
     "ais-20-2.5flash-usage-bodies#1": Meaning("gemini-2.5-flash", "391", usage=(11, 716, 727, 691, None)),
-    # The author of the capture kept only the finish reason and the usage of the replies #2 and #3.
+    # This capture has only the finish reason and the usage of replies #2 and #3, so both count as empty.
     "ais-20-2.5flash-usage-bodies#2": Failure(errors.EmptyReplyError, "empty", usage=(11, 35, 46, None, None)),
     "ais-20-2.5flash-usage-bodies#3": Failure(errors.EmptyReplyError, "empty", usage=(4634, 19, 4653, None, 4088)),
     "ais-21-thought-stream-and-filter-shapes#1": Meaning(
@@ -371,7 +371,7 @@ MEANINGS = {name: it for name, it in EXPECTED.items() if isinstance(it, Meaning)
 FAILURES = {name: it for name, it in EXPECTED.items() if isinstance(it, Failure)}
 
 
-#: The last chunks of some captures, as AI Studio sends them. The authors of these captures left them out.
+#: The last chunks of a stream of AI Studio. The tests add them to captures whose authors left them out.
 END = 'data: {"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}\n\ndata: [DONE]\n\n'
 ENDINGS = {
     "ais-N1-3.1flashlite-parallel-first-signed-stream": END,
@@ -395,7 +395,7 @@ def each(table):
 def capture(name):
     """Return a capture file and one of its response bodies.
 
-    `name` is the name of the file. `NAME#2` selects the second body of the file. A name without `#` selects the first.
+    If `name` is `NAME`, return the first body of the file with this name. `NAME#2` means the second body.
     """
     stem, _, number = name.partition("#")
     file = read_capture(stem)
@@ -456,7 +456,10 @@ def total(chunks):
 
 
 def read(name):
-    """Return the text, thoughts, arguments of calls, and signatures of calls and reply, from the JSON of a capture."""
+    """Return five values from the JSON of a capture, without the code of the package.
+
+    They are the text, the thoughts, the arguments of the calls, their signatures, and the signature of the reply.
+    """
     _, body = capture(name)
     if isinstance(body, str) and not body.startswith("data:"):
         events = [json.loads(body)]
@@ -498,7 +501,7 @@ def check_text(seen, in_file, expected):
 
 
 def signature_of_reply(message):
-    """Return the thought signature of the reply, as opposed to those of its calls."""
+    """Return the thought signature that belongs to the whole reply, and not to one of its calls."""
     records = message.additional_kwargs.get(RECORDS_KEY, {})
     found = [signature(record["fields"]) for record in records.values() if record.get("reply") and "fields" in record]
     return found[0] if found else None
@@ -526,17 +529,14 @@ async def test_a_captured_reply_means_the_same_at_every_entry_point(name, mode):
     assert metadata["model_name"] == expected.model
     assert (metadata["finish_reason"], metadata.get("native_finish_reason")) == (expected.finish, expected.native)
     assert (metadata.get("id"), metadata.get("traffic_type")) == (expected.reply_id, expected.traffic)
-    # Ignore empty text blocks. In streams of v3 events, a reply without text has its signature on such a block.
+    # Ignore blocks with empty text. With v3 events, a reply without text has its signature on an empty text block.
     shown = [block["type"] for block in message.content_blocks if block.get("text") != ""]
     assert tuple(shown) == expected.blocks
 
 
 @pytest.mark.parametrize(("name", "mode"), each(FAILURES))
 async def test_a_captured_failure_raises_its_class_at_every_entry_point(name, mode):
-    """Each failed, empty, malformed or cut reply raises the exception that the table lists for it.
-
-    The exception has the part of the reply that arrived.
-    """
+    """A failed, empty, malformed or cut reply raises the exception that `FAILURES` lists for it."""
     expected = FAILURES[name]
     with pytest.raises(errors.GeminiCompatError) as raised:
         await ask(mode, server(name))
@@ -572,7 +572,7 @@ async def test_captured_image_is_an_image_block(mode):
     "name", ["ais-01-pydanticai-2.5pro-tool-nonstream-turn1", "ais-16-2.5proexp-tool-chunk-2025-05"]
 )
 async def test_call_without_id_gets_the_same_id_everywhere(name):
-    """The id of the call is not random, so a replayed reply has the same id, and earlier tool results still fit."""
+    """The id is derived from the reply. A replayed reply gets the same id, so stored tool results still match it."""
     modes = STREAMED if EXPECTED[name].streamed else WHOLE
     ids = {(await ask(mode, server(name))).tool_calls[0]["id"] for mode in modes}
     assert len(ids) == 1
@@ -588,7 +588,7 @@ async def test_exception_of_a_cut_stream_has_the_received_part(mode):
 
 
 def test_retry_delay_of_the_captured_429_is_exact():
-    """The message text of the error has the exact delay. `RetryInfo` in the same error has only whole seconds."""
+    """`retry_after` comes from the text of the error. `RetryInfo` in the error has only whole seconds."""
     with pytest.raises(errors.RateLimitError) as raised:
         server("ais-err-429-per-minute-free-tier").invoke("hi")
     body = json.dumps(capture("ais-err-429-per-minute-free-tier")[1])
@@ -622,10 +622,7 @@ async def test_quoted_call_of_3_8_flash_without_an_end_is_incomplete(mode):
 
 @pytest.mark.parametrize("mode", STREAMED)
 async def test_quoted_call_of_3_8_flash_with_an_end_is_read(mode):
-    """The quoted chunk has a call with a signature and a short id, but without an index.
-
-    In this test, the last chunks that AI Studio sends follow the quoted chunk.
-    """
+    """The quoted chunk has a call without an index. The test adds the last chunks that AI Studio sends."""
     chunk = quoted('{"choices":[{"delta":{"role":"assistant","tool_calls":[{"extra_content"')
     end = '{"choices":[{"delta":{"role":"assistant"},"finish_reason":"stop","index":0}]}'
     message = await ask(mode, replaying(f"data: {chunk}\n\ndata: {end}\n\ndata: [DONE]\n\n"))
@@ -647,7 +644,6 @@ async def test_quoted_stream_that_vertex_cancelled_raises_its_error(mode):
 
 @pytest.mark.parametrize("mode", WHOLE)
 async def test_quoted_reply_of_a_gateway_is_read_with_its_keys_in_any_order(mode):
-    """Text, usage and the signature of the reply are read."""
     body = quoted('{"model":"gemini-3.1-flash-lite-preview","usage"')
     message = await ask(mode, replaying(body))
     assert message.text == "Hello, it is a pleasure to meet you!"

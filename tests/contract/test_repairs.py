@@ -1,4 +1,4 @@
-"""A call whose optional part the server refuses is repaired once: one more request, one warning, one repair."""
+"""Tests of repairs: if a server refuses an optional part, the call warns once and sends one repaired request."""
 
 import asyncio
 import json
@@ -50,8 +50,8 @@ def at(body, *path):
     return body or None
 
 
-#: Each refusal has the server's text, the options of the model, and the path of the refused value in the body. The last
-#: item is the value at this path in the second request.
+#: Each refusal has four items: the server's text, the options of the model, the path of the refused value in the body,
+#: and the value at this path in the repaired request.
 REFUSALS = {
     "penalties": (
         "Penalty is not enabled for this model",
@@ -163,7 +163,7 @@ def test_strict_model_raises_the_error_of_the_server(name):
 
 
 def test_strict_model_sends_what_the_server_is_known_to_refuse():
-    """Refusals that other models of this process have met do not change the requests of a strict model."""
+    """A strict model sends a part of a request even if the server refused it in a request of another model."""
     text, options, path, _ = REFUSALS["seed"]
     fake, model = build([refuse(text), "One.", refuse(text)], **options)
     caught(lambda: model.invoke("Hi"))
@@ -261,7 +261,7 @@ def test_two_parts_that_are_refused_in_turn_are_repaired():
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream"])
 def test_part_is_remembered_if_the_server_then_refuses_another(way):
-    """The server refuses two parts in turn, so one retry is not enough. The next call leaves out the first part."""
+    """If the server refuses first one part and then another, one retry is not enough. The next call omits the first."""
     fake, model = build(refuse_in_turn, max_retries=1, **TWO)
     call = {
         "invoke": lambda: model.invoke("Hi"),
@@ -278,7 +278,7 @@ def test_part_is_remembered_if_the_server_then_refuses_another(way):
 
 
 def test_part_that_is_refused_again_is_not_changed_again():
-    """After a refusal, the call sends one more request, and not two."""
+    """If the changed `reasoning_effort` is refused as well, the call raises the error and sends no third request."""
     refused = refuse("Invalid value for reasoning_effort: xhigh. Valid values are: high, low, medium.")
     other = refuse("Invalid value for reasoning_effort: high. Valid values are: low, medium.")
     fake, model = build([refused, other, "never"], extra_body={"reasoning_effort": "xhigh"})
@@ -289,7 +289,7 @@ def test_part_that_is_refused_again_is_not_changed_again():
 
 
 def test_refusal_under_a_condition_changes_only_its_call():
-    """The server refuses `include_thoughts` only if thinking is off, so later calls send `include_thoughts` again."""
+    """The server refuses `include_thoughts` only if thinking is off, so the next call still sends it."""
     texts = refuse("include_thoughts is only enabled when thinking is enabled.")
     fake, model = build([texts, "One.", "Two."], **google(thinking_config={"include_thoughts": True}))
     message, said = caught(lambda: model.invoke("Hi"))
@@ -311,7 +311,7 @@ def test_effort_that_is_refused_with_tools_is_sent_without_them():
 
 
 def test_warning_that_is_an_error_costs_no_answer():
-    """The warning about a changed request is raised before that request is sent, so no paid answer is lost."""
+    """The model warns before it sends a repaired request. So if warnings are errors, no paid answer is lost."""
     text, options, *_ = REFUSALS["seed"]
     fake, model = build([refuse(text), refuse(text), "One."], **options)
     with warnings.catch_warnings():
@@ -448,7 +448,7 @@ def test_concurrent_calls_warn_once():
 
 
 def test_limit_of_one_call_stays_without_its_parameter():
-    """A server that does not know `parallel_tool_calls` may send two calls. The message has only the first one."""
+    """After the server refused `parallel_tool_calls`, it may send two calls. The message still has only the first."""
     calls = [Call("look", {"place": "Oslo"}), Call("look", {"place": "Rome"})]
     refused = refuse("Unknown parameter: 'parallel_tool_calls'.")
     options = {"extra_body": {"parallel_tool_calls": False}}

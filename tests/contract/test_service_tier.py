@@ -1,4 +1,4 @@
-"""`service_tier`: a key of the body, and on Vertex AI a header of the requests of one call."""
+"""Tests of `service_tier`, which is a key of the body or, on Vertex AI, a header of the requests of one call."""
 
 import warnings
 
@@ -96,8 +96,8 @@ def test_preview_shows_the_header():
     ]
 
 
-#: Error texts with which a server refuses the tier `priority`. The first text is Vertex AI's text for `flex`, with the
-#: tier replaced, because no public report shows the text for `priority`.
+#: Error texts with which a server refuses the tier `priority`. The first text is assumed: Vertex AI's text for `flex`,
+#: with the name of the tier replaced. No public report shows the text for `priority`.
 REFUSED = [
     "Priority API is not supported for model: gemini-3.8-flash.",
     "Invalid value for header X-Vertex-AI-LLM-Shared-Request-Type: priority.",
@@ -161,7 +161,7 @@ def test_other_texts_do_not_remove_the_header(text):
 
 
 def test_body_key_of_the_caller_stays_beside_a_refused_header():
-    """The caller's `service_tier` in `extra_body` is still sent after the header or another part was refused."""
+    """After the server refused the header or `presence_penalty`, `service_tier` in `extra_body` is still sent."""
     replies = [refuse(REFUSED[0]), refuse("Penalty is not enabled for this model"), "Hi."]
     fake = FakeGemini(replies, surface="vertex", strict=False)
     extra = {"service_tier": "mine", "presence_penalty": 0.5}

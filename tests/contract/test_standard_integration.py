@@ -13,7 +13,8 @@ from langchain_gemini_compat.testing import FakeGemini
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning"),
-    # The suite sends a history with Anthropic's cache marks. The package leaves them out with a warning.
+    # The suite of langchain-tests sends a history with Anthropic's cache marks. The package leaves the marks out and
+    # warns.
     pytest.mark.filterwarnings("ignore::langchain_gemini_compat.errors.GeminiCompatWarning"),
 ]
 PIXEL = base64.b64decode(

@@ -1,4 +1,4 @@
-"""Cost of the package in counts, not in time: modules, dependencies, function calls, copies and bytes."""
+"""Tests of the package's cost, in counts instead of time: modules, dependencies, function calls, copies, bytes."""
 
 import base64
 import gc
@@ -78,12 +78,12 @@ def test_import_loads_only_langchain_and_a_json_parser(loaded):
         "testing",
     )
     assert modules.isdisjoint({f"langchain_gemini_compat.{name}" for name in late})
-    # The limit includes this package's own modules, so it rises when one of them is split.
+    # `modules` includes the modules of this package. If one of them is split, the limit may rise.
     assert len(modules) <= 85
 
 
 def test_import_builds_only_the_validators_of_the_chat_model():
-    """The validators of the three base classes would take a tenth of the time of the import."""
+    """The three base classes get no validators, which would take a tenth of the import's time."""
     code = (
         "from langchain_gemini_compat import ChatGeminiCompat\n"
         "from pydantic import BaseModel\n"
@@ -106,7 +106,7 @@ def test_first_call_with_a_key_does_not_load_google_auth(loaded):
     modules = loaded["calls"]
     assert "langchain_gemini_compat._transport.client" in modules
     assert {name.partition(".")[0] for name in foreign(modules)}.isdisjoint(HEAVY)
-    # The HTTP library and LangChain load many modules of their own at the first call.
+    # At the first call, the HTTP library and LangChain load many modules of their own, so this limit is high.
     assert len(foreign(modules)) <= 120
     assert len(modules - foreign(modules)) <= 60
 
@@ -117,10 +117,10 @@ def test_installation_adds_four_packages_and_their_dependencies():
     direct = {one.name for one in own if one.marker is None or one.marker.evaluate({"extra": ""})}
     four = {"google-auth", "langchain-core", "openai", "pydantic"}
     brought = {name for one in four for name in dependencies(one, set())}
-    # The other declared packages are dependencies of the packages in `four`, so they add nothing to an installation.
+    # The other direct dependencies are also dependencies of the four packages, so they install nothing more.
     assert direct - four <= brought
     assert four <= direct
-    # The other declared packages are jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
+    # The direct dependencies are the four packages, jiter, pydantic-core, PyYAML (for cassettes) and typing-extensions.
     assert len(direct) <= 8
     found = dependencies("langchain-gemini-compat", set())
     assert len(found) <= 50

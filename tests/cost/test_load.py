@@ -28,15 +28,15 @@ AT_ONCE = 20
 STREAMS = 1_000
 FAULTY_CALLS = 500
 MAX_RETRIES = 1
-#: Allowed growth in memory blocks. A leak of one object per call would add 1,500 blocks.
+#: How many memory blocks may be added during the 1,500 measured calls. A leak of one object per call would add 1,500.
 SPARE_BLOCKS = 1_200
-#: Allowed growth in megabytes. A leak of two kilobytes per call would add three megabytes.
+#: How many megabytes may be added during the 1,500 measured calls. A leak of two kilobytes per call would add three.
 SPARE_MEGABYTES = 3
 
 
 def build(url, **kwargs):
-    # A surface of Google needs the most work in the package. No other test uses this API key, so no other test shares
-    # the rate gate.
+    # A surface of Google needs the most work in the package. The API key is used in no other test, so no other test
+    # shares the rate gate.
     return ChatGeminiCompat(model=MODEL, surface="ai_studio", base_url=url, api_key="load", **kwargs)
 
 
@@ -60,7 +60,7 @@ def check_flat(before, after):
     print(f"after {CALLS - WARM_UP} calls: {blocks:+} blocks, {megabytes:+.1f} MB, {files:+} files")
     assert blocks < SPARE_BLOCKS
     assert megabytes < SPARE_MEGABYTES
-    # Each thread or task may keep one open connection.
+    # Each of the `AT_ONCE` threads or tasks may keep one connection open, and each open connection counts as a file.
     assert files <= AT_ONCE
 
 
@@ -154,7 +154,7 @@ async def test_thousand_concurrent_streams_complete(many_files):
         texts = await asyncio.gather(*map(read, range(STREAMS)))
         assert texts == [right_answer(number) for number in range(STREAMS)]
         await asyncio.sleep(0.1)
-        # The connection pool has the same limit as the pool of the openai SDK.
+        # The connection pool keeps at most 100 idle connections, like the pool of the openai SDK.
         assert server.count()["connections"] <= 100
 
 
@@ -174,7 +174,7 @@ async def aclassify(number, ask):
 
 
 def read_outcome(number, message):
-    """Return the outcome. Fail the test for a wrong answer and for an error of another package."""
+    """Return whether the reply is `right` or a `refusal`, and its number of tries. Fail the test for a wrong text."""
     about = message.response_metadata
     refused = about["finish_reason"] == "content_filter" and message.content_blocks[-1]["type"] == "refusal"
     if not refused:
@@ -198,7 +198,7 @@ def sum_up(chunks):
 
 
 def check_outcomes(seen, server):
-    """Assert that each call ended as its faults require, and that the server counted the same tries."""
+    """Assert that each call ended as its faults require, and had as many tries as the server counted for this call."""
     expected = {number: expect(number, MAX_RETRIES, stream=number % 2 == 1) for number in range(FAULTY_CALLS)}
     assert {number: outcome for number, outcome in seen.items() if outcome != expected[number]} == {}
     counts = server.count()

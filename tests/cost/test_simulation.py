@@ -27,10 +27,7 @@ def report(simulation):
 
 @pytest.mark.parametrize(("place", "workers"), QUICK)
 def test_page_has_the_figures_of_the_simulation(place, workers, simulation, report):
-    """A change of the retries can change the figures.
-
-    In that case, run `python tests/cost/simulation/quota_report.py` to update the page.
-    """
+    """If a change of the retries changes the figures, run `python tests/cost/simulation/quota_report.py`."""
     scenario = simulation.SCENARIOS[place]
     figures = {
         (scenario, workers, strategy): simulation.simulate(scenario, strategy, workers)

@@ -19,7 +19,7 @@ def test_recording_has_the_lines_of_the_demo():
 
 
 def test_recording_is_small_and_needs_no_other_file():
-    """Browsers load no font, script or image with it, and it is legible in light and dark themes."""
+    """The recording loads no font, script or other image, and is legible in light and dark themes."""
     text = demo_recording.IMAGE.read_text(encoding="utf-8")
     assert len(text) < 150_000
     assert not re.search(r"@import|@font-face|url\(|<script|<image|href", text)

@@ -23,8 +23,8 @@ LANGCHAIN = ROOT / "docs" / "integrations" / "chat" / "gemini_compat.mdx"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md", LANGCHAIN]
 RUNS = [(page, tab) for page in PAGES for tab in read_tabs(page.read_text(encoding="utf-8"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
-#: Maps each argument of `pip install` on the pages to the modules that it installs, as far as the pages import them.
-#: `clone` stands for the path of a clone of this repository, such as `/path/to/the/clone`.
+#: Maps an argument of `pip install` to the modules that it installs, as far as the pages import them. `clone` is the
+#: path of a clone of this repository.
 BRINGS = {
     "clone": {
         "langchain_gemini_compat",
@@ -51,7 +51,7 @@ BRINGS = {
     "opentelemetry-sdk": {"opentelemetry.sdk"},
     "pytest": {"pytest"},
 }
-#: Submodules that have a distribution of their own, such as `google.auth`.
+#: Modules such as `google.auth`. The name `google` alone does not show which distribution must be installed.
 APART = {module for modules in BRINGS.values() for module in modules if "." in module}
 #: Maps a function or class to a module that it needs, and that has to be installed separately.
 INSIDE = {"serve": "uvicorn", "InMemoryVectorStore": "numpy"}
@@ -68,15 +68,15 @@ def name_of(page):
 
 
 def refuse_offline(request):
-    """Raise an error, because a model on a page without a network must not send a request to a service."""
+    """Raise an error, because a docs page that must work offline called a service."""
     raise AssertionError(f"The offline form of a page called a service: {request.prompt}")
 
 
 class Places:
     """Connects the models of a docs page to fakes, so that no model calls a real service.
 
-    For the offline tab and most pages without tabs, `fake` is `None`: models connect only to fakes and servers that the
-    page itself creates. For the other tabs, `fake` is the fake of the offline tab, so each tab gets the same replies.
+    If `fake` is `None`, as for the offline tab, models connect only to fakes and servers that the page itself creates.
+    For the other tabs, `fake` is the fake of the offline tab, so that each tab gets the same replies.
     """
 
     def __init__(self, tab):
@@ -142,9 +142,9 @@ def run_block(code, page, namespace):
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 @pytest.mark.filterwarnings("ignore:Inferred .model_provider=:DeprecationWarning")
 def test_python_blocks_print_the_output_on_the_page(page, places, capsys, monkeypatch):
-    """The blocks of a page share a namespace. A `text` block shows the output of the Python block before it.
+    """Run the Python blocks of a page in one namespace. Compare their output with the `text` blocks below them.
 
-    A page with tabs runs once for each tab. The fake of the offline tab is built in a namespace of its own, so the
+    A page with tabs runs once for each tab. The fake of the offline tab is built in a namespace of its own, so that the
     blocks of the other tabs cannot use names of the offline tab. The README has no tabs, and gets the replies of the
     front page.
     """
@@ -175,7 +175,7 @@ def test_tabs_begin_with_the_offline_fake(page):
     assert set(used) <= set(TABS)
 
 
-#: Maps each page that lacks tabs to the missing tabs and the reason. The tabs are AI Studio, Vertex AI and own server.
+#: Maps each page that has some of the tabs, but not all, to the names of the missing tabs and the reason.
 FEWER_TABS = {
     "docs/how-to/context-caching.md": "Own server: context caches are Google's.",
     "docs/how-to/correct-the-catalog.md": "Own server: it gets options unchanged, whatever the catalog says.",
@@ -211,7 +211,7 @@ WITHOUT_TABS = {
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_with_code_has_a_tab_for_each_place_of_the_model(page):
-    """A page that lacks tabs is listed in `FEWER_TABS` or `WITHOUT_TABS`, with the reason."""
+    """If a page with code lacks a tab, `FEWER_TABS` or `WITHOUT_TABS` gives the reason."""
     blocks = read_blocks(page.read_text(encoding="utf-8"))
     missing = {*TABS} - {block.tab for block in blocks if block.language == "python"}
     if missing == {*TABS}:
@@ -251,7 +251,7 @@ def read_installed(text):
 
 
 def read_imports(code):
-    """Return the modules that the code needs: its imports, and the modules of `INSIDE` for the names that it uses."""
+    """Return the modules that the code imports, and those that `INSIDE` lists for names in the code."""
     nodes = [*ast.walk(ast.parse(code))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
@@ -302,7 +302,7 @@ def test_readme_is_short():
 
 
 def test_example_of_the_readme_reads_well():
-    """Each block is printed on a line of its own, with the thoughts that the example asks for. Field case D10."""
+    """The README's example prints each content block on its own line, and also the thoughts. Field case D10."""
     blocks = read_blocks(README.read_text(encoding="utf-8"))
     (output,) = (code for language, code, _ in blocks if language == "text")
     lines = [line.split(maxsplit=2) for line in output.splitlines()]
@@ -319,9 +319,9 @@ def test_example_of_the_readme_reads_well():
 @pytest.mark.filterwarnings("ignore:Inferred .model_provider=:DeprecationWarning")
 @pytest.mark.parametrize("name", ["gemini_compat:gemini-3.8-flash", "gemini-3.8-flash"])
 def test_pages_have_the_message_of_init_chat_model(name, monkeypatch):
-    """The pages quote the error of `init_chat_model`, because people search for its words. Field case D6.
+    """`init_chat_model` does not know this package. Its error message asks for another package.
 
-    `init_chat_model` does not know this package, and its error asks for another package.
+    The docs quote this message, so that people who search for it find the solution. Field case D6.
     """
     pytest.importorskip("langchain", minversion="1.4", reason="earlier versions have other words")
     monkeypatch.setitem(sys.modules, "langchain_google_vertexai", None)

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the models and of their methods run, and print what they say."""
+"""The examples in the docstrings of the models and of their methods run, and print the output that they show."""
 
 import inspect
 
@@ -80,19 +80,15 @@ def test_examples_of_a_docstring_print_what_they_say(name, offline, capsys):
 
 
 def test_chat_model_and_its_methods_have_examples():
-    """Methods that take options have examples, too."""
     methods = {"bind_tools", "with_structured_output", "preview", "configurable_fields", "endpoint_info", "close"}
     assert {f"ChatGeminiCompat.{name}" for name in methods} <= EXAMPLES.keys()
 
 
 def test_code_documents_as_much_as_the_class_of_google_s_package():
-    """The docstrings have at least as many words, documented parameters and examples as those of Google's package.
-
-    Each parameter and each method has a text.
-    """
+    """The docstrings have at least as many words, documented parameters and examples as those of Google's package."""
     for part, (ours, theirs) in compare_models().items():
         assert ours.documented == ours.names, part
         assert ours.words >= theirs.words, part
         assert ours.documented >= theirs.documented, part
-        # The text of a parameter needs no example. The docstrings of the class and of the methods contain the examples.
+        # The text of a parameter needs no example, so examples are compared only for the class and its methods.
         assert ours.examples >= theirs.examples or "parameters" in part, part

@@ -1,7 +1,6 @@
-"""Each message quoted on the how-to page about errors is produced, with the class that the page names.
+"""Tests of the how-to page about errors: each quoted error message can occur, and has the class that the page names.
 
-The heading of an entry on the page is an error message or a part of one. `…` stands for words that are left out. The
-entry can list more messages. `CASES` contains each message of the page with its class.
+`CASES` contains each message of the page with its class. In a message, `…` stands for words that are left out.
 """
 
 import asyncio

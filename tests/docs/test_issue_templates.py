@@ -1,4 +1,4 @@
-"""Tests the issue forms for GitHub. The bug report asks for the output of the commands `record` and `doctor`."""
+"""Tests the forms for issues on GitHub."""
 
 from pathlib import Path
 

@@ -22,7 +22,7 @@ def test_package_folder_has_at_most_22_entries():
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git lists the files")
 def test_retired_words_are_not_used():
-    """The glossary has the terms that replaced them (docs/explanation/glossary.md)."""
+    """For each retired word, the glossary has the term that replaces it (docs/explanation/glossary.md)."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )

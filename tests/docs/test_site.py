@@ -111,7 +111,7 @@ def test_inventory_is_up_to_date(name, inventories):
 
 
 def test_inventory_of_langchain_names_the_defining_modules(inventories):
-    """`DEFINED` maps the name of an object to the module that defines it. This module contains the same object."""
+    """`DEFINED` maps the public name of an object to the module that defines this object."""
     for name, module in inventories.DEFINED.items():
         package, _, attribute = name.rpartition(".")
         value = getattr(importlib.import_module(package), attribute)

@@ -28,7 +28,7 @@ def test_tests_of_the_page_pass(tmp_path):
 
 
 def test_tests_of_the_page_can_fail(tmp_path):
-    """Two tests fail if the tutorial's code is changed: as the tutorial proposes, and in the docstring of a tool."""
+    """Two tests of the tutorial fail if its code is changed in two places, and their output is that on the page."""
     (quoted,) = (block for language, block in FENCE.findall(PAGE.read_text(encoding="utf-8")) if language == "console")
     order = ('"A1": "shipped"', '"A1": "lost"')
     docstring = ('"""The state of an order."""', '"""An order."""')

@@ -20,7 +20,7 @@ ROWS = {}
 
 
 def shows(row):
-    """Return a decorator that registers a test for the row with this first cell."""
+    """Return a decorator that registers a test for a row of the page's table. `row` is the first cell of this row."""
 
     def keep(test):
         ROWS[row] = test
@@ -57,7 +57,7 @@ def test_signature_is_dropped_and_the_second_tool_turn_is_refused():
 
 @shows("streamed calls whose pieces have no index")
 def test_pieces_without_an_index_are_not_joined():
-    """The message has a call without arguments, and the arguments as separate calls without a name."""
+    """The message has a call with empty arguments. The pieces of the arguments are separate calls without a name."""
     message = read_stream(FakeGemini([Reply(calls=[PARIS], style=Style(index="absent", args="cut", cut_every=6))]))
     calls = [*message.tool_calls, *message.invalid_tool_calls]
     assert [call["args"] for call in calls if call["name"] == "get_weather"] == [{}]
@@ -67,7 +67,7 @@ def test_pieces_without_an_index_are_not_joined():
 
 @shows("streamed calls with the same index and empty ids")
 def test_calls_that_share_an_index_are_joined():
-    """Two calls become one, with both names."""
+    """The message has one call with the name `get_weatherget_time`, instead of two calls."""
     message = read_stream(FakeGemini([Reply(calls=[PARIS, ROME], style=Style(index="zero", ids="empty"))]))
     (call,) = [*message.tool_calls, *message.invalid_tool_calls]
     assert call["name"] == "get_weatherget_time"
@@ -75,7 +75,7 @@ def test_calls_that_share_an_index_are_joined():
 
 @shows("a signature in a separate delta")
 def test_signature_on_a_delta_of_its_own_raises_attribute_error():
-    """The delta has an entry in `tool_calls` without a function."""
+    """The signature arrives in an entry of `tool_calls` that has no `function`."""
     with pytest.raises(AttributeError):
         read_stream(FakeGemini([Reply(calls=[PARIS], style=Style(signature="alone"))]))
 
@@ -109,7 +109,7 @@ def test_broken_stream_is_treated_as_the_end(fault):
 
 @shows("errors wrapped in a list")
 def test_error_in_a_list_has_no_reason():
-    """The message of `ChatOpenAI`'s error is only the status, or the status and the list as Python prints it."""
+    """`ChatOpenAI`'s error message is the status, sometimes followed by the list as Python prints it."""
     openai = import_module("openai")
     with pytest.raises(openai.BadRequestError) as caught:
         build(FakeGemini([Fault.context_overflow()])).invoke("Hi")
@@ -128,7 +128,7 @@ def test_image_is_not_in_the_content():
 @shows("requests without `seed` and penalties, on AI Studio")
 @pytest.mark.parametrize("name", ["seed", "frequency_penalty", "presence_penalty"])
 def test_refused_parameters_are_sent_unchanged(name):
-    """AI Studio was seen to refuse these parameters."""
+    """AI Studio was seen to refuse `seed`, `frequency_penalty` and `presence_penalty`."""
     fake = FakeGemini(["Hi"])
     with pytest.raises(import_module("openai").BadRequestError):
         build(fake, **{name: 1}).invoke("Hi")

@@ -113,7 +113,7 @@ class Recipe:
         return TEXTS[kind] if kind < len(TEXTS) else self._dice.ConsumeUnicodeNoSurrogates(12)
 
     def plain_chunk(self):
-        """Return a valid chunk that can follow any other: a piece of a call, a thought or a text."""
+        """Return a random valid chunk: a piece of a call, a thought or a text, or the finish reason."""
         said = self._dice.PickValueInList(["call", "call", "call", "thought", "text", "end"])
         if said == "end":
             return chunk("stop")
@@ -148,7 +148,7 @@ def cut(dice, data):
 
 
 def read_input(data):
-    """Read and check the reply that `data` stands for, and return the message or the error."""
+    """Make a reply from the fuzzer's bytes `data`, read it, and check the result. Return the message or the error."""
     dice = atheris.FuzzedDataProvider(data)
     kind = dice.ConsumeIntInRange(0, 6)
     if kind == 0:
@@ -227,7 +227,7 @@ class Run:
         for place, path in self._found.items():
             print(f"FOUND {place} {path}")
         sys.stdout.flush()
-        # Exit here, because libFuzzer never returns.
+        # End the process here, because the function of libFuzzer that runs the inputs never returns.
         os._exit(1 if self._found else 0)
 
 

@@ -1,10 +1,12 @@
-"""Random streams of tool calls: each gives an error, or exactly the calls whose arguments were complete.
+"""Reads random streams of tool calls: each gives an error, or exactly the calls whose arguments were complete.
 
     PYTHONPATH=. python tests/fuzz/fuzz_tool_calls.py --streams 100000 [--seed 0]
 
-Each stream is read by the decoder of a model with bound tools. Every twentieth stream is also added up by LangChain,
-and its tools run as in an agent. The script prints the number of streams for each outcome. If a stream breaks the rule
-of `uncertain_streams`, the exit code is 1. The script prints the numbers of up to 20 such streams.
+The decoder of a model with bound tools reads each stream. For every twentieth stream, LangChain also adds up the
+message chunks, and the tools run as in an agent.
+
+The script prints the number of streams for each outcome. If a stream breaks the rule of `uncertain_streams`, the exit
+code is 1. The script prints the numbers of up to 20 such streams.
 """
 
 import argparse

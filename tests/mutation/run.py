@@ -61,8 +61,8 @@ TESTS = {
 }
 #: Mutation operators that are left out, because they need arguments or because their mutants change nothing.
 LEFT_OUT = {"core/VariableReplacer", "core/VariableInserter"}
-#: Time limit for the tests of a mutant, because a mutant may loop forever. It is a multiple of the time without the
-#: mutant, but at least a minimum in seconds.
+#: A mutant may loop forever, so its tests have a time limit: `TIMES` times the duration without the mutant, but at
+#: least `LEAST_SECONDS`.
 TIMES, LEAST_SECONDS = 4, 60
 
 
@@ -146,7 +146,7 @@ class Workshop:
                 shutil.copy(source, self.root / name)
         shared = ROOT.parent / "shared"
         if shared.exists():
-            # If captured replies are available, they are in a folder beside the repository.
+            # If captured replies are available, the tests find them in the folder `shared` beside the repository.
             (folder / "shared").symlink_to(shared.resolve())
 
     def run(self, module, source, seconds):
@@ -156,8 +156,8 @@ class Workshop:
         path.write_text(source, encoding="utf-8")
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "not load and not local_server"]
         command = [sys.executable, "-m", "pytest", *options, *tests_of(module)]
-        # The variable `CI` makes property tests repeatable. No bytecode is written, because Python would use a stale
-        # .pyc file if a module changes twice within a second.
+        # With `CI`, property tests are repeatable. Bytecode is not written: if a module changed twice within a second,
+        # Python would use the .pyc file of the first change.
         environment = {**os.environ, "CI": "true", "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             with subprocess.Popen(
@@ -218,7 +218,10 @@ def work(folder, waiting, limits, results):
 
 
 def measure(folder, modules):
-    """Return the time limit of each module. Exit if the tests fail without a mutant."""
+    """Run the tests of each module without a mutant. Return the time limit of each module for the runs with mutants.
+
+    Exit if the tests fail.
+    """
     workshop, limits = Workshop(folder), {}
     for module in modules:
         source = (ROOT / PACKAGE / f"{module}.py").read_text(encoding="utf-8")

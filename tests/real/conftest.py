@@ -9,7 +9,7 @@ import pytest
 from real_software import VARIABLE, software_folder
 
 HERE = Path(__file__).parent
-# Without this line, failed assertions of that module would not show their values.
+# Without this line, failed assertions in the module `gateway_routes` would not show their values.
 pytest.register_assert_rewrite("gateway_routes")
 
 

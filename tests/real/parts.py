@@ -12,13 +12,13 @@ class Part:
     about: str
     #: PyPI packages that the process of the tests needs in addition to the dependency group `test`.
     packages: tuple[str, ...] = ()
-    #: For each separate environment, its name and the PyPI packages of the programs that run in it.
+    #: Maps the name of each separate environment to the PyPI packages of the programs that run in it.
     tools: dict[str, tuple[str, ...]] = field(default_factory=dict)
     #: Packages of npm, with their versions.
     npm: tuple[str, ...] = ()
-    #: For each program from Debian, the package that contains the program.
+    #: Maps each program from Debian to the Debian package that contains it.
     debian: dict[str, str] = field(default_factory=dict)
-    #: Whether `.ci/run` runs this part. Such a part must need packages of PyPI only.
+    #: Whether `.ci/run` runs this group of tests. If `True`, the group must not need software from outside PyPI.
     in_ci: bool = False
 
 

@@ -38,7 +38,8 @@ class Installer:
         self.folder = folder
         self.overrides = folder / "overrides.txt"
         folder.mkdir(parents=True, exist_ok=True)
-        # langchain-core 1.7.3 and later require a version of certifi that not every mirror has yet.
+        # uv may install any version of certifi: langchain-core 1.7.3 and later require one that not every mirror has
+        # yet.
         self.overrides.write_text("certifi\n")
 
     def install_packages(self, name, *packages):

@@ -44,7 +44,7 @@ ANSWER = SCRIPT[-1].text
 #: The types of the messages: a question, two tool calls, each with its result, and the answer.
 TYPES = "human ai tool ai tool tool ai"
 QUESTION = {"messages": [{"role": "user", "content": "Weather?"}]}
-#: The answer of the agent `endless`.
+#: The model's reply to the agent `endless`. Ten minutes pass between its pieces.
 ENDLESS = Fault.slow(between=600.0, reply="words that come in several pieces, one in ten minutes")
 
 
@@ -140,7 +140,7 @@ async def test_interrupted_run_resumes_with_edited_arguments(client, thread):
 
 
 async def test_thread_forks_from_a_checkpoint(client, thread):
-    """The run from the checkpoint before the second step repeats only this step. The first step's call is signed."""
+    """A run from the checkpoint before the second step keeps the messages of the first step, and repeats the rest."""
     first = await client.runs.wait(thread, "agent", input=QUESTION)
     history = await client.threads.get_history(thread, limit=100)
     (before,) = (one for one in history if one["values"] and types(one["values"]) == "human ai tool")

@@ -79,7 +79,8 @@ class TestRouteOpenai(RouteTests):
 
     loses_reasons = True
     hides_bare_errors = True
-    # The proxy unwraps `extra_body`, so Google refuses the first request, and the model needs one retry.
+    # The proxy moves the content of `extra_body` to the top level of the body, where Google refuses it. So the model
+    # needs one retry.
     thinking: ClassVar = {"include_thoughts": True, "max_retries": 1}
 
     @pytest.fixture

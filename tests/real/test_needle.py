@@ -19,8 +19,8 @@ from real_software import free_port, running, tool
 
 from langchain_gemini_compat import ChatGeminiCompat
 
-#: C code that makes `sysconf` report one processor, so that the engine starts no threads. Several threads would wait
-#: for each other in a busy loop. On a busy machine, they take twenty times as long.
+#: C code that makes `sysconf` report one processor. Then the engine of the model starts no threads. Several threads
+#: would wait for each other in a busy loop, and take twenty times as long on a busy machine.
 ONE_PROCESSOR = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -60,7 +60,7 @@ class Message(BaseModel):
 
 
 TOOLS = [get_weather, set_timer]
-#: Questions, and the calls that answer them.
+#: Maps the name of a test case to a question for the model and the expected tool calls.
 QUESTIONS = {
     "one": ("What is the weather in Lagos?", [("get_weather", {"city": "Lagos"})]),
     "parallel": (

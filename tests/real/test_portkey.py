@@ -50,12 +50,12 @@ class TestStrictOff(RouteTests):
             "x-portkey-strict-open-ai-compliance": self.strict,
         }
         settings = {"default_headers": headers, "surface": self.surface}
-        # Portkey joins several texts into one, so each request has one text.
+        # Portkey joins all texts of an embedding request into one, so each request must have only one text.
         return Route(fake, gateway, settings=settings, embedding_settings={"default_headers": headers, "batch_size": 1})
 
 
 class TestStrictOffWithGooglesRules(TestStrictOff):
-    """With `surface="ai_studio"`, requests follow Google's rules."""
+    """Strict compliance is off. With `surface="ai_studio"`, the requests follow Google's rules."""
 
     surface = "ai_studio"
 
@@ -64,11 +64,11 @@ class TestStrictOn(TestStrictOff):
     """With strict compliance, which is the default, Portkey removes signatures and thoughts."""
 
     strict = "true"
-    # Do not run this test of the base class: strict compliance removes the signatures that it needs.
+    # `None` turns off a test of the base class. This test needs signatures, which strict compliance removes.
     test_file_in_a_tool_result_that_google_cannot_read = None
 
     def test_agent_calls_tools_at_once_and_goes_on_for_three_turns(self, route, streams):
-        """Unlike in the base class, the agent fails here, because the gateway removes signatures. Field case G6."""
+        """The gateway removes signatures, so the agent fails. In the base class, the agent succeeds. Field case G6."""
         route.answer_with(*SCRIPT)
         with pytest.raises(errors.MissingSignatureError, match=r"`127.0.0.1:\d+` does not pass thought signatures on"):
             run_agent(route, QUESTIONS, streams=streams)

@@ -33,7 +33,7 @@ MIDDLEWARE = """
 async def pass_on(request, call_next):
     return await call_next(request)
 """
-#: Maps what the clients do to the number of clients that do it.
+#: The number of clients for each behaviour. There are 40 clients.
 CLIENTS = {
     "stay until the end of a stream": 20,
     "stay until an answer": 10,

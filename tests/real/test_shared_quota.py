@@ -39,7 +39,10 @@ def redis_url(tmp_path):
 
 
 class Load:
-    """Lets several processes call a fake with a quota. Counts the requests, and the good answers within one minute."""
+    """Lets several processes call a fake that has a quota.
+
+    It counts the requests, and the good answers within one minute.
+    """
 
     def __init__(self):
         self.fake = FakeGemini("Hello!", requests_per_minute=QUOTA)
@@ -88,7 +91,7 @@ def test_four_processes_use_one_quota(redis_url):
 
 @pytest.mark.timeout(400)
 def test_four_processes_without_the_limiter_waste_requests():
-    """The page *Rate limits* shows this comparison. Without the limiter, each process has to get 429s of its own."""
+    """Without the limiter, each process has to get 429s of its own. The page *Rate limits* shows the comparison."""
     _, refused_share, _ = Load().run()
     assert refused_share > 0.01
 

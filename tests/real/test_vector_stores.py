@@ -22,7 +22,7 @@ LENGTH = 384
 #: Number of characters that are read from the start of each page. A whole page would take too long, because it takes a
 #: fifth of a second to embed one passage.
 MOST_CHARACTERS = 1500
-#: A question for each page.
+#: Maps some pages of the documentation to a question that the page answers.
 QUESTIONS = {
     "gateways": "How do I connect to a gateway such as OpenRouter or LiteLLM?",
     "streaming": "How do I stream the text of an answer in chunks?",
@@ -114,7 +114,7 @@ def replace_parts(code):
 
 @pages
 async def test_right_page_is_first(tutorial, page):
-    """The vectors are those of a real model, so the question and the page need not share words."""
+    """The embeddings come from a real model. So the question can find a page that shares no words with it."""
     retriever = tutorial["retriever"]
     found = retriever.invoke(QUESTIONS[page])
     assert [one.metadata["source"] for one in found][:1] == [page]

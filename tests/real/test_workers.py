@@ -43,7 +43,7 @@ def run(environment, program, *arguments):
 def check_workers(reports, expected):
     """Assert that each call got its own answer, and that no two processes used the same socket.
 
-    `reports` and `expected` are in the same order.
+    The first report belongs to the first text in `expected`, and so on.
     """
     assert [texts for texts, _, _ in reports] == [[text, text] for text in expected]
     assert len({process for _, process, _ in reports}) > 1
@@ -64,7 +64,7 @@ def sockets_by_process(reports):
     ("method", "mode"), [("fork", "sync"), ("fork", "async"), ("spawn", "sync"), ("forkserver", "async")]
 )
 def test_pool_of_processes_uses_the_model_of_its_parent(method, mode, environment):
-    """When the pool starts, the parent has an open stream, idle connections, and a call that waits at the rate gate."""
+    """The process pool starts while its parent has an open stream, idle connections, and a call at the rate gate."""
     done = run(environment, "process_pool.py", method, mode)
     stream = "a stream of the parent with many words, which is open all the time"
     before, after = ["parent before"] * 2, ["parent after"] * 2
@@ -76,7 +76,7 @@ def test_pool_of_processes_uses_the_model_of_its_parent(method, mode, environmen
 
 
 def test_children_of_a_busy_parent_get_their_answers(environment):
-    """A lock that a thread of the parent holds at a fork stays locked in the child, which could wait forever."""
+    """A child must not wait forever for a lock that a thread of its parent held at the time of the fork."""
     assert run(environment, "busy_parent.py") == [0] * 12
 
 
@@ -97,6 +97,6 @@ def test_celery_workers_use_the_model_of_their_parent(environment, tmp_path, mon
         reports = [task.get(timeout=200) for task in tasks]
     check_workers(reports, [text for _, text in questions])
     assert len({process for _, process, _ in reports}) >= 4
-    # Async calls always open new connections, because each call has a new event loop. So only sync calls are checked.
+    # Check only sync calls. Each async call has a new event loop, so it opens a new connection in any case.
     opened = sockets_by_process(report for report, (mode, _) in zip(reports, questions, strict=True) if mode == "sync")
     assert all(opened.values()), "a worker has used a connection of its parent"

@@ -12,7 +12,7 @@ from langchain_gemini_compat.errors import UnsupportedContentError
 PNG, WAV, PDF = "iVBORw0KGgo=", "UklGRiQAAABXQVZF", "JVBERi0xLjc="
 MP4 = b64encode(b"\0\0\0\x18ftypmp42").decode()
 GS, WEB = "gs://cloud-samples-data/generative-ai/", "https://example.test/"
-#: An entry in `BLOCKS` with this value means that the surface does not accept the block.
+#: In `BLOCKS`, this value means that the surface does not accept the block.
 NONE = "refused"
 
 
@@ -39,8 +39,8 @@ DATA_PNG, DATA_PDF, DATA_MP4 = (
 )
 DATA_CSV = f"data:text/csv;base64,{b64encode(b'a,b').decode()}"
 
-#: Maps the name of a case to a block, followed by what is sent for it: one part for all surfaces, or one part each for
-#: Vertex AI, AI Studio and a compatible server.
+#: Each case has a block, and then the content parts that are sent for it. A single part is sent on all surfaces. Three
+#: parts are for Vertex AI, AI Studio and a compatible server.
 BLOCKS = {
     "text": (text("hi"), text("hi")),
     "text by the Responses API": ({"type": "input_text", "text": "hi"}, text("hi")),
@@ -273,7 +273,7 @@ def test_cache_marks_are_sent_to_a_gateway():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_silent_blocks_of_an_answer_are_not_sent(surface):
-    """Thoughts, call blocks and empty server-tool blocks are left out. The text is sent."""
+    """In an assistant message, blocks such as thoughts and server-tool calls are left out. Only the text is sent."""
     kinds = ["reasoning", "thinking", "redacted_thinking", "refusal", "server_tool_call", "web_search_call"]
     blocks = [*({"type": kind, "text": "no"} for kind in kinds), text("Hi."), {"type": "executable_code", "code": "1"}]
     request = build([HumanMessage("a"), AIMessage(blocks), HumanMessage("b")], surface)
@@ -307,7 +307,7 @@ def test_lost_content_of_a_silent_block_is_noted(message, block):
 
 @pytest.mark.parametrize("kind", ["tool_use", "tool_call"])
 def test_block_of_a_sent_call_is_not_noted(kind):
-    """Messages of Anthropic and of LangChain v1 contain each call twice."""
+    """Messages of Anthropic and of LangChain v1 contain each call twice: as a block, and in `tool_calls`."""
     call = {"id": "1", "name": "f", "args": {}}
     asked = AIMessage([text("Hi."), {"type": kind, "id": "1", "name": "f", "input": {}, "args": {}}], tool_calls=[call])
     history = [HumanMessage("a"), asked, ToolMessage("x", tool_call_id="1")]
@@ -337,7 +337,7 @@ def test_refusal_is_sent_as_text(refusal, sent, surface):
 
 
 def test_repeated_refusal_and_filter_reason_are_not_sent():
-    """A gateway may repeat the text as a refusal. A content filter's reason is not text of the model."""
+    """A gateway may repeat the text in `refusal`. The reason of a content filter is not text of the model."""
     stopped = {"type": "refusal", "refusal": "PROHIBITED_CONTENT", "extras": {"finish_reason": "PROHIBITED_CONTENT"}}
     twice = AIMessage("I cannot.", additional_kwargs={"refusal": "I cannot."})
     request = build([HumanMessage("a"), twice, AIMessage([text("Half"), stopped]), HumanMessage("b")])
@@ -347,7 +347,7 @@ def test_repeated_refusal_and_filter_reason_are_not_sent():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_unknown_block_is_refused_for_a_user_and_json_in_a_result(surface):
-    """A tool may return any JSON with a `type`. In a user message, an unknown block would be lost."""
+    """A tool result may be any JSON with a `type`. If this is not a known block, it is sent as JSON text."""
     call = {"id": "1", "name": "f", "args": {}}
     result = [text("a"), {"type": "file", "name": "notes.md"}, {"score": 1, "text": "b"}, "c"]
     messages = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage(result, tool_call_id="1")]

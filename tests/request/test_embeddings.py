@@ -74,7 +74,7 @@ async def failure(embeddings, texts, kind):
 
 
 async def test_texts_are_sent_in_batches_and_keep_their_order():
-    """AI Studio accepts at most 100 texts, so 250 texts are sent in three requests to `/embeddings`."""
+    """AI Studio accepts at most 100 texts in one request, so 250 texts are sent in three requests to `/embeddings`."""
     wire = Echo()
     found = await both(connect(wire), [str(number) for number in range(250)])
     assert found == [[float(number)] for number in range(250)]
@@ -257,7 +257,7 @@ async def test_total_timeout_holds_for_all_requests_of_a_call():
     error = await failure(embeddings, ["a"] * 10, errors.RequestTimeoutError)
     assert (error.limit, "0.35 seconds" in str(error)) == ("total", True)
     assert len(fake.requests) <= 8
-    # Each call has its own timeout, so this call succeeds.
+    # The total timeout starts anew with each call, so a call with one text succeeds.
     assert len(embeddings.embed_query("a")) == 3072
 
 
@@ -366,7 +366,7 @@ def test_base_url_may_end_in_the_path(end):
 
 @pytest.mark.parametrize("variable", ["GOOGLE_API_KEY", "GEMINI_API_KEY"])
 def test_key_and_project_in_the_environment_raise_one_error(monkeypatch, variable):
-    """The error names the conflict, and does not advise another package for Vertex AI.
+    """A key and a project in the environment contradict each other, because embeddings do not support Vertex AI.
 
     The argument `surface`, `api_key` or `base_url` resolves the conflict.
     """
@@ -442,7 +442,7 @@ def test_threads_can_embed_at_the_same_time():
 
 
 def test_embeddings_are_loaded_lazily():
-    """Importing the package does not import embeddings. Construction does not import the client libraries."""
+    """Importing the package does not import `embeddings`. Creating the object does not import openai or google-auth."""
     code = (
         "import sys, langchain_gemini_compat as p\n"
         "print('langchain_gemini_compat.embeddings' in sys.modules)\n"
@@ -532,7 +532,7 @@ def test_fake_refusal_of_a_long_batch_has_googles_text():
 
 
 def test_fake_leaves_out_what_ai_studio_leaves_out():
-    """AI Studio leaves out `usage` and an `index` of 0. A compatible server sends both."""
+    """In a reply with embeddings, AI Studio leaves out `usage` and an `index` of 0. A compatible server sends both."""
     studio, plain = (
         embed({"model": "m", "input": ["a", "b"]}, surface) for surface in ("ai_studio", "openai_compatible")
     )

@@ -25,7 +25,7 @@ EXTRA = {"google": {"thought_signature": "c2ln"}, "vertex": {"x": 1}}
 
 
 def ask(*calls, text="", **kwargs):
-    """Return an assistant message with calls. A call is given as an id, or as an id with arguments."""
+    """Return an assistant message with tool calls. Each item of `calls` is an id, or a pair of an id and arguments."""
     made = [call if isinstance(call, tuple) else (call, {}) for call in calls]
     tool_calls = [{"id": call_id, "name": f"tool_{call_id}", "args": args} for call_id, args in made]
     return AIMessage(text, tool_calls=tool_calls, **kwargs)
@@ -56,7 +56,7 @@ def test_agent_step_has_names_arguments_and_no_null(surface):
 
 
 def test_googles_multimodal_function_response_is_sent_unchanged():
-    """Source: Google's examples page. Only the function's name is added."""
+    """The request and its result are from Google's examples page. The package adds only the function's name."""
     extra = {"google": {"parts": [{"file_data": {"mime_type": "image/jpg", "display_name": "dress.jpg",
                                                  "file_uri": "gs://cloud-samples-data/generative-ai/image/dress.jpg"}}]}}  # fmt: skip
     content = '{"image_ref":{"$ref":"dress.jpg"}}'
@@ -119,7 +119,7 @@ def test_media_of_a_result_go_beside_it_for_gemini_3_on_vertex():
     [("openai_compatible", "gemma"), ("ai_studio", "gemini-3.8-flash"), ("vertex", "gemini-2.5-pro")],
 )
 def test_media_of_results_follow_in_one_user_message(surface, model):
-    """A user message between two results of a step would break their pairing."""
+    """All results of a step must follow each other. So the media of all results come after the last result."""
     image = {"type": "image", "base64": PNG, "mime_type": "image/png"}
     sent = wire_messages([USER, ask("a", "b", "c"), result("a", [image]), result("b"), result("c", [image])],
                          surface, model)  # fmt: skip
@@ -194,7 +194,7 @@ def test_openai_dicts_keep_extra_content(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_texts_of_an_answer_with_extra_content_stay_parts(surface):
-    """If the texts were joined, a thought would become part of the answer."""
+    """One of the texts is a thought. If the texts were joined, the thought would become part of the answer."""
     thought = {"type": "text", "text": "hm", "extra_content": {"google": {"thought": True}}}
     signed = {"type": "text", "text": "b", "extra_content": {"google": {"thought_signature": "S"}}}
     sent = wire_messages([USER, AIMessage([thought, signed]), USER], surface)
@@ -202,7 +202,7 @@ def test_texts_of_an_answer_with_extra_content_stay_parts(surface):
 
 
 def test_signature_of_a_message_goes_on_its_last_part():
-    """If the content is a list, Google expects the signature on a part."""
+    """If the content of a message is a list of parts, Google expects the message's signature on a part."""
     mark = {"google": {"mark": 1}}
     blocks = [{"type": "text", "text": "a", "extra_content": mark},
               {"type": "text", "text": "b", "extras": {"signature": "dGV4dA=="}}]  # fmt: skip
@@ -217,7 +217,7 @@ def test_signature_of_a_message_goes_on_its_last_part():
 
 
 def test_extra_content_of_result_media_is_sent_with_them():
-    """Media within a result cannot have `extra_content`, so media that have it are sent after the result."""
+    """Media inside a tool result cannot have `extra_content`. So media with this field follow the result."""
     image = {"type": "image", "base64": PNG, "mime_type": "image/png", "extra_content": EXTRA}
     said = {"type": "text", "text": "Found:", "extra_content": EXTRA}
     sent = wire_messages([USER, ask("a"), result("a", [said, image])])
@@ -295,7 +295,7 @@ def test_extra_content_of_a_raw_call_is_sent():
 
 
 def test_stored_call_with_empty_arguments_is_sent():
-    """langchain-core stores the call as invalid. For the server it is a valid call that needs a result."""
+    """langchain-core treats a call with empty arguments as invalid. For servers it is valid and needs a result."""
     stored = AIMessage("", additional_kwargs={"tool_calls": [wire_call("1", "")]})
     assert stored.tool_calls == []
     assert wire_messages([USER, stored, result("1")], model="gemini-2.5-pro")[1]["tool_calls"] == [wire_call("1")]
@@ -303,10 +303,7 @@ def test_stored_call_with_empty_arguments_is_sent():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_system_messages_are_joined_at_the_front(surface):
-    """Google itself moves system messages to the front.
-
-    If the history ends with a system message, the message before it becomes the last message.
-    """
+    """Google itself moves system messages to the front."""
     messages = [SystemMessage("a"), USER, AIMessage("x"), HumanMessage("y"), SystemMessage([{"text": "b"}])]
     request = build(messages, surface)
     assert request.payload["messages"][0] == {
@@ -320,7 +317,7 @@ def test_system_messages_are_joined_at_the_front(surface):
 
 
 def test_system_message_alone_is_sent_as_user():
-    """Gemini would answer `contents is not specified`."""
+    """To a request with only a system message, Gemini would answer `contents is not specified`."""
     assert wire_messages([SystemMessage("Write a poem.")]) == [{"role": "user", "content": "Write a poem."}]
     assert wire_messages([SystemMessage("Write."), SystemMessage("A poem.")]) == [
         {"role": "user", "content": "Write.\n\nA poem."}
@@ -337,7 +334,7 @@ def test_system_messages_keep_their_place_for_compatible_servers():
 @pytest.mark.parametrize("model", ["gemini-3.6-flash", "gemini-3.5-flash-lite", "gemini-3.1-pro-preview"])
 @pytest.mark.parametrize("surface", SURFACES)
 def test_text_beside_calls_is_left_out_only_where_it_is_refused(surface, model):
-    """On Vertex, two model families answer 400 to text beside calls. Source: NousResearch/hermes-agent issue 69231."""
+    """On Vertex, two model families answer 400 to text beside tool calls (NousResearch/hermes-agent issue 69231)."""
     messages = [USER, ask("a", text="Let me look."), result("a")]
     request = build(messages, surface, model)
     dropped = surface == "vertex" and model != "gemini-3.1-pro-preview"
@@ -372,7 +369,7 @@ def test_empty_messages_are_left_out_and_an_empty_history_raises(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_roles_have_one_spelling_on_the_wire(surface):
-    """`developer` and `model` are roles of other APIs."""
+    """The role `developer` becomes `system`, `human` becomes `user`, and `model` becomes `assistant`."""
     messages = [
         ChatMessage("s", role="developer"),
         ChatMessage("u", role="human"),
@@ -397,10 +394,7 @@ def test_message_names_are_sent_to_compatible_servers_only():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_function_messages_are_converted_and_remove_messages_refused(surface):
-    """OpenAI's old `function_call` has no id, and a message has at most one `function_call`.
-
-    A `RemoveMessage` cannot be sent to a model.
-    """
+    """OpenAI's old `function_call` has no id, and a message has at most one `function_call`."""
     turns = [USER]
     for number in "12":
         call = {"function_call": {"name": "f", "arguments": f'{{"x": {number}}}'}}
@@ -417,7 +411,7 @@ def test_function_messages_are_converted_and_remove_messages_refused(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_calls_without_a_unique_id_are_paired_in_order(surface):
-    """AI Studio sent empty ids in 2025, and other packages store them."""
+    """Histories from other packages may contain empty ids, because AI Studio sent such ids in 2025."""
     calls = [
         {"id": call_id, "name": name, "args": {}} for call_id, name in (("", "f"), ("", "g"), ("x", "h"), ("x", "i"))
     ]
@@ -439,7 +433,7 @@ def test_calls_without_a_unique_id_are_paired_in_order(surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_call_without_a_name_is_left_out_with_its_result(surface):
-    """Broken streams of other packages leave calls without a name.
+    """After a broken stream, other packages may store a call without a name.
 
     If such a call were sent, every later request would fail.
     """
@@ -462,7 +456,7 @@ V1_ANSWER = AIMessage(
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_v1_content_becomes_one_text_and_its_calls(surface):
-    """If an agent streams v3 events, its state contains messages with v1 content, for any `output_version`."""
+    """An agent that streams v3 events stores messages with v1 content, whatever its model's `output_version` is."""
     sent = send([USER, V1_ANSWER, result("1")], surface)["messages"]
     assert sent[1] == {
         "role": "assistant",
@@ -474,8 +468,8 @@ def test_v1_content_becomes_one_text_and_its_calls(surface):
 
 CALL = {"id": "1", "name": "f", "args": {"x": 1}}
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
-#: Maps a chat model of another package to one of its messages, and to the extra keys with which the message's tool call
-#: is sent.
+#: Messages of other packages' chat models, each with one tool call. The second value has the keys that the package adds
+#: to this call in the request.
 FOREIGN = {
     "ChatGoogleGenerativeAI": (
         AIMessage(
@@ -539,7 +533,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("name", FOREIGN)
 def test_answers_of_other_packages_are_sent(name):
-    """Text, calls and Gemini's signatures are sent to Google. Other providers' signatures are not."""
+    """Text, tool calls and Gemini's signatures are sent to Google. Signatures of other providers are left out."""
     message, extras = FOREIGN[name]
     stand_in = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
     sent = send([USER, message, result("1")])["messages"]
@@ -552,7 +546,7 @@ def test_answers_of_other_packages_are_sent(name):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_litellm_ids_are_shortened_in_call_and_result(surface):
-    """LiteLLM ids can have thousands of characters. OpenAI refuses ids of more than 64."""
+    """OpenAI refuses ids with more than 64 characters. The ids of LiteLLM can have thousands of characters."""
     long_id = "call_9__thought__c2ln"
     call = {"id": long_id, "name": "f", "args": {}}
     sent = send([USER, AIMessage("", tool_calls=[call]), result(long_id)], surface)["messages"]
@@ -589,7 +583,7 @@ def test_each_message_is_encoded_once(monkeypatch):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_result_without_a_name_gets_the_sent_name_of_its_call(surface):
-    """Names that Gemini refuses are replaced in calls, results, and the text that introduces a result's media."""
+    """A name that Gemini refuses is replaced in the call, in its result, and in the text before the result's media."""
     asked = AIMessage("", tool_calls=[{"id": "a", "name": "take photo", "args": {}}])
     photo = [{"type": "image", "base64": PNG, "mime_type": "image/png"}]
     sent = wire_messages([USER, asked, result("a", photo), USER], surface, "gemini-2.5-flash")

@@ -67,7 +67,7 @@ def test_d13_googles_own_tools_are_bound(tool, sent):
 
 
 def test_d13_functions_of_a_tool_are_bound():
-    """A `Tool` may hold functions and Google's own tools."""
+    """A `Tool` of google-genai may contain functions and Google's own tools."""
     tool = types.Tool(function_declarations=[DECLARATION, FROM_JSON], google_search=types.GoogleSearch())
     bound = model().bind_tools([tool, types.Tool(url_context=types.UrlContext())], tool_choice="get_weather")
     kwargs = bound.kwargs
@@ -169,7 +169,7 @@ class VertexSetting:
 
 @pytest.mark.parametrize("setting", [ProtobufSetting(), VertexSetting()], ids=["protobuf", "vertexai"])
 def test_safety_settings_of_langchain_google_vertexai_are_sent(setting):
-    """The test was also run with langchain-google-vertexai 3.2.5, which is not among the dependencies."""
+    """The test uses imitations of the package's classes. It was also run with langchain-google-vertexai 3.2.5."""
     for form in ([setting], setting):
         body, _ = model(safety_settings=form).preview("hi")
         assert google(body)["safety_settings"] == [SENT]

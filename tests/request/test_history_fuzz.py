@@ -27,7 +27,8 @@ REPLIES = [
     Reply("Let me see.", calls=[Call("add")]),
 ]
 REPAIRS = ("repaired", "adjusted")
-#: Types of content blocks of other providers that cannot be sent to Google. If one is left out, a note must say so.
+#: Types of other providers' content blocks that cannot be sent to Google. For a block that is left out, `preview` must
+#: return a note.
 UNSENDABLE = ("file_search_call", "mcp_call", "web_search_tool_result")
 
 #: Hypothesis settings with which every run builds the same conversations.
@@ -49,7 +50,8 @@ class Story:
     def tell(self, names):
         """Choose a random event from `names`, and apply it to the conversation.
 
-        An event is a turn of a provider, a change of the history, or `we`: an answer of this package.
+        The event `we` adds an answer of this package's model. The other events add a turn of a provider, or change the
+        history.
         """
         name = self.data.draw(st.sampled_from(names), label="event")
         if name in MAKERS:
@@ -100,7 +102,7 @@ class Story:
         assert json.dumps(sent) == json.dumps(body)
 
     def check_strict(self, body, notes):
-        """Check that `strict` gives the same request, or raises an error if anything had to be changed."""
+        """Check a model with `strict`: it raises an error if there are `notes`, and sends the same `body` otherwise."""
         if not notes:
             sent, _ = self.preview(self.strict_chat)
             assert json.dumps(sent) == json.dumps(body)
@@ -155,7 +157,7 @@ def outline(sent):
 
 
 def sort_results(said):
-    """Return the outline `said` with consecutive tool results sorted."""
+    """Return the outline `said`, with tool results sorted if they directly follow each other."""
     runs = (list(run) for _, run in groupby(said, key=lambda entry: entry[0] == "tool"))
     return [entry for run in runs for entry in (sorted(run) if run[0][0] == "tool" else run)]
 
@@ -228,7 +230,7 @@ def test_chat_openai_accepts_our_turns_without_google_fields(way, surface, respo
 @pytest.mark.parametrize("surface", GOOGLE)
 @pytest.mark.parametrize("way", WAYS)
 def test_chat_google_generative_ai_accepts_our_turns_with_signatures(way, surface):
-    """The first call is signed, the second is not, and both have results."""
+    """Only the first of the two calls has a signature. Both calls have a result."""
     genai = pytest.importorskip("langchain_google_genai.chat_models")
     _, contents = genai._parse_chat_history(bring_back(way, surface), model="gemini-3.8-flash")
     calls = [part for part in contents[1].parts if part.function_call]

@@ -105,9 +105,9 @@ def test_invalid_signature_is_left_out(signature):
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("vertexai", [True, False, None])
 def test_signatures_of_the_other_surface_are_left_out(surface, vertexai):
-    """Vertex and AI Studio refuse each other's signatures.
+    """Vertex AI and AI Studio refuse each other's signatures.
 
-    `vertexai` says which of them will get the converted message.
+    `vertexai=True` means that Vertex AI will get the converted message.
     """
     found = rewritten(replied(Reply(text="I look.", calls=[Call("f")]), surface), vertexai=vertexai)
     fits = vertexai in (None, surface == "vertex")
@@ -148,7 +148,7 @@ def test_given_messages_are_not_changed():
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 @pytest.mark.parametrize("reply", [Reply(thoughts="T", text="A", calls=[Call("f")]), Reply(thoughts="T", text="A")])
 def test_converted_history_gives_the_same_request(reply, surface):
-    """A conversation may continue with `ChatGoogleGenerativeAI` and later return to this package."""
+    """A message gives the same request before and after its conversion for `ChatGoogleGenerativeAI`."""
     given = replied(reply, surface)
     results = [ToolMessage("done", tool_call_id=call["id"]) for call in given.tool_calls] or [HumanMessage("And?")]
     here = wire_messages([ASKED, given, *results], surface)
@@ -157,7 +157,7 @@ def test_converted_history_gives_the_same_request(reply, surface):
 
 
 def test_converted_signature_keeps_its_origin():
-    """The origin shows that Vertex AI would refuse the signature, so Vertex AI gets the placeholder instead."""
+    """A converted signature keeps its origin, AI Studio. So Vertex AI gets the placeholder instead."""
     given = replied(Reply(calls=[Call("f")]), "ai_studio")
     history = [ASKED, *to_google_genai([given]), ToolMessage("done", tool_call_id=given.tool_calls[0]["id"])]
     sent = build(history, "vertex").payload["messages"]

@@ -159,9 +159,9 @@ def test_format_of_input_audio_is_normalised(given_format):
 @pytest.mark.parametrize("name", ["video_metadata", "media_resolution"])
 @pytest.mark.parametrize("place", ["block", "extras", "wrapped"])
 def test_media_options_of_googles_packages_are_noted(name, place, surface):
-    """The options include frame rates and offsets of a video.
+    """Options such as the frame rate of a video are left out. Field case C10.
 
-    No source documents a field for them on this API. Field case C10.
+    No source documents a field for these options on this API.
     """
     value = {"fps": 5, "start_offset": "10s", "end_offset": "20s"}
     block = {"type": "media", "mime_type": "video/mp4", "data": "AAAA"}
@@ -177,7 +177,7 @@ def test_media_options_of_googles_packages_are_noted(name, place, surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_media_options_in_a_result_are_noted_without_an_error(surface):
-    """The caller cannot change a tool's result. Field case C10."""
+    """`strict=True` raises no error here, because the caller cannot change a tool's result. Field case C10."""
     call = {"id": "1", "name": "f", "args": {}}
     block = {"type": "video", "base64": "AAAA", "mime_type": "video/mp4", "video_metadata": {"fps": 1}}
     messages = [HumanMessage("a"), AIMessage("", tool_calls=[call]), ToolMessage([block], tool_call_id="1")]

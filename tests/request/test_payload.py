@@ -94,7 +94,7 @@ def test_explicit_cache_is_left_out_for_gemini_4(model, surface):
 
 
 def test_limit_above_that_of_a_call_is_lowered():
-    """Gemini 4 can write longer answers through Google's other APIs, so the note says "per call"."""
+    """The note says "per call", because Gemini 4 can write longer answers through Google's other APIs."""
     made = request("vertex", "gemini-4-hydrogen", max_tokens=200_000)
     assert made.payload["max_tokens"] == 65_536
     assert notes(made) == ["`max_tokens` 200000 became 65536, the maximum of gemini-4-hydrogen per call."]
@@ -165,7 +165,7 @@ SETTING = {"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}
     ids=["enum mapping", "mapping", "list", "enum list"],
 )
 def test_safety_settings_have_one_form(given):
-    """The settings may be Google's list or the mapping of `ChatGoogleGenerativeAI`. Enum members are sent by name."""
+    """Google's list and the mapping of `ChatGoogleGenerativeAI` give the same request. Enum members become names."""
     assert google(request(safety_settings=given)) == {"safety_settings": [SETTING]}
 
 
@@ -186,7 +186,7 @@ def test_modalities_are_in_small_letters():
     ids=["once", "twice, as the SDK needs it", "both", "no field of Google's"],
 )
 def test_extra_body_is_merged_last_and_unchanged(given, root, nested, surface):
-    """Google's notebooks nest `extra_body` in two ways. Both ways give the same body."""
+    """In Google's notebooks, `extra_body` is sometimes nested in `extra_body`. Both forms give the same body."""
     made = request(surface, extra_body=given)
     expected = {**root, **({"extra_body": nested} if nested else {})}
     assert {key: value for key, value in made.payload.items() if key not in BARE} == expected
@@ -289,8 +289,8 @@ def test_penalties_are_left_out_for_the_family_that_refuses_them(surface):
 
 MINIMAL, NONE = {"reasoning_effort": "minimal"}, {"reasoning_effort": "none"}
 CONFIG = "thinking_config"
-#: Each case has the inputs (surface, model and thinking options), and then the expected `reasoning_effort`,
-#: `extra_body.google` and number of notes.
+#: Each case has a surface, a model and thinking options. The last three values are expected: `reasoning_effort`,
+#: `extra_body.google` and the number of notes.
 THINKING = [
     ("vertex", "gemini-3.8-flash", {"reasoning_effort": "high"}, "high", {}, 0),
     ("ai_studio", "gemini-3.8-flash", {"reasoning_effort": "HIGH"}, "high", {}, 0),
@@ -396,7 +396,7 @@ def test_options_of_a_call_override_those_of_the_model():
 
 
 def test_model_of_a_call_decides_what_is_fitted():
-    """The model set in a call may belong to another family than the constructor's model."""
+    """The options are fitted to the model of the call, whose family may differ from that of the constructor's model."""
     body = send("Hi.", thinking_level="medium", call={"model": "gemini-2.5-flash"})
     assert body["extra_body"]["google"] == {"thinking_config": {"thinking_budget": 8192}}
 
@@ -407,7 +407,7 @@ def test_left_out_option_is_warned_of_once():
     chat = ChatGeminiCompat(model="gemini-3.8-flash", seed=1, **PLACES["ai_studio"], **wire.clients)
     with pytest.warns(GeminiCompatWarning, match="`seed` was left out: ai_studio does not take it"):
         chat.invoke("Hi.")
-    # This call must not warn: these tests raise each warning as an error.
+    # The second call must not warn. These tests raise each warning as an error.
     chat.invoke("Hi.")
 
 

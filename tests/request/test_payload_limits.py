@@ -21,7 +21,7 @@ def test_max_tokens_is_lowered_to_the_models_limit(name):
 
 @pytest.mark.parametrize("family", CHAT_FAMILIES, ids=lambda family: family.name)
 def test_fake_endpoint_accepts_the_lowered_limit_of_each_family(family):
-    """If a model family's limit is unknown, the package sends the caller's `max_tokens`, and the fake refuses it."""
+    """`max_tokens` is lowered to the family's limit. If the limit is unknown, `max_tokens` is sent and refused."""
     made = build([HI], "vertex", family.name, max_tokens=1_000_000)
     found = [violation.rule for violation in broken_rules(made.payload, "vertex")]
     assert found == ([] if family.max_output_tokens else ["max-tokens"])

@@ -266,8 +266,9 @@ PROTECTED = (
     "previous_response_id", "provider", "data_collection", "instructions", "agent", "fallbacks", "bad_words", "best_of",
 )  # fmt: skip
 
-#: Errors after which no repaired request is sent. The error names no field, or a field that the request does not have,
-#: or a field that must not be removed. A value has the error's text and the additional keys of the request.
+#: Maps a case to the text of an error, and to the keys that are added to the request. Such an error leads to no
+#: repaired request, because it names no field, a field that the request does not have, or a field that must not be
+#: removed.
 STANDING = {
     "no reason": ("Request contains an invalid argument.", PENALTIES | ONE_KEY),
     "absent": (UNKNOWN.format("store", ""), ONE_KEY),
@@ -388,7 +389,8 @@ def test_error_inside_of_a_gateways_error_is_found(wrap):
     assert repaired("", ONE_KEY, body=body, surface="openai_compatible") == {"user": "u"}
 
 
-#: The error of LiteLLM 1.108.7 with the route `openai/`. It does not contain AI Studio's text.
+#: The error text of LiteLLM 1.108.7 with the route `openai/`. LiteLLM does not repeat the error text of AI Studio in
+#: it.
 LITELLM = (
     "litellm.BadRequestError: OpenAIException - {}\n\nLiteLLM: model group 'gemini' failed with the error above. No "
     "fallback was attempted."
@@ -397,7 +399,7 @@ LITELLM = (
 
 @pytest.mark.parametrize("text", [UNKNOWN.format("google", ""), LITELLM.format("Error code: 400")])
 def test_google_s_fields_are_wrapped_for_a_gateway_that_unwraps_them(text):
-    """LiteLLM puts the content of `extra_body` into the body."""
+    """LiteLLM moves the content of `extra_body` into the body. So the repaired request nests a second `extra_body`."""
     body = {**BODY, "extra_body": {"google": {"thinking_config": {"include_thoughts": True}}}}
     changed, _ = refuse(text, body).apply(body)
     assert changed == {**body, "extra_body": {"extra_body": body["extra_body"]}}

@@ -141,7 +141,7 @@ def test_agent_names_are_one_note_for_gemini(surface):
 
 @pytest.mark.parametrize("surface", [*GOOGLE, "compatible"])
 def test_call_overrides_constructor_and_constructor_overrides_model_kwargs(surface):
-    """A note reports that the constructor overrides a value of `model_kwargs`.
+    """If the constructor overrides a value of `model_kwargs`, a note says so.
 
     If the call sets the option, there is no note. Field case H5.
     """

@@ -122,7 +122,7 @@ def test_extra_content_of_a_reply_is_sent_back_on_the_message(streamed, surface)
 
 
 def test_merged_answers_keep_the_signature_of_each_call():
-    """Signatures are stored by call id, because `merge_message_runs` merges dicts key by key."""
+    """`merge_message_runs` merges dicts by key. Signatures are stored under the call id, so none is overwritten."""
     first, second = (
         replied(call("f", "{}", call_id, **signed(mark))) for call_id, mark in (("1", "YQ=="), ("2", "Yg=="))
     )
@@ -131,7 +131,7 @@ def test_merged_answers_keep_the_signature_of_each_call():
 
 
 def test_removed_call_leaves_no_signature_on_the_message():
-    """If a tool call is removed, its record stays in `additional_kwargs`, but its signature is not sent."""
+    """`additional_kwargs` still has the record of a removed tool call. The signature in this record is not sent."""
     message = replied(call("f", "{}", "1", **CALLS["two namespaces"]), call("g", "{}", "2"))
     rest = message.model_copy(update={"tool_calls": message.tool_calls[1:]})
     sent = wire_messages([USER, rest, ToolMessage("done", tool_call_id="2")])
@@ -191,9 +191,9 @@ def test_signed_call_is_moved_first_and_gets_no_placeholder():
 
 
 def test_message_level_signature_needs_no_placeholder():
-    """AI Studio was seen to send the signature in a separate delta.
+    """AI Studio was seen to send a signature in a separate delta.
 
-    The package stores such a signature for the message and not for a call.
+    The signature then belongs to the message and not to a call, so the call needs no placeholder.
     """
     message = replied(call("f", "{}", "1"), streamed=True, **signed())
     sent = build([USER, *step(message)]).payload["messages"]
@@ -201,7 +201,7 @@ def test_message_level_signature_needs_no_placeholder():
 
 
 def test_chat_message_of_the_user_starts_a_turn():
-    """The wire role decides where a turn starts."""
+    """A turn starts at a message that is sent with the role `user`."""
     history = [USER, *step(unsigned("a")), AIMessage("x"), *convert_to_messages([{"role": "user", "content": "b"}])]
     assert placeholders(wire_messages(history)) == []
 
@@ -299,7 +299,7 @@ def test_signature_of_unknown_origin_is_sent(surface):
 
 
 def test_signature_of_chat_vertexai_is_sent_to_vertex_only():
-    """`ChatVertexAI` uses only Vertex, so the origin of its signatures is known."""
+    """All signatures of `ChatVertexAI` come from Vertex, so they are not sent to AI Studio."""
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}],
                         additional_kwargs={SIGNATURES_KEY: {"1": SIGNATURE}},
                         response_metadata={"model_provider": "google_vertexai", "model_name": "gemini-3.1-pro"})  # fmt: skip
@@ -311,7 +311,7 @@ PNG = "iVBORw0KGgo="
 
 
 def test_image_is_sent_back_as_a_part_with_its_signature():
-    """The next turn edits the image. Source of the reply's shape: Google's examples page."""
+    """The second request asks to change the image. The form of the reply is that of Google's examples page."""
     audio = {"data": PNG, "extra_content": {"google": {"mime_type": "image/png"}}}
     answer = completion(None, audio=audio, **signed())
     answer["model"] = "google/gemini-3-pro-image-preview"
@@ -343,7 +343,7 @@ def test_signed_images_of_googles_package_keep_their_signatures():
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_google_s_own_package_reads_the_signatures_of_our_calls(streamed):
-    """A conversation may continue with `ChatGoogleGenerativeAI`, so signatures are stored in the map that it reads."""
+    """`ChatGoogleGenerativeAI` can continue the conversation, because signatures are stored where it looks for them."""
     genai = pytest.importorskip("langchain_google_genai.chat_models")
     message = replied(call("f", '{"x":1}', "1", **signed()), call("g", "{}", "2"), streamed=streamed)
     _, contents = genai._parse_chat_history([USER, *step(message)], model="gemini-3.8-flash")
@@ -352,7 +352,7 @@ def test_google_s_own_package_reads_the_signatures_of_our_calls(streamed):
 
 
 def test_we_read_what_google_s_own_package_makes_of_a_reply():
-    """A message of Google's package is sent with its signatures by this package."""
+    """This package finds and sends the signatures in an `AIMessage` of Google's package."""
     genai = pytest.importorskip("langchain_google_genai.chat_models")
     types = pytest.importorskip("google.genai.types")
     function_call = types.FunctionCall(name="f", args={"x": 1})
@@ -363,9 +363,9 @@ def test_we_read_what_google_s_own_package_makes_of_a_reply():
 
 
 def test_origins_tell_enough_and_no_more():
-    """The origin of a reply names its surface and its model.
+    """The origin of a reply has the surface and the model of the reply.
 
-    For a gateway, the origin also has the host, and the requested model if it differs from the reply's model.
+    For a gateway, it also has the host, and the model of the request if that is a different one.
     """
     assert build_origin(endpoint("vertex"), "google/gemini-3.8-flash") == {
         "surface": "vertex",
@@ -378,7 +378,7 @@ def test_origins_tell_enough_and_no_more():
 
 
 def test_signature_is_stored_once():
-    """If two chunks had the signature, adding the chunks would concatenate it."""
+    """The signature is only in the map of signatures, and not again in the record of the call."""
     attached = attach_call_extras("1", signed(), {"surface": "vertex"})
     assert attached == {SIGNATURES_KEY: {"1": SIGNATURE}, RECORDS_KEY: {"1": {"origin": {"surface": "vertex"}}}}
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}], additional_kwargs=attached)
@@ -421,7 +421,7 @@ PLACES_OF_SIGNATURES = [
 
 @pytest.mark.parametrize("message", PLACES_OF_SIGNATURES, ids=range(len(PLACES_OF_SIGNATURES)))
 def test_shortcut_finds_the_same_extras_as_the_search(message):
-    """`recover_extras` skips the search if a message cannot have extra fields. `search_extras` always searches."""
+    """`recover_extras` takes a shortcut for some messages. `search_extras` gives the same result without it."""
     quick, searched = (recover(message, message.tool_calls) for recover in (recover_extras, search_extras))
     assert quick.own.fields == searched.own.fields
     assert [extras.fields for extras in quick.calls] == [extras.fields for extras in searched.calls]

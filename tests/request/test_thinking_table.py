@@ -197,7 +197,7 @@ def meaning(body):
 @pytest.mark.parametrize("surface", ["vertex", "ai_studio"])
 @pytest.mark.parametrize("model", LEVELS)
 def test_setting_that_the_model_lacks_is_fitted_with_one_note(model, surface):
-    """An unsupported setting adds one note. Disabling thinking adds none if the model cannot think anyway."""
+    """An unsupported setting adds one note. But if a model cannot think, switching thinking off adds none."""
     for setting in SETTINGS[1:]:
         (name, value), = setting.items()  # fmt: skip
         legal = {
@@ -276,7 +276,7 @@ def test_compatible_server_gets_the_options_unchanged(model):
     ("surface", "model"), [("vertex", "meta/llama-4"), ("vertex", "xai/grok-5"), ("ai_studio", "gemma-3-27b-it")]
 )
 def test_other_model_gets_the_options_unchanged(surface, model):
-    """For models other than Gemini, one rule remains: Vertex AI refuses `reasoning_effort` with `thinking_config`."""
+    """Vertex AI applies one rule even to models other than Gemini: no `reasoning_effort` with a `thinking_config`."""
     for setting in SETTINGS:
         request = build(HI, surface, model, **setting)
         assert request.notes == ()
@@ -330,14 +330,14 @@ def is_refused(model, surface, setting):
     if name == "thinking_level":
         return value not in (LEVELS[model] or ())
     if LEVELS[model]:
-        # No source states the highest budget of models with levels, so only a budget of 0 on AI Studio counts as
-        # refused.
+        # Only a budget of 0 on AI Studio counts as refused, because no source states the highest budget of models with
+        # thinking levels.
         return value == 0 and surface == "ai_studio"
     return value != -1 and value not in budgets(model, surface)
 
 
-#: Models about which the fake endpoint knows less than the package: newer models, and an alias whose levels no source
-#: shows.
+#: Models that the next test leaves out. The fake endpoint knows less about them than the package, because they are new,
+#: or because no source shows their thinking levels.
 UNKNOWN = {"gemini-flash-latest", "gemini-pro-latest", "gemini-5-xenon", "nano-banana-pro-preview"}
 
 
@@ -389,8 +389,8 @@ def test_thinking_option_survives_binding(surface):
         assert meaning(body) == "high"
 
 
-#: Each case has a model, a setting, `max_tokens`, and whether thinking may use up these tokens. The first cases come
-#: from public reports.
+#: Each case has a model, its thinking options, `max_tokens`, and whether thinking may use up `max_tokens`. The first
+#: cases come from public reports.
 TIGHT = [
     ("gemini-2.5-pro", {}, 256, True),
     ("gemini-2.5-flash", {}, 3072, True),

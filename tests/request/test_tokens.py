@@ -34,7 +34,7 @@ def test_media_count_as_one_tile(block):
 
 
 def test_message_counts_what_is_sent():
-    """Calls and results are counted. Thoughts and signatures are not."""
+    """The estimate counts tool calls, but no thoughts and no signatures."""
     call = {"id": "1", "name": "f", "args": {"city": "Paris"}}
     plain = estimate_messages([AIMessage("Hi.")], [])
     assert estimate_messages([AIMessage("Hi.", tool_calls=[call])], []) > plain + 5

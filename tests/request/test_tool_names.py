@@ -83,7 +83,7 @@ ODD_NAMES = st.text(alphabet=st.sampled_from("a_b-.: 1ü\n\ud800"), max_size=6) 
 
 @given(st.lists(ODD_NAMES), st.lists(ODD_NAMES))
 def test_names_stay_distinct_and_are_restored(bound, later):
-    """Different tools have different wire names, whatever the names of bound tools and of tools in the history are."""
+    """Different tools get different wire names, and each wire name is converted back to the tool's own name."""
     found = []
     names = ToolNames(bound, found)
     sent = {name: names.encode(name) for name in [*bound, *later]}
@@ -141,7 +141,7 @@ def test_names_of_unbound_tools_are_converted(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_note_of_a_converted_name_has_the_index_of_its_call(surface):
-    """A tool result without a call is not sent, so there is no note about its name."""
+    """A tool result without a call is left out of the request. So no note says that its name was converted."""
     orphan = ToolMessage("done", tool_call_id="gone", name="we ird")
     made = build([orphan, HI, *step(ODD)], surface)
     assert [(note.index, "was sent as" in note.message) for note in made.notes if note.kind == "repaired"] == [
@@ -154,7 +154,7 @@ def test_note_of_a_converted_name_has_the_index_of_its_call(surface):
 
 
 def test_result_with_a_wire_id_gets_the_name_of_its_call():
-    """A call without an id is sent with the id `call_0`. A result with this id belongs to the call."""
+    """A call without an id gets the id `call_0` in the request. A tool result with this id belongs to the call."""
     asked = AIMessage("", tool_calls=[{"id": "", "name": ODD, "args": {}}])
     made = build([HI, asked, ToolMessage("done", tool_call_id="call_0", name=ODD)])
     assert broken_rules(made.payload, "vertex") == []
@@ -236,7 +236,7 @@ def test_error_of_an_invalid_call_has_the_original_name():
 
 
 def test_converted_name_is_warned_of_once():
-    """Each reply has the note. Only the first reply warns."""
+    """Each reply with a converted name has a note about it. Only the first note becomes a warning."""
     chat, wire = ask("vertex", completion("", finish="tool_calls", tool_calls=[call("Create_Volume", "{}")]))
     with pytest.warns(GeminiCompatWarning, match="Create Volume") as caught:
         first = chat.invoke("hi")

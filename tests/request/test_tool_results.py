@@ -112,7 +112,7 @@ ODD = [
 @places
 @pytest.mark.parametrize("content", ODD, ids=range(len(ODD)))
 def test_any_result_makes_a_valid_request(content, surface, model):
-    """Malformed blocks, values that JSON does not have, and other values are sent, with and without `strict`."""
+    """Malformed blocks, values that JSON does not have, and other values are sent, even with `strict`."""
     for strict in (False, True):
         request = request_of(content, surface, model, strict=strict)
         assert request.payload["messages"][2]["content"]
@@ -174,9 +174,9 @@ def test_random_result_makes_a_valid_request(content, surface, model, strict):
     model=st.sampled_from(MODELS),
 )
 def test_url_of_a_result_is_always_sent(kind, url, ending, mime_type, surface, model):
-    """An attachment is sent either as media, or as text with a note.
+    """An attachment is sent as media, or as text with a note.
 
-    A note also reports media that Gemini 3 on Vertex gets in a user message, because a result cannot contain them.
+    Gemini 3 on Vertex gets some media in a user message, because a tool result cannot contain them. A note says so.
     """
     block = {"type": kind, "url": url + ending, "name": "n-1", **({"mime_type": mime_type} if mime_type else {})}
     request = request_of([block], surface, model)
@@ -355,7 +355,7 @@ def test_urls_that_google_cannot_reach_become_text(host, surface):
 )
 @places
 def test_image_of_any_spelling_is_sent(block, surface, model):
-    """The forms are LangChain's v0 and v1 blocks, and the blocks of OpenAI, Anthropic, Google and MCP."""
+    """Image blocks of LangChain (v0 and v1), OpenAI, Anthropic, Google and MCP are all sent as images."""
     sent, following = sent_of([block], surface, model)
     if surface == "vertex" and model.startswith("gemini-3"):
         part = {"inline_data": {"mime_type": "image/png", "display_name": "media_1", "data": PNG}}
@@ -367,7 +367,7 @@ def test_image_of_any_spelling_is_sent(block, surface, model):
 @places
 @pytest.mark.parametrize("url", ["https://e.test/a.png", "ftp://e.test/a.png"])
 def test_other_keys_of_a_media_block_are_sent(url, surface, model):
-    """A tool may return search hits that look like media blocks of LangChain, but have more keys, such as a title."""
+    """A search hit in a tool result may look like a media block. Its other keys, such as a title, are sent as text."""
     hit = {"type": "image", "url": url, "title": "A cat", "views": 5, "owner": {"name": "Ann"}}
     sent, _ = sent_of([hit], surface, model)
     text = json.loads(sent["content"])["output"] if "extra_content" in sent else sent["content"]
@@ -411,7 +411,7 @@ def test_invalid_base64_is_sent_as_the_whole_block(surface):
 
 
 def test_media_beside_a_result_keep_the_callers_parts():
-    """A message can have its own `extra_content`, and media in its content. Both are sent."""
+    """A `ToolMessage` can have media in its content, and media parts in its own `extra_content`. Both are sent."""
     part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/own.png"}}
     extra = {"google": {"parts": [part]}}
     sent, _ = sent_of([{"type": "image", "base64": PNG, "mime_type": "image/png"}], "vertex",
@@ -482,7 +482,7 @@ def test_json_block_with_a_reference_is_wrapped(value, surface):
      '{"a": "\\u00e9"}', "", "plain", '"{\\"$ref\\": 1}"', "{", '{"$defs": {}}', '```json\n{"$ref": "x"}\n```'],
 )  # fmt: skip
 def test_results_without_a_reference_are_unchanged(text, surface):
-    """A result without `$ref` as a JSON key is not wrapped: Gemini reads a JSON object as the function's response.
+    """A result without the JSON key `$ref` is not wrapped. Gemini reads a JSON object as the function's response.
 
     Field case C1.
     """
@@ -490,9 +490,9 @@ def test_results_without_a_reference_are_unchanged(text, surface):
 
 
 def test_references_to_the_callers_parts_are_kept():
-    """A result whose references all name parts of its own message is sent unchanged, as in Google's sample.
+    """A result is sent unchanged if all its references name parts of the same message, as in Google's sample.
 
-    A reference to a missing part would cause a 400, so a result with such a reference is wrapped. Field case C1.
+    If one of these parts is missing, the server would answer 400. Then the result is wrapped. Field case C1.
     """
     extra = {
         "google": {
@@ -580,9 +580,9 @@ def test_deepagents_sends_images_and_pdfs_to_the_model(surface, model, tmp_path)
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_media_beside_text_in_a_part_of_google_are_sent(surface):
-    """A part with text and an image is sent as text and as media.
+    """A part of Google's API may have a text and an image. The image is sent as media.
 
-    As base64 in a text, the image would cost many tokens.
+    As base64 in the text, it would cost many tokens.
     """
     part = {"text": "cap", "inline_data": {"mime_type": "image/png", "data": PNG}}
     call = {"name": "f", "args": {}, "id": "1"}
@@ -597,7 +597,7 @@ def test_media_beside_text_in_a_part_of_google_are_sent(surface):
 
 
 def test_note_of_a_refused_attachment_has_no_advice_of_other_messages():
-    """The video of a tool result is sent as text, so the note must not advise the user to remove it."""
+    """The note says that a video of a tool result became text. It must not advise the user to remove the video."""
     part = {"type": "video", "url": "https://a.b/v.mp4", "mime_type": "video/mp4"}
     call = {"name": "f", "args": {}, "id": "1"}
     model = ChatGeminiCompat(model="gemini-3.8-flash", **PLACES["ai_studio"])

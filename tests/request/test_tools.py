@@ -76,8 +76,8 @@ def request(surface="vertex", tools=TOOLS, **options):
 
 
 ALL = ["add", "now", "Weather"]
-#: Maps a case to the caller's choice, followed by the declared tools and the sent `tool_choice`: first for Google's
-#: surfaces, then for other servers.
+#: Each value has five items: the caller's `tool_choice`, then the tools and the `tool_choice` of a request to Google,
+#: and then those of a request to another server.
 CHOICES = {
     "none given": (None, ALL, None, ALL, None),
     "auto": ("auto", ALL, "auto", ALL, "auto"),
@@ -121,7 +121,7 @@ CHOICES = {
 def test_each_form_of_a_choice_has_one_form_on_the_wire(case, surface):
     """Google documents no way to choose a tool by its name.
 
-    So Google's surfaces get only the chosen tool, and the mode `required`.
+    So a request to Google declares only the chosen tool, with `tool_choice="required"`.
     """
     choice, at_google, word, elsewhere, form = CHOICES[case]
     payload = request(surface, tool_choice=choice).payload
@@ -163,7 +163,7 @@ def test_choice_of_an_unbound_tool_raises(choice, surface):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_empty_tools_are_not_sent(surface):
-    """Google refuses `tools: []`. A choice without tools is dropped."""
+    """Google refuses `tools: []`, so this key is left out. Without tools, `tool_choice` is left out as well."""
     made = request(surface, tools=[], tool_choice="any")
     assert made.payload.keys() & {"tools", "tool_choice"} == set()
     assert notes(made, "dropped") == ["`tool_choice` was left out: no tool is bound."]
@@ -172,7 +172,7 @@ def test_empty_tools_are_not_sent(surface):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_declarations_have_only_keys_that_google_knows(surface):
-    """`strict`, refused JSON Schema keywords, and `parameters` of a tool without arguments are left out."""
+    """`strict`, keywords of JSON Schema that Google refuses, and empty `parameters` are left out."""
     strict = {"type": "function", "function": {**TOOLS[0]["function"], "strict": True}, "cache_control": {}}
     payload = request(surface, tools=[strict, TOOLS[1]]).payload
     assert payload["tools"] == [
@@ -244,7 +244,7 @@ FLAT = {"type": "function", "name": "f", "description": "d", "strict": True,
 @pytest.mark.parametrize("spelling", [ANTHROPIC, FLAT])
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_declarations_of_other_apis_are_converted(surface, spelling):
-    """The forms are Anthropic's and the flat form of the Responses API."""
+    """The declarations have the form of Anthropic, or the flat form of OpenAI's Responses API."""
     parameters = {"type": "object", "properties": {"x": {"type": "string"}}}
     assert request(surface, tools=[format_tool(spelling)]).payload["tools"] == [
         {"type": "function", "function": {"name": "f", "description": "d", "parameters": parameters}}
@@ -252,7 +252,7 @@ def test_declarations_of_other_apis_are_converted(surface, spelling):
 
 
 def test_tool_bound_twice_is_declared_once():
-    """Google answers 400 to a duplicate. A different tool of the same name is noted."""
+    """Google would answer 400 to two tools of the same name. If they differ, a note says that one was left out."""
     made = request(tools=[TOOLS[1], TOOLS[1]])
     assert (names(made.payload), made.notes) == (["now"], ())
     other = {"type": "function", "function": {"name": "now"}}
@@ -317,7 +317,7 @@ def test_complete_response_format_is_sent_unchanged_to_compatible_servers():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_tools_and_response_format_are_sent_together(surface):
-    """`create_agent` sends both for a provider's own structured output."""
+    """An agent sends both if it uses the structured output of the provider (`ProviderStrategy`)."""
     body = send("Hi.", surface, call={"tools": TOOLS, "response_format": Joke})
     assert body.keys() >= {"tools", "response_format"}
 
@@ -332,7 +332,7 @@ def test_tool_set_has_functions_google_tools_and_choice():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_original_schemas_are_kept(surface):
-    """The compiled copies lack some keywords. Of two tools with the same name, the first is used."""
+    """The compiled schemas lack some keywords. If two tools have the same name, the schema of the first is kept."""
     closed = {"type": "object", "properties": {"a": {"const": 1}}, "additionalProperties": False}
     same_name = [{"type": "function", "function": {"name": "f", "parameters": schema}} for schema in (closed, {})]
     made = encode_tools([*same_name, {"google_search": {}}, {"type": "web_search"}], None, endpoint(surface), [])
@@ -408,7 +408,7 @@ def test_recursive_class_is_declared_with_its_members(planter):
 
 
 def test_recursive_class_is_an_object_at_the_top():
-    """Pydantic writes a reference at the top, which OpenAI's servers refuse."""
+    """For a recursive class, pydantic writes only a `$ref` at the top of the schema. OpenAI's servers refuse this."""
     parameters = format_tool(Node)["function"]["parameters"]
     assert (parameters["type"], "$ref" in parameters) == ("object", False)
 
@@ -430,7 +430,6 @@ def test_schema_without_properties_is_kept(schema):
 
 
 def test_recursive_class_as_response_schema_has_its_members():
-    """Response schemas are converted in the same way as tools."""
     sent = request(tools=[], response_format=Node).payload["response_format"]["json_schema"]["schema"]
     assert sent["description"] == "A node."
     assert sent["properties"]["kids"]["items"]["properties"].keys() == {"name", "kids"}
@@ -444,7 +443,7 @@ def test_tool_chosen_twice_is_declared_once(surface):
 
 
 def test_dropped_choice_is_noted():
-    """A choice is dropped if it is empty, or if it requires a call and only Google's own tools are bound."""
+    """`tool_choice` is left out if it is empty, or if it requires a call and only Google's own tools are bound."""
     google = [{"google_search": {}}]
     for tools, choice, word in ((google, "any", "no function"), (TOOLS, [], "it is empty"), (TOOLS, {}, "it is empty")):
         made = request(tools=tools, tool_choice=choice)
@@ -456,7 +455,7 @@ def test_dropped_choice_is_noted():
 
 
 def test_mcp_declaration_keeps_its_schema():
-    """The forms are MCP's `tools/list` and Bedrock's."""
+    """The declaration has the form of MCP's `tools/list`, or the form of Bedrock."""
     schema = {"type": "object", "properties": {"x": {"type": "string"}}}
     expected = {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}}
     assert format_tool({"name": "f", "title": "F", "description": "d", "inputSchema": schema}) == expected

@@ -196,7 +196,7 @@ def without_titles(value, names=False):
 
 
 def declare_twice(bound):
-    """Return the expected declaration: LangChain's conversion, but with the tool's own schema as `parameters`."""
+    """Return the expected declaration of the tool `bound`: as LangChain converts it, but with the tool's own schema."""
     made = convert_to_openai_tool(bound)
     if "function" not in made or (isinstance(bound, Tool) and not bound.args_schema):
         return made
@@ -285,7 +285,7 @@ def compiled(monkeypatch):
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_each_call_sends_the_same_and_reports_the_same(surface, compiled):
-    """The notes of a cached schema are those of the first call."""
+    """Later calls use the compiled schemas of the first call, and have the same notes about the request."""
     chat, wire = talk(surface)
     bound = chat.bind_tools(TOOLS)
     with warnings.catch_warnings():
@@ -333,7 +333,7 @@ def test_change_of_a_preview_does_not_change_what_is_sent():
 
 
 def test_change_of_the_tools_changes_what_is_sent():
-    """The caller may change a bound dict between two calls."""
+    """A caller may change the dict of a bound tool between two calls. The second request has the change."""
     chat, wire = talk()
     bound = chat.bind_tools(deepcopy(TOOLS[1:2]))
     bound.invoke("hi")
@@ -430,7 +430,7 @@ def test_functions_of_a_choice_are_declared_with_the_names_of_all_tools(fresh):
 
 
 def test_change_of_a_description_does_not_reach_the_cache(fresh):
-    """The cache has a copy of a description that is not a string, because the caller may change the original."""
+    """A description that is a dict may be changed by the caller after the call, so the cache has a copy."""
     tools = [{"type": "function", "function": {"name": "f", "description": {"a": ["b"]}}}]
     same = deepcopy(tools)
     before = encoded(tools)

@@ -104,7 +104,7 @@ def test_strict_error_has_the_index_of_the_message():
 
 
 def test_calls_of_one_message_get_distinct_ids():
-    """Each call keeps its own result."""
+    """Two calls have the same id, and one has none. Each result is sent with the id of its own call."""
     sent = wire_messages([USER, ask("1", "1", "1_2", ""), result("1", "a"), result("1", "b"), result("1_2", "c")])
     ids = [call["id"] for call in sent[1]["tool_calls"]]
     assert len(set(ids)) == 4
@@ -113,10 +113,7 @@ def test_calls_of_one_message_get_distinct_ids():
 
 
 def test_removed_call_is_not_restored():
-    """Google's own package copies the last call to `additional_kwargs`.
-
-    The copy is not used if the call was removed.
-    """
+    """Google's own package copies the last call to `additional_kwargs`. The copy of a removed call is not sent."""
     message = AIMessage("ok", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}},
                         response_metadata={"model_provider": "google_genai"})  # fmt: skip
     assert wire_messages([USER, message, USER])[1] == {"role": "assistant", "content": "ok"}
@@ -184,7 +181,7 @@ def test_result_without_a_call_is_left_out_on_every_surface(surface, history, pl
 
 
 def extras(*signatures):
-    """Return a history of wire dicts whose calls have the given values as `extra_content`."""
+    """Return a history with one call for each of `signatures`, which becomes the call's `extra_content`."""
     calls = [
         {"id": str(place), "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
         for place, extra in enumerate(signatures)
@@ -215,7 +212,10 @@ STAND_IN = google(thought_signature="skip_thought_signature_validator")
     ],
 )
 def test_stored_placeholder_signature_is_sent_in_the_current_turn_only(surface, spelling):
-    """Other packages store placeholders. Past turns, later calls of a step and Gemini 2.5 must not have them."""
+    """Other packages store placeholder signatures.
+
+    They are left out for past turns, for all but the first call of a step, and for Gemini 2.5.
+    """
     stored = google(thought_signature=spelling)
     over = build([*extras(stored), AIMessage("ok"), USER], surface)
     assert sent_extras(over) == [None]

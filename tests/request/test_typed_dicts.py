@@ -100,7 +100,7 @@ EVENT: dict[str, Any] = {
     "name": "fair", "note": None, "other": None, "place": {"city": None}, "kind": "a", "size": 1, "tags": ["x"],
     "colour": "red",
 }  # fmt: skip
-#: Maps a case to a class, answers that the class accepts, and an answer that it refuses.
+#: For each test case: a class, a list of answers that fit the class, and an answer that does not fit.
 CASES: dict[str, tuple[Any, list[Any], Any]] = {
     "typing": (Event, [EVENT, {**EVENT, "when": "2026-01-02", "place": None, "level": 1}], {**EVENT, "name": None}),
     "total": (Partial, [{"name": "a"}, {"name": "a", "note": None}, {"name": "a", "places": {"x": {"city": "y"}}}], {}),
@@ -150,7 +150,7 @@ def test_declaration_allows_null_and_missing_keys(method):
     assert told["name"] == "What it is called."
     assert told["when"].startswith("Its day.")
     assert (told["tags"], told["level"]) == ("Some words", "How high. Default: 5.")
-    # Before 2.8, pydantic appends the description of the enum class.
+    # Compare only the start, because pydantic before 2.8 appends the description of the enum class.
     assert told["colour"].startswith("The colour")
     assert (told["place"], found["size"]["minimum"]) == ("A place.", 1)
     assert "Args" not in str(body)
@@ -203,7 +203,7 @@ def test_unresolved_annotation_and_invalid_description_raise():
 
 
 def test_sections_of_a_docstring_are_not_in_the_description():
-    """Arguments may span several lines. Text after them is not an argument. Field case C4."""
+    """The description of an argument may span several lines. Text after `Args` is left out. Field case C4."""
     read = read_docstring("A film.\n\nArgs:\n    name: What it is\n        called: x.\n    year (int): When.\n\nMore.")
     assert read == ("A film.", {"name": "What it is called: x.", "year": "When."})
     assert read_docstring(None) == ("", {})

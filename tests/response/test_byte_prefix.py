@@ -78,9 +78,9 @@ def foreign_step(numbers):
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_placeholder_signatures_keep_the_prefix_within_a_turn(surface):
-    """Placeholders are sent only in the current turn.
+    """Placeholder signatures are sent only in the current turn.
 
-    When the next turn starts, the calls of the earlier turn lose theirs, so the prefix changes once.
+    So the prefix changes once per turn: when the next turn begins, the earlier calls lose their placeholders.
     """
     fake, numbers = FakeGemini(["Fine.", UNSIGNED, "Fine.", "Fine."], surface=surface), Numbers()
     chat = fake.chat_model().bind_tools(TOOLS)
@@ -114,7 +114,7 @@ def test_placeholder_signatures_keep_the_prefix_within_a_turn(surface):
     ],
 )  # fmt: skip
 def test_first_difference_points_to_the_change_of_the_prefix(before, new, pointer):
-    """Each case adds messages that change an earlier part of the request, such as a late tool result."""
+    """In each case, new messages change an earlier part of the request. A late tool result does this, for example."""
     fake = FakeGemini(["Fine."] * 2)
     chat = fake.chat_model()
     asked = [*before, HumanMessage("Hi.")] if isinstance(before[0], SystemMessage) else [HumanMessage("Hi."), *before]
@@ -159,5 +159,5 @@ def test_first_difference_has_a_byte_position_and_a_pointer(left, right, pointer
 
 
 def test_equal_requests_have_no_first_difference():
-    """`first_difference` compares only the bodies of requests."""
+    """Two requests with equal bodies have no difference, even if their paths differ."""
     assert request(a=[1]).first_difference(FakeRequest("POST", "/other", body={"model": "m", "a": [1]})) is None

@@ -82,7 +82,7 @@ def test_filled_chunk_equals_the_constructed_one(given_chunk):
 
 
 def test_filled_chunk_keeps_its_arguments():
-    """A chunk of `build_chunk` contains the passed objects themselves. LangChain's constructors would copy them."""
+    """`build_chunk` does not copy the objects that it gets. LangChain's constructors would copy them."""
     kwargs, metadata, calls = {"refusal": "no"}, {}, [tool_call_chunk(name="f", args="{}", id="1", index=0)]
     message = build_chunk("a", kwargs, metadata, calls).message
     assert message.additional_kwargs is kwargs

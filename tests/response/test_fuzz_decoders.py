@@ -63,7 +63,10 @@ def pieces(body, places):
 @settings(max_examples=250, deadline=None)
 @given(body=damaged() | st.binary(max_size=200), places=st.lists(st.integers(0, 2000), max_size=4))
 def test_any_bytes_give_a_message_or_a_typed_error(body, places):
-    """The bytes are read as a stream, as a whole reply and as an error. A stream gives the same result at any cut."""
+    """Random bytes are read as a stream, as a whole reply and as an error.
+
+    A stream of them gives the same result wherever it is cut into pieces.
+    """
     outcome = judge(read_stream([body]))
     assert outcome_key(read_stream(pieces(body, places))) == outcome_key(outcome)
     judge(read_whole(body))
@@ -207,11 +210,11 @@ def test_arguments_are_read_exactly_or_raise(parts):
         _assert_call(whole, meaning(text))
     parts = [*parts]
     while parts and parts[0].strip(" \t\n") in ("", "{}"):
-        # A `{}` before the arguments is a placeholder.
+        # A `{}` at the start is a placeholder, and not a part of the arguments.
         del parts[0]
     meant = meaning("".join(parts)) if parts else {}
     if meant is None and not isinstance(outcome, errors.GeminiCompatError):
-        # If more text follows the complete arguments, it must repeat them.
+        # The call is valid. So any text after its complete arguments must be the same object again.
         said = [part for part in parts if part.strip(" \t\n")]
         size = next(number for number in range(1, len(said) + 1) if meaning("".join(said[:number])) is not None)
         meant = meaning("".join(said[:size]))
@@ -220,7 +223,7 @@ def test_arguments_are_read_exactly_or_raise(parts):
 
 
 def _repeats(text, meant):
-    """Return whether `text` is one object, repeated any number of times."""
+    """Return whether `text` consists only of JSON objects that are equal to `meant`."""
     decoder, position = json.JSONDecoder(), 0
     while position < len(text):
         value, position = decoder.raw_decode(text, position)
@@ -240,7 +243,7 @@ def _assert_call(outcome, meant):
 
 @pytest.mark.parametrize("args", ['{"a":"x"}', '{"a":[1,{"b":null}],"c":"\\ud83d\\ude00"}', "{ }", '{"a":1e300}'])
 def test_valid_arguments_are_valid_in_any_two_pieces(args):
-    """The strict checks of arguments do not reject a valid call."""
+    """Valid arguments form a valid call, wherever they are cut into two pieces."""
     for place in range(1, len(args)):
         heads = [chunk(tool_calls=[call("f", part, "c1", index=0)]) for part in (args[:place], args[place:])]
         (made,) = judge(read_stream([events(*heads, chunk("tool_calls"))])).tool_calls

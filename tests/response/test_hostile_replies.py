@@ -50,7 +50,7 @@ _keys = count()
 
 
 def model(answer, **options):
-    # Models with the same key share the rate gate, so each model has its own key.
+    # Each model has its own key. With the same key, a 429 in one test would block the calls of other tests.
     settings = {
         "model": "gemini-3.8-flash",
         "api_key": f"k{next(_keys)}",
@@ -267,7 +267,7 @@ def test_thousands_of_choices_are_one_answer():
 
 @pytest.mark.parametrize("index", [b"true", b"1.0", b'"1"', b"null", b"[1]", b"NaN"])
 def test_invalid_choice_index_is_replaced_by_the_position(index):
-    """`true` is not a number, although Python treats it as 1."""
+    """An index such as `true` is invalid, although Python treats `True` as 1."""
     assert [made.text for made in answers(b'{"choices": [{"index": %b, "message": {"content": "a"}}]}' % index)] == [
         "a",
         "a",
@@ -314,7 +314,7 @@ def test_endless_line_is_an_error():
     ],
 )
 def test_memory_of_an_unfinished_event_is_bounded(piece):
-    """The size limit counts the Python object of each received piece, not only the bytes of its content."""
+    """Each received piece is a Python object. Its overhead counts towards the size limit."""
     decoder = SseDecoder(limit=2**20)
     tracemalloc.start()
     try:
@@ -367,7 +367,7 @@ def test_endless_stream_is_an_error(monkeypatch, pieces):
 
 
 def test_endless_whole_reply_is_an_error(monkeypatch):
-    """The error comes while the reply is read."""
+    """The error is raised while the server is still sending."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     answer, taken = lazily(repeat(b" " * 2**16))
     with pytest.raises(errors.InvalidReplyError, match="longer than"):
@@ -395,7 +395,7 @@ def test_size_limit_counts_decompressed_bytes(monkeypatch):
     ids=["no gzip", "cut", "more than the end", "nothing"],
 )
 def test_broken_compression_is_a_typed_error(status, data):
-    """Broken data fails in the decompression or in the JSON parser. Both errors are typed."""
+    """Broken data fails in the decompressor or in the JSON parser. In both cases, a `GeminiCompatError` is raised."""
     for run in RUNS:
         answer, _ = lazily([data], status, content_encoding="gzip")
         with pytest.raises(errors.GeminiCompatError):
@@ -407,7 +407,7 @@ def test_broken_compression_is_a_typed_error(status, data):
 
 @pytest.mark.parametrize("flagged", [False, True])
 def test_endless_white_space_is_not_held_back_forever(flagged):
-    """A tag can follow a limited amount of white space. Beyond the limit, each piece is emitted at once."""
+    """White space is held back, because a tag can follow it. Beyond a limit, each piece is emitted at once."""
     splitter = ThoughtSplitter()
     out = sum(len(event.text) for _ in range(10_000) for event in splitter.feed(" ", flagged=flagged))
     assert out == 10_000
@@ -434,10 +434,7 @@ def test_fields_of_a_message_are_merged_in_linear_time():
 
 
 def test_emitted_extra_fields_do_not_change():
-    """Extra fields that arrive later are emitted once, in an event with only the new keys.
-
-    Earlier events are not changed.
-    """
+    """Extra fields that arrive later are emitted in a new event. Events that were emitted before do not change."""
     tracker = ToolCallTracker("seed")
     sent = {"google": {"thought_signature": "one"}}
     first = list(tracker.feed([call(extra_content=sent)]))
@@ -500,7 +497,7 @@ def reached():
 
 
 def test_audit_hook_sees_each_access(reached):
-    """Without a working hook, the tests below could not fail."""
+    """Without the audit hook, the tests below would pass even if the package fetched a URL."""
     with pytest.raises(OSError, match=r"."):
         socket.create_connection(("127.0.0.1", 9), timeout=1)
     assert Path(SECRET).read_bytes()

@@ -74,7 +74,7 @@ def stream_of(text):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("case", GOOD)
 async def test_c9_json_with_one_reading_is_read(case, schema, method):
-    """A whole reply and a stream give the same object. The stream first yields incomplete versions of it."""
+    """A stream ends with the same object that a whole reply gives. Before that, it yields incomplete objects."""
     text, value = GOOD[case]
     expected = Event(**value) if schema is Event else value
     assert build_chain(completion(text), schema, method=method).invoke("hi") == expected
@@ -90,7 +90,7 @@ async def test_c9_json_with_one_reading_is_read(case, schema, method):
 @pytest.mark.parametrize("schema", [Event, SCHEMA], ids=["class", "JSON schema"])
 @pytest.mark.parametrize("case", BAD)
 def test_c9_text_without_one_reading_is_an_error(case, schema):
-    """The answer is never one of two objects, or part of a truncated object."""
+    """If the text has two objects, or a truncated object, the answer is an error and not one of them."""
     if not BAD[case]:
         assert read_answers("", SCHEMA) == []
         return

@@ -29,7 +29,7 @@ def scan(pieces):
 
 @given(text=texts)
 def test_json_is_unchanged_and_complete_at_its_last_bracket(text):
-    """Brackets and quotes in its strings do not count."""
+    """The scanner finds the end of a JSON value, even if its strings contain brackets or quotes."""
     assert scan([text]) == (text, True, True)
     assert scan([text[:-1]]) == (text[:-1], True, False)
 
@@ -87,7 +87,7 @@ def test_scanner_knows_started_and_complete(text, started, complete):
 
 
 def test_scanner_keeps_no_text():
-    """The scanner keeps only numbers and flags, so the time for a piece does not grow with the text before it."""
+    """The scanner stores only numbers and flags, so the time for a new piece does not depend on the earlier text."""
     scanner = JsonScanner()
     scanner.feed('{"a": ["long text", {"b\\')
     assert {type(getattr(scanner, name)) for name in JsonScanner.__slots__} == {int, bool}

@@ -79,7 +79,7 @@ def attempt(read, wires):
 
 
 def check(wires):
-    """Assert that events and chunks give the same message, or the same error."""
+    """Assert that this package's v3 events and LangChain's bridge give the same message, or the same error."""
     events, expected = attempt(read_events, wires), attempt(read_bridged, wires)
     if isinstance(expected, str):
         assert events == expected
@@ -88,14 +88,14 @@ def check(wires):
         message, bridged = assemble(events), assemble(expected)
         signatures = message.additional_kwargs.get(SIGNATURES_KEY, {})
         for block in [block for block in (*message.content, *bridged.content) if block["type"] == "tool_call"]:
-            # The block of a call lacks a signature that came too late. For LangChain's bridge, this means after the
-            # first piece of the call. For `EventDecoder`, it means after the call's `content-block-finish` event.
+            # A signature can arrive when it is too late for the content block of its call. Then only
+            # `additional_kwargs` has the signature.
             assert block.pop("extras", {}).get("signature") in (None, signatures.get(block["id"]))
         assert message == bridged
 
 
 def finishes(events):
-    """Return the type of each finished block, with the number of events before its finish."""
+    """Return the type of each finished block, with the index of its `content-block-finish` event."""
     return [
         (event["content"]["type"], place)
         for place, event in enumerate(events)
@@ -150,7 +150,7 @@ def test_events_equal_chunks_in_any_order(wires, end):
 
 
 def test_block_ends_when_the_next_one_starts():
-    """LangChain's bridge differs: it ends all blocks at the end of the message."""
+    """LangChain's bridge, unlike this package, ends all blocks at the end of the message."""
     events = read_events(STREAM)
     assert finishes(events) == [("reasoning", 4), ("tool_call", 11), ("text", 14), ("tool_call", 15)]
     assert [event["event"] for event in events[4:7]] == [
@@ -168,9 +168,9 @@ def test_late_signature_is_on_its_block():
 
 @pytest.mark.parametrize(("between", "extras"), [([], {"signature": "c2ln"}), ([chunk(content="a")], None)])
 def test_signature_after_the_arguments_is_on_an_open_block(between, extras):
-    """The message always has the signature of a call.
+    """The message has the call's signature in `additional_kwargs`, whenever the signature comes.
 
-    The call's block has the signature only if the block is still open when the signature comes.
+    The call's content block has the signature only if it comes before the next block begins.
     """
     signature = chunk(tool_calls=[call("f", "", "c1", **SIGNED)])
     wires = [chunk(tool_calls=[call("f", '{"x": 1}', "c1")]), *between, signature, chunk(finish="stop")]

@@ -40,7 +40,7 @@ def call(args='{"a":1}', **more):
 
 
 def assemble(*chunks, **options):
-    """Return the assembled reply of `chunks`: joined text, calls by index, and the event `Finished`."""
+    """Return the reply in `chunks` as a dict, with joined texts, calls by index, and the `Finished` event as `end`."""
     assembler = StreamAssembler(**options)
     events = [event for wire in chunks for event in assembler.feed(wire)]
     events += assembler.finish()
@@ -62,7 +62,7 @@ def assemble(*chunks, **options):
 
 
 def end_of(*chunks, **options):
-    """Return the `Finished` event of `chunks`."""
+    """Feed `chunks` to an assembler, and return its `Finished` event."""
     return assemble(*chunks, **options)["end"]
 
 
@@ -149,7 +149,7 @@ def test_choices_are_separated_by_index_or_position():
 
 
 def test_facts_come_from_the_first_chunk_that_has_them():
-    """The first chunk of some servers lacks facts, such as the id, the model or the service tier."""
+    """Some servers send the id, the model or the service tier only after the first chunk."""
     assembler = StreamAssembler()
     facts = {"id": "r", "model": "m", "system_fingerprint": "f", "service_tier": "t"}
     for key, value in facts.items():
@@ -213,7 +213,7 @@ def test_a_reply_of_thoughts_only_is_empty(delta, is_empty):
 
 @pytest.mark.parametrize("key", ["reasoning", "reasoning_content"])
 def test_thoughts_are_read_from_their_own_field(key):
-    """The name of the thoughts' field is kept. A tag at the start of the answer does not begin a thought."""
+    """If thoughts come in a field of their own, a tag at the start of the answer does not begin a thought."""
     reply = assemble(
         chunk({key: "h"}), chunk({key: "m", "content": ""}), chunk({"content": "<think>x"}, finish_reason="stop")
     )
@@ -335,7 +335,7 @@ def test_whole_reply_is_never_truncated(completion, reason):
 
 
 def test_thought_flag_of_a_whole_reply_does_not_hide_the_answer():
-    """AI Studio flags a message with thoughts and an answer, and the tags separate them."""
+    """AI Studio sets the flag `thought` on a message that also has an answer. Tags separate thoughts and answer."""
     message = {
         "content": "<thought>hm</thought>hi",
         "extra_content": {"google": {"thought": True, "thought_signature": "c2ln"}},
@@ -398,7 +398,7 @@ def test_stream_equals_the_whole_reply(thoughts, text, calls, style, arguments_s
 
 
 def test_ids_come_from_the_reply_or_from_the_seed():
-    """A missing id of a call is derived from the reply's id. If the reply has no id either, the seed is used."""
+    """A call without an id gets an id that is derived from the reply's id, or from `seed` if the reply has no id."""
     wire = chunk({"tool_calls": [call(id="")]})
     ids = [
         assemble({**wire, "id": reply}, seed=seed)["calls"][0].id
@@ -467,7 +467,7 @@ wires = objects(
 @settings(max_examples=500, deadline=None)
 @given(st.lists(wires, min_size=1, max_size=4))
 def test_value_of_another_type_is_read_as_absent(hostile):
-    """Invalid chunks give events with the declared types. A valid chunk after invalid chunks is still read."""
+    """Even after invalid chunks, each value of the reply has its declared type, and a valid chunk is still read."""
     reply = assemble(*hostile, *map(as_chunk, hostile))
     end = reply["end"]
     strings = [reply["text"], reply["thoughts"], reply["refusal"], *(call.name for call in end.invalid)]
@@ -480,7 +480,7 @@ def test_value_of_another_type_is_read_as_absent(hostile):
     assert isinstance(end.usage, Usage | None)
     if not end.invalid:
         assert all(isinstance(json.loads(made.args), dict) for made in reply["calls"].values())
-    # Read choice 0, which has the valid text. By default, the first choice with text is read, and it may be in an
+    # The valid text is in choice 0. Without `choice=0`, the first choice with text would be read, which may be in an
     # invalid chunk.
     mixed = assemble(*hostile, chunk({"content": "answer"}), choice=0)
     assert "answer" in mixed["text"] + mixed["thoughts"]
@@ -511,7 +511,7 @@ def _bodies():
     "body", [*_bodies()] or [pytest.param(b"", marks=pytest.mark.skip(reason="no recordings here"))]
 )
 def test_recorded_streams_are_the_same_at_any_cut(body):
-    """All calls are valid, and the reply is the same if the bytes of the stream arrive one by one."""
+    """A recorded stream has only valid calls. If its bytes arrive one by one, the reply is the same."""
     decoder = SseDecoder()
     chunks = [*decoder.feed(body), *decoder.finish()]
     assert "error" not in chunks[-1]
@@ -557,7 +557,7 @@ def test_streamed_arguments_of_vertex_are_two_calls():
 
 
 def test_leading_white_space_waits_for_the_next_content():
-    """White space alone is not an answer, and a stream without emitted content can be retried."""
+    """White space alone is not an answer. It is held back, because a stream can be retried until it emits content."""
     assembler = StreamAssembler(expects_thoughts=False)
     assert [event for text in ("\n", " ") for event in assembler.feed(chunk({"content": text}))] == []
     assert [*assembler.feed(chunk({"content": "x"}))] == [TextDelta("\n x")]
@@ -567,7 +567,7 @@ def test_leading_white_space_waits_for_the_next_content():
 
 
 def test_a_refused_prompt_in_googles_own_form_is_a_filter():
-    """Google's own form has `promptFeedback` and no choices."""
+    """In the form of Google's own API, a reply to a blocked prompt has `promptFeedback` and no choices."""
     end = end_of({"promptFeedback": {"blockReason": "SAFETY"}})
     assert (end.reason, end.native_reason) == ("content_filter", "content_filter: SAFETY")
     assert end_of({"promptFeedback": None}).reason is None

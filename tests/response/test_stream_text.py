@@ -57,9 +57,9 @@ ADDITIONS = [
 
 
 def say(*additions, number=0):
-    """Return a text chunk with the values of `additions`.
+    """Return a text chunk in which the values of `additions` are set.
 
-    An addition is skipped if its path does not exist in the chunk.
+    An addition is a path in the chunk and a value. It is skipped if the path does not exist.
     """
     wire = text_chunk("more", number)
     for path, value in additions:
@@ -74,7 +74,7 @@ def say(*additions, number=0):
 
 
 def check(wires, **options):
-    """Assert that the text is the same with `read_text` and without it."""
+    """Assert that the chunks `wires` give the same result with `read_text` and without it."""
     uses_read_text = read(StreamAssembler(**options), wires, uses_read_text=True)
     assert uses_read_text == read(StreamAssembler(**options), wires, uses_read_text=False)
 

@@ -128,7 +128,7 @@ def test_filtered_answer_raises(method):
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("schema", SCHEMAS, ids=["pydantic", "TypedDict", "JSON schema"])
 def test_call_of_another_tool_raises(method, schema):
-    """LangChain's parsers return `None` for such a call, or say that the text is not JSON."""
+    """If the model calls another tool, LangChain's parsers return `None`, or say that the text is not JSON."""
 
     def look_up(name: str) -> str:
         """Look a name up."""
@@ -143,7 +143,7 @@ def test_call_of_another_tool_raises(method, schema):
 
 
 def test_description_of_the_schema_is_sent():
-    """The docstring of a class is an instruction. Google documents no other place for it."""
+    """The docstring of a class tells the model what to do. It is sent as the `description` of the schema."""
     structured, wire = chain(completion(JSON))
     structured.invoke("hi")
     assert wire.bodies[0]["response_format"]["json_schema"]["schema"]["description"] == "A calendar event."
@@ -220,7 +220,7 @@ async def test_every_method_streams_partial_objects(method, schema):
 @pytest.mark.parametrize("method", METHODS)
 @KINDS
 async def test_raw_stream_yields_chunks_objects_and_the_error(method, schema):
-    """The chunks add up to the message. The last part has the parsing error, which is `None` here."""
+    """The last part of the stream has the parsing error, here `None`. The chunks add up to the message."""
     events = stream_of(method, schema, '{"name": "fair"}')
     structured = chain(events, schema, method=method, include_raw=True)[0]
     parts = list(structured.stream("hi"))
@@ -298,7 +298,7 @@ def test_tools_and_schema_are_sent_in_the_form_of_the_model(model, beside, metho
 def test_method_is_kept_without_functions():
     """Models before Gemini 3 get the schema in `response_format` if the request has no functions.
 
-    Google's own tools do not count as functions. JSON mode with functions raises an error.
+    Google's own tools, such as `google_search`, do not count as functions. JSON mode with functions raises an error.
     """
     fake = FakeGemini('{"name": "fair"}')
     model = fake.chat_model("gemini-2.5-flash")
@@ -310,7 +310,7 @@ def test_method_is_kept_without_functions():
 
 
 def test_model_option_selects_the_form_of_the_request():
-    """The option `model` of `with_structured_output` takes precedence over the name in the chat model."""
+    """If `with_structured_output` has the option `model`, this model decides the form of the request."""
     fake = FakeGemini(Reply(calls=[FakeCall("Event", {"name": "fair"})]))
     structured = fake.chat_model().with_structured_output(Event, tools=[look_up], model="gemini-2.5-flash")
     assert structured.invoke("hi") == Event(name="fair")
@@ -324,7 +324,7 @@ def test_model_option_selects_the_form_of_the_request():
     ["null", '{"name": "fa', '{"name": "a"}{"name": "b"}', "5", "[]", "{}", '{"name": []}', "No.", '```json\n{"na'],
 )
 def test_incomplete_object_raises(text, schema, way):
-    """The finish reason is `stop`, so it does not show that the object is incomplete.
+    """An incomplete object is an error, even if the finish reason is `stop`.
 
     LangChain alone would complete truncated JSON, and would not validate dicts.
     """
@@ -346,7 +346,7 @@ def test_object_in_a_code_fence_is_parsed(text, schema):
 
 
 def test_arguments_that_violate_the_class_raise_a_parser_error():
-    """Pydantic's own error would not describe the reply."""
+    """The error of the output parser describes the reply. Pydantic's own error would not."""
     fake = FakeGemini(Reply(calls=[FakeCall("Event", {"name": []})]))
     structured = fake.chat_model().with_structured_output(Event, method="function_calling")
     with pytest.raises(OutputParserException, match=r"does not fit Event \(name: .*Finish reason"):
@@ -380,7 +380,10 @@ WHOLE = {
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("case", WHOLE)
 def test_schema_of_any_form_is_sent_and_validated(case, method):
-    """LangChain keeps only schemas with `properties`. Any other schema becomes the only argument of a function."""
+    """LangChain keeps only schemas with `properties`.
+
+    With `function_calling`, this package sends most other schemas as the schema of the argument `answer`.
+    """
     schema, good, bad = WHOLE[case]
     name = "Names" if schema is Names else "Node" if schema is Node else schema["title"]
     wrapped = method == "function_calling" and "recursive" not in case
@@ -408,7 +411,7 @@ def test_schema_of_any_form_is_sent_and_validated(case, method):
 
 
 def test_wrapped_answer_streams_partial_objects():
-    """The array is sent as an argument of a function. The stream yields the array without this argument."""
+    """`function_calling` sends the array as the argument `answer`. The stream yields only the array."""
     first, second = call("L", '{"answer": ["a"'), {"index": 0, "function": {"arguments": ', "b"]}'}}
     events = [chunk(tool_calls=[first]), chunk(tool_calls=[second]), chunk(finish="stop"), "[DONE]"]
     parts = list(chain(events, WHOLE["array"][0], method="function_calling")[0].stream("hi"))
@@ -430,7 +433,7 @@ BARE = {key: value for key, value in EVENT_SCHEMA.items() if key != "title"}
     ids=["no title", "name and schema", "json_schema", "function"],
 )
 def test_every_method_takes_each_form_of_a_schema(schema, name, method):
-    """LangChain's own conversion refuses most of the forms of a schema that this test uses."""
+    """LangChain's own conversion would refuse most of these forms of a schema."""
     calls = [FakeCall(name, {"name": "fair"})]
     fake = FakeGemini(Reply(calls=calls) if method == "function_calling" else JSON)
     structured = fake.chat_model().with_structured_output(schema, method=method)
@@ -539,7 +542,7 @@ def schema_of_python_values():
 @pytest.mark.parametrize("build", [schema_in_itself, deep_schema, schema_of_python_values])
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_schema_with_python_values_does_not_fail_after_the_reply(surface, build, method):
-    """If the schema can be sent, its answer can be parsed."""
+    """A schema with Python values, such as dates, can be sent, and its answer can be parsed."""
     text = '{"a": {}}'
     wire = Wire(completion(text) if method == "json_schema" else completion(None, tool_calls=[call("Event", text)]))
     where = {"project": "p"} if surface == "vertex" else {}

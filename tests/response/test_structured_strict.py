@@ -202,7 +202,7 @@ def test_value_that_a_strict_class_refuses_as_json_raises(value, method):
 
 
 def test_base64_is_decoded_as_the_class_says():
-    """Only JSON validation reads `val_json_bytes`. Field case C3."""
+    """Pydantic uses the class's setting `val_json_bytes` only when it validates JSON. Field case C3."""
     if "val_json_bytes" not in ConfigDict.__annotations__:
         pytest.skip("pydantic before 2.9 has no `val_json_bytes`")
 

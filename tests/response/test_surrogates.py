@@ -173,7 +173,7 @@ def test_lone_surrogate_in_a_call_is_an_error(entry_point, entries):
 
 @pytest.mark.parametrize("entry_point", STREAMED)
 def test_surrogate_is_not_joined_with_another_call(entry_point):
-    """Field case A9: a call with truncated arguments is an error, and its surrogate is not used for the next call."""
+    """Field case A9: half a surrogate pair in truncated arguments is an error, and is not joined with the next call."""
     entries = [call("note", '{"x":"a' + FIRST, "c1", index=0)], [call("note", '{"x":"b"}', "c2", index=0)]
     events = stream(*({"tool_calls": one} for one in entries), finish="tool_calls")
     with pytest.raises((errors.InvalidReplyError, errors.MalformedToolCallError)):
@@ -181,7 +181,7 @@ def test_surrogate_is_not_joined_with_another_call(entry_point):
 
 
 def test_surrogate_is_not_joined_with_another_choice():
-    """Field case A9: with `n=2`, each choice is separate."""
+    """Field case A9: with `n=2`, the two halves of a surrogate pair are joined only if they are in the same choice."""
     events = stream({"content": "a" + FIRST}, {"content": "b" + FIRST}, {"content": SECOND}, {"content": "c"})
     events[1]["choices"][0]["index"] = events[3]["choices"][0]["index"] = 1
     last = json.loads(json.dumps(events[4]))
@@ -250,10 +250,7 @@ def test_invalid_json_with_surrogates_raises(body):
 
 
 def test_memory_of_waiting_surrogates_is_bounded():
-    """A server can send the first half of a surrogate pair in each of hundreds of choices or calls.
-
-    At most 64 of these halves wait for their second half.
-    """
+    """The first half of a surrogate pair waits for the second half. Of hundreds of first halves, at most 64 wait."""
     events = [chunk(content=FIRST) for _ in range(500)]
     for number, event in enumerate(events):
         event["choices"][0]["index"] = number

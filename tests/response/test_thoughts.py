@@ -13,9 +13,10 @@ PLAIN, FLAGGED = False, True
 
 
 def split(deltas, tags=DEFAULT_TAGS):
-    """Split `deltas` into pairs of a kind and a text, such as `("thought", "Hm.")`.
+    """Separate thoughts from other text. Return pairs such as `("thought", "Hm.")`.
 
-    A delta is a pair of a text and a flag that marks thoughts. Adjacent texts of the same kind are joined.
+    Each item of `deltas` is a text, and a flag that says whether the server marked the text as a thought. Adjacent
+    texts of the same kind are joined.
     """
     splitter = ThoughtSplitter(tags)
     events = [event for text, flagged in deltas for event in splitter.feed(text, flagged=flagged)]
@@ -92,7 +93,7 @@ def folded(runs):
     ],
 )
 def test_thoughts_are_separated_from_the_answer(deltas, thoughts, answer):
-    """Each reply is read twice: in the given deltas, and with one delta for each character."""
+    """Each reply is split twice: once in the given deltas, and once character by character."""
     assert folded(split(deltas)) == (thoughts, answer)
     assert folded(split([(char, flagged) for text, flagged in deltas for char in text])) == (thoughts, answer)
 
@@ -113,7 +114,7 @@ def test_tag_after_thoughts_in_a_separate_field_is_text():
 
 
 def test_server_that_promises_thoughts_again_does_not_end_the_current_thoughts():
-    """The server announces thoughts before the text, and again between the opening tag and the closing tag."""
+    """The server announces thoughts before the first text, and again in the middle of the thoughts."""
     splitter = ThoughtSplitter()
     splitter.expect_answer()
     splitter.expect_thoughts()
@@ -124,7 +125,7 @@ def test_server_that_promises_thoughts_again_does_not_end_the_current_thoughts()
 
 
 def test_at_most_a_tag_is_held_back():
-    """Text is held back only as long as it can still become an opening or closing tag."""
+    """Text is held back only while it may be the beginning of a tag."""
     splitter = ThoughtSplitter()
     assert [*splitter.feed("<tho")] == []
     assert [*splitter.feed("ught>abc</th")] == [ThoughtDelta("abc")]
@@ -163,7 +164,7 @@ def cuts(draw, runs):
     st.booleans(),
 )
 def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answer, is_closed):
-    """The reply has any thought tag. It may begin with white space, and may lack the closing tag."""
+    """The reply may have any thought tag, may begin with white space, and may lack the closing tag."""
     closing = f"</{tag}>{answer}" if is_closed else ""
     deltas = data.draw(cuts([(f"{space}<{tag}>{thoughts}{closing}", PLAIN)]))
     assert folded(split(deltas, [*DEFAULT_TAGS, "(m|n)*"])) == (space + thoughts, answer if is_closed else "")
@@ -172,7 +173,7 @@ def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answ
 @settings(max_examples=300)
 @given(st.data(), st.sampled_from(["", *DEFAULT_TAGS]), words, texts, st.sampled_from(["flagged", "plain", "none"]))
 def test_flagged_reply_is_split_alike_at_any_cut(data, tag, thoughts, answer, closing):
-    """The server flags the thoughts. The closing tag is in the flagged text, in the unflagged text, or missing.
+    """The server flags the thoughts. Their closing tag is flagged, not flagged, or missing.
 
     The answer may contain further tags.
     """
@@ -193,7 +194,7 @@ def test_any_mixture_loses_only_tags_at_any_cut(data, runs):
 
 
 def _assert_only_tags_are_gone(text, rest):
-    """Assert that `rest` is `text` without some tags, whichever tags were removed."""
+    """Assert that `rest` is what remains of `text` if some tags are removed."""
     places = {0}
     tags = [mark.format(tag) for tag in DEFAULT_TAGS for mark in ("<{}>", "</{}>")]
     for char in [*rest, None]:

@@ -105,7 +105,7 @@ def test_generate_adds_token_usage_of_all_prompts():
 
 
 async def test_llm_output_of_a_streaming_model_names_model_and_tokens():
-    """For a streaming model, LangChain and `ChatOpenAI` set no `llm_output`."""
+    """LangChain and `ChatOpenAI` set no `llm_output` for a streaming model. This package sets it."""
     results = Results()
     chat = fake().chat_model("gemini-3.8-flash", streaming=True, callbacks=[results])
     chat.invoke("hi")
@@ -148,9 +148,9 @@ def test_reply_without_usage_has_no_token_usage():
 
 
 async def test_usage_callback_of_langchain_adds_all_calls():
-    """`astream_events`, the last of `MODES`, is left out.
+    """The mode `astream_events`, the last of `MODES`, is left out.
 
-    With it, langchain-core runs the callbacks only after the caller has the output.
+    In this mode, langchain-core runs the callbacks only after the caller has the output.
     """
     chat = fake().chat_model("gemini-3.8-flash")
     with get_usage_metadata_callback() as callback:

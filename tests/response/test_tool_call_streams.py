@@ -18,7 +18,7 @@ seeds = st.integers(0, 2**48)
 @example(seed=36289)
 @example(seed=49903)
 def test_random_stream_gives_an_error_or_its_complete_calls(seed):
-    """`fuzz/fuzz_tool_calls.py` draws more streams."""
+    """`tests/fuzz/fuzz_tool_calls.py` runs this test with more random streams."""
     drawn = draw_stream(seed)
     judge_stream(drawn, read_calls(drawn.events))
 
@@ -26,7 +26,7 @@ def test_random_stream_gives_an_error_or_its_complete_calls(seed):
 @settings(max_examples=150, deadline=None)
 @given(seed=seeds)
 def test_sum_of_chunks_has_the_same_calls(seed):
-    """An agent reads the sum of the chunks."""
+    """LangChain adds up the message chunks of a stream, and an agent reads the calls of the sum."""
     drawn = draw_stream(seed)
     message, found = read_message(drawn.events), read_calls(drawn.events)
     if isinstance(found, Exception):
@@ -39,7 +39,7 @@ def test_sum_of_chunks_has_the_same_calls(seed):
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, kept=st.booleans())
 def test_agent_runs_only_calls_that_the_model_wrote(seed, kept):
-    """An agent gets a random stream of tool calls, with and without `invalid_tool_calls="keep"`."""
+    """The model of an agent returns a random stream of tool calls, with and without `invalid_tool_calls="keep"`."""
     drawn = draw_stream(seed)
     events = ["[DONE]" if event is DONE else event for event in drawn.events]
     wire = Wire(events, [chunk("stop", content="Done."), "[DONE]"])

@@ -25,10 +25,9 @@ def entry(wire_id=None, name=None, args=None, index=None, **more):
 
 
 def read(*entries, **options):
-    """Return calls, ids, names of invalid calls, and extra fields for `entries`.
+    """Decode `entries`, each in its own delta. Return calls, ids, names of invalid calls, and extra fields.
 
-    Each entry is sent in its own delta. A call is returned as its name and its parsed arguments, and only if the
-    arguments are JSON.
+    A call is returned as its name and its parsed arguments. It is left out if its arguments are not a JSON object.
     """
     calls, invalid, extras = read_calls([[item] for item in entries], **options)
     return [call.meaning for call in calls if _is_json(call.args)], [call.id for call in calls], invalid, extras
@@ -41,8 +40,8 @@ def _is_json(text):
         return False
 
 
-# Each row has a name, entries of `tool_calls` (id, name, arguments, index), the calls that are expected from them, and
-# whether one of these calls is invalid.
+# Each row has four values: its name, entries of `tool_calls` (id, name, arguments, index), the expected calls, and
+# whether a call is invalid.
 ROWS = [
     ("known id, another name", [("c", "f", A), ("c", "g", B)], [("f", {"a": 1}), ("g", {"b": []})], False),
     (
@@ -212,9 +211,9 @@ ROWS = [
     ids=["joined", "repeated", "unclear"],
 )
 def test_name_that_comes_twice_is_joined_only_if_the_tools_decide_it(names, meanings, invalid):
-    """Field case A3: `pay` comes twice.
+    """Field case A3: the name `pay` comes twice in one call.
 
-    The names of the tools decide whether it means `paypay`, `pay`, or is unclear.
+    The names of the tools decide whether this means `pay` or `paypay`, or whether it is unclear.
     """
     found, _, wrong, _ = read(entry("c", "pay", ""), entry(None, "pay", '{"a": 1}'), names=names)
     assert (found, wrong) == (meanings, invalid)
@@ -222,7 +221,7 @@ def test_name_that_comes_twice_is_joined_only_if_the_tools_decide_it(names, mean
 
 @pytest.mark.parametrize(("entries", "meanings", "is_invalid"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_every_row_of_the_decision_table_holds(entries, meanings, is_invalid):
-    """The rows are the rows of the tables in the docstring of `ToolCallTracker`."""
+    """The rows come from the tables in the docstring of `ToolCallTracker`."""
     found, _, invalid, _ = read(*(entry(*item) for item in entries))
     assert found == meanings
     assert bool(invalid) is is_invalid
@@ -257,9 +256,10 @@ seeds = st.integers(0, 2**32)
 def test_calls_are_right_or_invalid_in_every_dialect(calls, dialect, seed):
     """Either a call is reported as invalid, or the result has exactly the calls that were written.
 
-    Random indices may describe other valid calls. Then the result may be these other calls. If two calls have the same
-    id, empty arguments are written as `{}`, because a call without arguments would look like a header of the other
-    call.
+    With random indices, the entries may describe other valid calls. Then the result may be these other calls.
+
+    If two calls have the same id, empty arguments are written as `{}`. Otherwise, the call without arguments would look
+    like a header of the other call.
     """
     if dialect.ids.startswith("doubled"):
         calls = [Call(call.name, call.args or "{}", call.id) for call in calls]
@@ -300,7 +300,7 @@ def _is_decidable(dialect):
 def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
     """Tool calls in the forms of AI Studio, Vertex AI (with wrong indices), OpenAI and Ollama are never ambiguous.
 
-    The test leaves out a form that is ambiguous: a `{}` placeholder with the id and the name in every entry.
+    One ambiguous form is left out: it has a `{}` placeholder, and every entry has the id and the name of the call.
     """
     chance = Random(seed).randrange
     entries = [item for items in write_calls(calls, dialect, chance) for item in items]
@@ -314,9 +314,9 @@ def test_calls_with_ids_are_never_invalid(calls, dialect, seed):
     calls=call_lists, ids=st.sampled_from(["absent", "empty"]), index=st.sampled_from(["absent", "zero"]), seed=seeds
 )
 def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls, ids, index, seed):
-    """Without ids, `{}` before a call of the same tool may be a placeholder for the arguments of this call.
+    """Without ids, the `{}` of one call may be a placeholder for the arguments of the next call of the same tool.
 
-    AI Studio sent empty ids in 2025.
+    This matters because AI Studio sent empty ids in 2025.
     """
     calls = [Call(call.name, call.args or "{}") for call in calls]
     chance = Random(seed).randrange
@@ -345,7 +345,7 @@ def test_complete_calls_without_ids_are_ambiguous_only_after_an_empty_one(calls,
 def test_interleaved_calls_are_separated_by_ids_or_right_indices(calls, dialect, seed):
     """Deltas of several calls can alternate if each delta has an id or a right index.
 
-    The first deltas of the calls come before all others, in the order of the calls.
+    The stream begins with the first delta of each call, in the order of the calls.
     """
     chance = Random(seed).randrange
     lists = write_calls(calls, dialect, chance)
@@ -485,7 +485,7 @@ def test_signature_comes_with_the_header_of_its_call(entries):
 
 @pytest.mark.parametrize("wire_id", [None, "c"])
 def test_extra_fields_of_a_missing_call_are_kept(wire_id):
-    """If the call of an entry never comes, `take_early_extras` returns the extra fields of the entry."""
+    """An entry may have only extra fields. If its call never comes, `take_early_extras` returns these fields."""
     tracker = ToolCallTracker("seed")
     assert [*tracker.feed([entry(wire_id, extra_content=SIGNED)]), *tracker.finish()] == []
     assert (len(tracker), tracker.list_invalid()) == (0, ())

@@ -318,7 +318,7 @@ def test_an_uncertain_call_of_a_stream_is_an_error(name, entry_point):
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_uncertain_call_of_a_whole_reply_is_an_error(name):
-    """Field cases A1, A2, A3, A5, A7, A8 and A9: the rules for whole replies are the same as for streams."""
+    """Field cases A1, A2, A3, A5, A7, A8 and A9: a whole reply gives the same calls, or the same error, as a stream."""
     events, expected = CASES[name]
     assert made(read("invoke", whole(events))) == expected
 
@@ -348,7 +348,7 @@ def test_repeated_payment_runs_once():
 
 
 def test_structured_output_refuses_an_uncertain_call():
-    """Field cases A1 and A3: the rules for a forced call are the same as for other calls."""
+    """Field cases A1 and A3: the call that returns structured output follows the same rules as other tool calls."""
     for events in (
         [calls(entry("Payment", "c1", "{}")), chunk("length"), DONE],
         [calls(entry("Pay", "c1"), finish="stop"), DONE],
@@ -370,7 +370,10 @@ def test_partial_name_is_not_emitted():
 
 
 def test_names_are_not_joined_without_bound_tools():
-    """Field case A3: without bound tools, the second piece of a name may be a second call. Both calls are invalid."""
+    """Field case A3: if no tools are bound, `_draft` may continue the name `delete` or begin a second call.
+
+    So both calls are invalid.
+    """
     tracker = ToolCallTracker("seed")
     list(tracker.feed([entry("delete", "c1", ""), entry("_draft", None, "{}")]))
     list(tracker.finish())
@@ -458,7 +461,7 @@ def test_last_chunk_with_the_complete_message_adds_nothing(delta, kind, entry_po
 @pytest.mark.parametrize("delta", [{}, {"role": "assistant"}, {"role": "assistant", "content": ""}])
 @pytest.mark.parametrize("entry_point", ["stream", "v3"])
 def test_complete_message_beside_a_delta_without_content_is_read(delta, entry_point):
-    """Field case A9: a stream may consist of one chunk, whose delta has only the role."""
+    """Field case A9: the only chunk of the stream has a `delta` without content, and the whole reply in `message`."""
     only = chunk("tool_calls")
     only["choices"][0] |= {"delta": delta, "message": {**SAYS, **PAYS}}
     message = read(entry_point, [only, DONE])
@@ -466,7 +469,10 @@ def test_complete_message_beside_a_delta_without_content_is_read(delta, entry_po
 
 
 def test_last_chunk_adds_what_no_delta_had():
-    """Field case A9: a call that only the complete message has is kept. A call that contradicts a delta is an error."""
+    """Field case A9: the last chunk has the complete message.
+
+    A call that no delta had is added. A call that contradicts a delta is an error.
+    """
     last = chunk("tool_calls")
     last["choices"][0]["message"] = {**SAYS, **PAYS}
     assert made(read("stream", [chunk(content="Let me pay."), last, DONE])) == [PAY]
@@ -514,7 +520,7 @@ def test_repeated_message_adds_no_call(kind):
     "late", [entry("delete", "c2", "", 1), entry("delete", "c2", '{"number":1}', 1), entry("delete")]
 )
 def test_call_after_the_end_is_an_error(late):
-    """Field case A1: a call or a header after `[DONE]` is an error, and a repetition is ignored."""
+    """Field case A1: a new call after `[DONE]` is an error, even without arguments. A repeated call is ignored."""
     end = chunk("tool_calls")
     assert run_agent([calls(BEGUN), end, DONE, calls(late)], stream=True) == ([], MALFORMED)
     assert run_agent([chunk("stop", content="Hm."), DONE, calls(late)], stream=True) == ([], MALFORMED)
@@ -574,7 +580,10 @@ def test_a_native_reason_for_a_block_is_a_refusal_after_one_request(place, word,
 
 @pytest.mark.parametrize("word", ["stop", "content_filter", "error"])
 def test_a_native_reason_for_a_malformed_call_is_its_error(word):
-    """Field case G3: OpenRouter sends the finish reason `error` for a malformed call, LiteLLM sends `stop`."""
+    """Field case G3: the finish reason of a malformed call is `error` from OpenRouter and `stop` from LiteLLM.
+
+    The native finish reason shows that the call is malformed.
+    """
     reply, event = completion("Hm.", finish=word), chunk(word, content="Hm.")
     for one in (reply, event):
         one["choices"][0]["native_finish_reason"] = "MALFORMED_FUNCTION_CALL"
@@ -590,7 +599,10 @@ def test_unknown_native_reason_changes_nothing(native):
 
 
 def with_native(native, finish, place="choice", **fields):
-    """Return a last chunk with a `native_finish_reason`: in its choice, or in the object `place` of the choice."""
+    """Return the last chunk of a stream, with `native` as its `native_finish_reason`.
+
+    This key is in the choice, or in the object `place` of the choice.
+    """
     event = chunk(finish, **fields)
     extra = {"native_finish_reason": native}
     event["choices"][0].update(extra if place == "choice" else {place: extra})
@@ -601,9 +613,9 @@ def with_native(native, finish, place="choice", **fields):
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
 @pytest.mark.parametrize("native", ["abort", "error", "network_error", "timeout", "FinishReason.SAFETY"])
 def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
-    """Field cases G3 and A5: if the native finish reason is a failure, such as `abort`, no tool call runs.
+    """Field cases G3 and A5: after a native finish reason such as `abort`, no tool call runs.
 
-    Truncated text is an error, too.
+    Text with such a finish reason counts as truncated, which is an error.
     """
     expected = errors.BlockedError if "SAFETY" in native else TRUNCATED
     for first in (calls(BEGUN), chunk(content="par")):
@@ -620,7 +632,7 @@ def test_a_native_word_for_a_failure_is_the_same_failure(native, finish, place):
 
 
 def test_unknown_native_reason_invalidates_a_call_without_arguments():
-    """Field cases G3 and A1: a call without arguments is invalid if its native finish reason is not clean."""
+    """Field cases G3 and A1: a call without arguments is invalid if its native finish reason is unknown."""
     for native, expected in (("FINISH_REASON_NEW", MALFORMED), ("FinishReason.STOP", [("delete", {})])):
         assert made(read("stream", [calls(HEAD), with_native(native, "tool_calls"), DONE])) == expected
 
@@ -689,7 +701,8 @@ def test_a_malformed_call_is_kept_beside_a_valid_one(entry_point):
     assert made(message) == [PAY]
     (broken,) = message.invalid_tool_calls
     assert (broken["name"], broken["id"], broken["args"].strip()) == ("delete", "c2", '{"number": 1')
-    # Before langchain-core 1.7, LangChain builds the v3 events and writes its own error text for an invalid call.
+    # With langchain-core before 1.7, LangChain itself builds the v3 events. An invalid call then has LangChain's error
+    # text.
     why = message.response_metadata.get("invalid_tool_calls", {}).get("c2") or broken["error"]
     assert (
         entry_point == "v3" and not CORE_TAKES_PIECES

@@ -210,7 +210,7 @@ def test_the_description_of_many_changes_is_short_and_has_no_values():
 
 
 def valid(value, schema, root):
-    """Return whether a value is valid, by an independent implementation of JSON Schema for the property tests below."""
+    """Return whether `value` is valid, by an implementation of JSON Schema that is independent of the package."""
     if isinstance(schema, bool):
         return schema
     kinds = {bool: {"boolean"}, int: {"integer", "number"}, float: {"number"}, str: {"string"}, list: {"array"},
@@ -336,7 +336,8 @@ def book(seats: int, row: str | None = None) -> str:
 SLIP, MEANT = '{"seats": "2", "row": null}', {"seats": 2, "row": None}
 SAID = ["Arguments of 'book' were repaired: /seats (string to integer)."]
 HEAD, BODY = call("book", "", "call-1", index=0), {"index": 0, "function": {"arguments": SLIP}}
-#: Maps a case to the events of a stream, and to a flag: whether the package can repair the arguments in these events.
+#: For each case: the pieces in which a stream sends one tool call, and whether the package can repair the arguments of
+#: this call.
 STREAMS = {
     "as one": ([[call("book", SLIP)]], True),
     "as one, after the head": ([[HEAD], [BODY]], True),
@@ -372,7 +373,7 @@ def test_a_stream_repairs_arguments_that_arrive_in_one_event(events, repaired, s
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_valid_calls_and_calls_of_unbound_tools_are_unchanged(surface):
-    """A tool that was not bound has no schema."""
+    """A tool that was not bound has no schema, so the arguments of its calls are not repaired."""
     calls = [call("book", '{"seats": 2}', "c1"), call("buy", SLIP, "c2"), call("book", "{}", "c3")]
     streamed = stream(surface, [[one] for one in calls])
     assert [made["args"] for made in streamed.tool_calls] == [{"seats": 2}, json.loads(SLIP), {}]

@@ -36,13 +36,12 @@ def test_a_reference_is_replaced_by_its_target(reference):
 
 @pytest.mark.parametrize("reference", ["#/$defs/none", "other.json", "#anchor", 7, "#/x/9"])
 def test_a_reference_without_a_target_is_a_loss(reference):
-    """A reference without a target does not raise."""
     _, losses = compile_property({"$ref": reference}, x=[1])
     assert ("/properties/p/$ref", "$ref") in losses
 
 
 def test_a_recursive_definition_is_expanded_twice():
-    """A tree keeps one level of children. Below it any object is accepted."""
+    """In the schema of a tree, the children of the root are described. Below them, any object is accepted."""
     node = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/N"}}}}
     compiled, losses = compile_property({"$ref": "#/$defs/N"}, **{"$defs": {"N": node}})
     end = {"type": "object", "description": "Same form as the levels above."}
@@ -112,7 +111,7 @@ def test_a_schema_with_too_many_places_is_cut_short(schema, count):
 
 
 def test_a_definition_is_read_once_for_a_place():
-    """Each definition refers twice to the next one.
+    """Each of 30 definitions refers twice to the next one.
 
     If each reference were read, the last definition would be read 2**30 times.
     """
@@ -131,7 +130,7 @@ def test_a_reader_expands_nothing_after_its_budget_is_used_up():
 
 
 def test_a_loss_in_a_definition_is_listed_once():
-    """Two properties refer to the definition. The loss is listed with the path in the definition."""
+    """Two properties refer to one definition. Its lost rule is listed once, with the path in the definition."""
     defs = {"D": {"type": "string", "pattern": "a"}}
     schema = {"properties": {"p": {"$ref": "#/$defs/D"}, "q": {"$ref": "#/$defs/D"}}, "$defs": defs}
     assert [loss.path for loss in compile_parameters(schema)[1]] == ["/$defs/D/pattern"]

@@ -98,7 +98,7 @@ def test_values_that_nest_too_deep_have_no_key():
 
 
 def test_a_key_is_as_small_as_the_objects_that_the_schema_consists_of():
-    """A schema can contain one object at very many paths. The key contains this object once."""
+    """A schema can contain one object at very many paths. The cache key contains this object only once."""
     shared = {"type": "string"}
     for _ in range(60):
         shared = {"type": "object", "properties": {"a": shared, "b": shared}}
@@ -258,7 +258,7 @@ def bounded(count, most):
 
 
 def test_the_limit_on_bounds_applies_to_each_request(cache):
-    """An array bound that is left out of a request with two schemas is kept in a later request with one of them."""
+    """A request with two large schemas loses an array bound. A later request with only one of them keeps it."""
     schema, other = bounded(1, 500), bounded(1, 450)
     alone = compile_all_parameters([schema])
     for _ in range(2):
@@ -271,7 +271,7 @@ def test_the_limit_on_bounds_applies_to_each_request(cache):
 
 
 def test_bounds_that_a_schema_loses_alone_stay_lost_beside_others(cache):
-    """Array bounds that a schema loses on its own are also left out of requests with several schemas."""
+    """An array bound that a schema loses on its own is also left out if the request has more schemas."""
     schemas = [bounded(count, most) for count, most in ((1, 1_000), (3, 400), (2, 300), (1, 5), (0, 0))]
     most = functions.find_most_items(compile_parameters(schema)[0] or {} for schema in schemas)
     expected = [compile_parameters(schema, most) for schema in schemas]
@@ -311,7 +311,7 @@ def test_the_cached_result_is_the_fresh_one(schema, data):
 
 
 def test_the_size_of_a_compiled_schema_is_near_its_memory(cache):
-    """The cache limits the estimated size of its schemas. If the estimate is too low, the cache exceeds the limit."""
+    """The cache is limited by the estimated size of its schemas. So the estimate must be near the real size."""
     schemas = [
         {
             "type": "object",

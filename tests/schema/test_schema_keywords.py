@@ -34,7 +34,7 @@ def test_the_page_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == print_page(), f"Run `{COMMAND}` to update the page."
 
 
-#: Keywords that no sample value violates. So the samples cannot show that these keywords are lost.
+#: No sample value violates these keywords. So the test below cannot show that they are lost, and leaves them out.
 UNSEEN = {
     "enum", "contentEncoding", "contentMediaType", "unevaluatedItems", "properties", "unevaluatedProperties",
     "patternProperties", "propertyNames", "maxProperties", "dependencies", "not", "$ref",
@@ -45,7 +45,7 @@ BROKEN = [row for row in ROWS if row.says and row.keyword not in UNSEEN and row.
 
 @pytest.mark.parametrize("row", BROKEN, ids=[f"{row.keyword} {json.dumps(row.probe)}" for row in BROKEN])
 def test_samples_of_a_dropped_keyword_fail_and_the_loss_explains_it(row):
-    """A sample of the compiled schema violates the dropped keyword. Only the recorded loss explains the violation."""
+    """A value that fits the compiled schema violates the dropped keyword. Only the recorded loss explains this."""
     whole = {"type": "object", "properties": {"p": row.probe}, "$defs": DEFINITIONS}
     compiled, losses = compile_parameters(whole)
     assert find_unexplained(whole, compiled, losses) == []

@@ -38,7 +38,7 @@ class Order(BaseModel):
 
 
 def read_loss(losses, path):
-    """Return the reasons why the part of the schema at `path` was lost, from the list `losses`."""
+    """Return the reasons of the losses at `path` in the list `losses`."""
     return [loss.reason for loss in losses if loss.path == path]
 
 
@@ -92,9 +92,10 @@ def test_a_response_schema_keeps_the_schema_of_a_map_s_values(surface):
     ],
 )
 def test_a_long_schema_of_a_map_s_values_is_shortened(fields, length, told):
-    """First the descriptions inside the schema are left out, then everything except the names and types of properties.
+    """First, the descriptions in the schema of the values are left out.
 
-    The recorded loss says what is left out. Field case C5.
+    If the schema is still too long, only the names and types of its properties stay. The recorded loss says what is
+    left out. Field case C5.
     """
     inner = {"type": "string", "minLength": 1, "description": "d" * length}
     value = {"type": "object", "properties": {f"field{index}": inner for index in range(fields)}}
@@ -129,7 +130,7 @@ def strings(**counts):
 def add_up(schema: Any, factor: int = 1) -> int:
     """Return the sum of the array bounds of a compiled schema.
 
-    A bound inside an array counts once for each item of this array.
+    The bound of an array inside another array is multiplied by the bound of the outer array.
     """
     if not isinstance(schema, dict):
         return 0
@@ -375,7 +376,7 @@ def test_false_as_an_exclusive_bound_excludes_nothing(keyword):
 
 
 def test_forbidden_names_of_properties_are_a_loss():
-    """A pattern of forbidden property names is described to the model, but the server does not check the names."""
+    """A pattern of forbidden property names is only described to the model. It is a loss, since nothing checks it."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {"^x-": False}}
     sent, losses = compile_property(schema)
     assert "No name may match ^x-." in sent["description"]

@@ -39,7 +39,7 @@ def body_of(model, **options):
 
 
 class Everything(BaseCallbackHandler):
-    """A callback handler that records everything that a tracer gets at the start of a call."""
+    """A callback handler that records all that it gets at the start of a chat model's call."""
 
     def __init__(self):
         self.texts = []
@@ -121,7 +121,7 @@ async def test_secret_as_option_of_a_call_raises_before_tracing(name):
 
 
 def test_options_with_secret_like_names_are_sent():
-    """Numbers and documented keys of OpenAI and vLLM are not secrets. Field case D2."""
+    """Numbers such as `min_tokens`, and documented keys such as `prompt_cache_key`, are not secrets. Field case D2."""
     given = {"min_tokens": 3, "stop_token_ids": [1, 2], "skip_special_tokens": True, "prompt_cache_key": "user-1"}
     with pytest.warns(GeminiCompatWarning, match="is sent as a body key"):
         model = ChatGeminiCompat(model="m", base_url=GATEWAY, **given)
@@ -415,8 +415,8 @@ def test_misspelled_option_warns_with_the_right_name(name, ours, place, surface)
         "call": lambda: fake.chat_model().invoke("hi", **{name: 5}),
         "binding": lambda: fake.chat_model().bind(**{name: 5}).invoke("hi"),
     }[place]
-    # Only the first warning is checked. For AI Studio, an unknown option of the constructor causes two warnings: the
-    # constructor warns, and the call warns when it leaves the option out.
+    # For AI Studio, the constructor warns of an unknown option, and the call warns again when it leaves the option out.
+    # Only the first warning is checked.
     with pytest.warns(GeminiCompatWarning) as caught:
         ask()
     assert f"Did you mean `{ours}`?" in str(caught[0].message)
@@ -425,7 +425,7 @@ def test_misspelled_option_warns_with_the_right_name(name, ours, place, surface)
 
 
 def test_key_of_a_server_is_not_taken_for_a_misspelled_option():
-    """`top_k` and others are sent to compatible servers without a warning."""
+    """A compatible server gets `top_k` and similar parameters without a warning."""
     model = chat(base_url=GATEWAY)
     given = {"top_k": 4, "min_p": 0.1, "min_tokens": 1, "repetition_penalty": 1.1, "logit_bias": {"1": 2}, "user": "me"}
     _, notes = model.preview("hi", **given)

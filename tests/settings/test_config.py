@@ -213,7 +213,7 @@ def chat(**arguments):
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_place_argument_with_url_syntax_raises(name, value):
-    """An argument must not change the host or the path. The message does not quote the value. Field case E1."""
+    """A value with the syntax of a URL could change the host or path. The error does not quote it. Field case E1."""
     place = {"project": "p", name: value}
     with pytest.raises(ValueError, match=rf"`{name}` is not valid. Set it to ") as caught:
         chat(**place)
@@ -346,7 +346,7 @@ def test_vertex_host_with_a_path_gets_default_credentials(monkeypatch, arguments
 
 @pytest.mark.parametrize("end", ["", "/endpoints", "/endpoints/openapi"])
 def test_argument_that_contradicts_the_path_warns(end):
-    """The project in the path of `base_url` is used. The warning names the argument `project`. Field case E12."""
+    """If `project` differs from the project in the path of `base_url`, the argument is ignored. Field case E12."""
     with pytest.warns(GeminiCompatWarning, match=r"^`project`: ignored"):
         model = chat(project="p", location="us-central1", base_url=f"{PSC}/v1/projects/q/locations/us-central1{end}")
     assert model.endpoint_info()["base_url"] == PSC + PATH.replace("/p/", "/q/")

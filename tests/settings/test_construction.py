@@ -61,7 +61,7 @@ def test_key_and_credentials_exclude_each_other():
 
 
 def test_key_of_the_environment_is_not_sent_unencrypted():
-    """A path like Google's does not prove that the server is Google's."""
+    """A URL with Google's path may lead to another server, so the key from the environment is not sent without TLS."""
     with pytest.raises(ValueError, match="GOOGLE_API_KEY would be sent unencrypted"):
         ChatGeminiCompat(model="m", base_url="http://elsewhere.invalid/v1beta/openai")
     assert key_of(ChatGeminiCompat(model="m", base_url="http://127.0.0.1:1/v1beta/openai")) == "environment-key"
@@ -119,7 +119,7 @@ def test_assigned_key_is_a_secret():
 
 
 def test_pickled_model_keeps_the_source_of_its_key():
-    """The source cannot be found out from the key alone."""
+    """A pickle contains the source of the key, because the key alone does not show where it comes from."""
     for given in ({}, {"api_key": "k"}):
         model = ChatGeminiCompat(model="m", **given)
         assert pickle.loads(pickle.dumps(model)).endpoint_info() == model.endpoint_info()

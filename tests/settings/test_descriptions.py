@@ -23,7 +23,7 @@ OWN_FIELDS = CHAT_FIELDS | {
 
 @pytest.mark.parametrize("name", OWN_FIELDS)
 def test_description_of_a_parameter_has_purpose_default_and_surfaces(name):
-    """`model_fields`, the API page and the parameter table show a description alone, so it must be complete."""
+    """A description must be complete, because the API page and the parameter table show it without other text."""
     field = OWN_FIELDS[name]
     parts = DESCRIPTION.fullmatch(field.description or "")
     assert parts, field.description
@@ -48,7 +48,7 @@ def test_description_names_the_surfaces_that_get_the_parameter(name):
 
 
 def test_groups_of_the_page_have_every_parameter_once():
-    """A new field needs a place on the page."""
+    """A new field must be added to a group in `GROUPS`, so that the page of parameters shows it."""
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted(CHAT_FIELDS)
     assert RequestFields.model_fields.keys() <= SAMPLES.keys()

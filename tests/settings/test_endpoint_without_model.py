@@ -49,9 +49,9 @@ def without_name(reply):
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_request_without_a_model_names_the_endpoint(place):
-    """`endpoint_info()` and the trace name the endpoint instead of a model.
+    """Without a model name, `endpoint_info()` and the trace name the endpoint.
 
-    The reply names the model if the server does; otherwise it names the endpoint.
+    The message names the model that the server's reply names. If the reply names none, the message names the endpoint.
     """
     replies = [completion(), without_name(completion()), completion()]
     model, wire = build(place, *replies)
@@ -77,7 +77,7 @@ def test_result_of_generate_names_the_model_or_the_endpoint(reply, name):
 
 @pytest.mark.parametrize("name", [None, ""])
 def test_empty_model_is_a_model_without_a_name(name):
-    """`model` may come from an environment variable that is not set."""
+    """An empty `model` may come from an environment variable that is not set."""
     model, _ = build("endpoint_id", model=name)
     assert model.endpoint_info()["model"] == "endpoints/123"
 
@@ -146,7 +146,7 @@ def test_error_of_an_endpoint_without_a_model_has_a_remedy():
 )  # fmt: skip
 @pytest.mark.parametrize("model", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_missing_model_raises_at_construction(model, arguments):
-    """Only an endpoint of your own on Vertex AI needs no model name. In all other cases, the same error is raised."""
+    """Without a model name, each endpoint raises the same error, except an endpoint of your own on Vertex AI."""
     with pytest.raises(ValueError, match="`model` is missing: pass the name"):
         model(**arguments)
 

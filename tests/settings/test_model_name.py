@@ -1,4 +1,4 @@
-"""`model` and its other name `model_name`; fields that are configured under any of their names."""
+"""Tests of `model` and `model_name`, and of configurable fields under any of their names."""
 
 import pickle
 
@@ -101,7 +101,7 @@ CHAT_NAMES = [(name, field) for model, name, field in NAMES if model is ChatGemi
 
 @pytest.mark.parametrize(("name", "field"), CHAT_NAMES)
 def test_configured_value_takes_precedence_under_every_name(name, field):
-    """The constructor may get the parameter under another name than `configurable_fields`. Field case D9."""
+    """The constructor and `configurable_fields` may use different names of one parameter. Field case D9."""
     one, two = VALUES[field]
     other = next((alias for alias, target in aliases_of(ChatGeminiCompat).items() if target == field), field)
     model = build(ChatGeminiCompat, **{other: one})
@@ -158,7 +158,7 @@ def test_configuring_two_names_of_one_field_raises():
 @pytest.mark.parametrize("way", ["model_copy", "copy"])
 @pytest.mark.filterwarnings("ignore:The `copy` method:DeprecationWarning")
 def test_copy_with_an_argument_for_several_fields_raises(name, value, fields, way):
-    """The argument is not a field. Without the error, the copy would ignore the argument. Field case D3."""
+    """Without the error, a copy would ignore an argument that is not a field. Field case D3."""
     model = ChatGeminiCompat(model="gemini-3.8-flash", api_key="k")
     with pytest.raises(ValueError, match=f"`{name}` is not a field of ChatGeminiCompat.*{fields}"):
         getattr(model, way)(update={name: value})

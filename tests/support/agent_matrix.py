@@ -91,9 +91,10 @@ def expected_strategy(place, form, *, tools):
 
 
 def answer(request):
-    """Return the model's next reply: a call for Paris, then two parallel calls for Rome, then the answer.
+    """Return the model's next reply, which depends on the tool calls in the history.
 
-    The tool calls in the history decide which reply is next. The answer has the requested format.
+    The first reply calls a tool for Paris. The second has two parallel calls for Rome. The third is the answer, in the
+    requested format.
     """
     names = [tool["function"]["name"] for tool in request.tools]
     json_asked = "response_format" in request.body
@@ -157,7 +158,7 @@ INTERRUPTIBLE = MODES if sys.version_info >= (3, 11) else ("invoke", "stream")
 
 
 def build_cell(place, form, *, tools=TOOLS, replies=answer, middleware=(), model_options=None, **kwargs):
-    """Return an agent of `create_agent` at `place`. `middleware` is a function of the model."""
+    """Return a fake and an agent for `place`. `middleware` is a list, or a function that gets the model."""
     fake = FakeGemini(replies, surface=place.surface)
     model = place.build_model(fake, **(model_options or {}))
     made = middleware(model) if callable(middleware) else list(middleware)
@@ -166,7 +167,7 @@ def build_cell(place, form, *, tools=TOOLS, replies=answer, middleware=(), model
 
 
 def check_answer(cell, state):
-    """Assert the object or the text, the expected strategy, and that nothing was refused, ignored or replaced."""
+    """Assert that the answer and the strategy are right, and that the fake refused or ignored no part of a request."""
     fake = cell.fake
     assert [violation.hint for violation in fake.refusals] == []
     assert (fake.stand_ins, fake.ignored) == (0, [])

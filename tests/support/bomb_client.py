@@ -27,7 +27,7 @@ def ask(model, mode):
 
 
 url, *paths = sys.argv[1:]
-# Load the SDK first, so that its memory is not counted.
+# The first calls import the SDK, so that the later measurements do not count its memory.
 for mode in ("invoke", "ainvoke"):
     ask(ChatGeminiCompat(model="m", base_url=f"{url}/plain", max_retries=0), mode)
 for path in paths:

@@ -18,7 +18,10 @@ ARGUMENTS = ("whole", "cut", "placeholder", "head")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a server streams tool calls. `INDICES`, `IDS`, `NAMES` and `ARGUMENTS` list the values of the fields."""
+    """How a server streams tool calls.
+
+    `INDICES`, `IDS`, `NAMES` and `ARGUMENTS` list the possible values of the four fields.
+    """
 
     index: str = "absent"
     ids: str = "first"
@@ -85,8 +88,8 @@ BOUND = ("f", "g", "h", "get_weather")
 def read_calls(deltas, *, is_clean=True, names=BOUND, **options):
     """Return `(calls, invalid names, extras)` for `deltas`, each of which is a list of entries.
 
-    A call is returned as `Call`. Assert that a call starts with its id and its name, and that its extra fields come
-    once, after this start.
+    Assert that the first event of a call has its id and its name, and that its extra fields come once, after this
+    event.
     """
     tracker = ToolCallTracker("seed", names=names, **options)
     events = [event for delta in deltas for event in tracker.feed(delta)]

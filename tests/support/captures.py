@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).parents[3] / "shared"
-#: The folders with captures. The second folder has the captures of November 2026, whose names begin with `N`.
+#: The folders with captures. The second folder has the captures of November 2026, with names such as `ais-N1-….json`.
 FOLDERS = (SHARED / "recordings", SHARED / "recordings-2")
 ABSENT = "the recordings are not beside the project"
 
@@ -28,5 +28,5 @@ def read_capture(stem):
 
 
 def path_belongs_to(folder, stem):
-    """Return whether a capture of this name is in the folder."""
+    """Return whether the capture with the name `stem` belongs to `folder`."""
     return ("-N" in stem[:5]) is (folder.name == "recordings-2")

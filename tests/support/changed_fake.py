@@ -1,7 +1,11 @@
-"""A fake endpoint with one changed rule, and for each probe of `verify` a change that this probe must notice.
+"""A fake endpoint with one changed rule. Each probe of `verify` has a change that the probe must notice.
 
-A change applies to the requests for which its function `when` returns true. It refuses them, accepts them although they
-break a rule, sends another request in their place, or edits the answer.
+A change applies to the requests for which its function `when` returns true. The fake then does one of these things:
+
+- It refuses the request.
+- It accepts the request, although the request breaks a rule.
+- It answers another request in place of this one.
+- It edits the answer.
 """
 
 import json
@@ -244,7 +248,7 @@ def repeat_streamed_tag(choice):
 
 
 def mentions(*texts):
-    """Return whether the JSON of a request contains all `texts`."""
+    """Return a function that checks whether the JSON of a request contains all `texts`."""
     return lambda body: all(text in json.dumps(body) for text in texts)
 
 

@@ -27,7 +27,7 @@ from langchain_gemini_compat._response.finish_reasons import is_known_reason
 from langchain_gemini_compat._settings.argument_types import MediaResolution, Modality, ServiceTier
 
 EXCEPTIONS = Path(__file__).parents[1] / "catalog" / "exceptions.json"
-#: A value in a `Difference`: our catalog or the package does not have the model, the enum value or the family.
+#: The value in a `Difference` for our catalog or the package, if it lacks the model, the enum value or the family.
 ABSENT = "absent"
 LISTED = "listed"
 UNKNOWN = "unknown"
@@ -98,9 +98,9 @@ def has_model(model):
 
 
 def our_value(model, fact):
-    """Return the catalog's value; `None` if the fact is not compared.
+    """Return the value of `fact` in our catalog; `None` if this fact is not compared.
 
-    For a model of another API, only the fact `chat` is compared.
+    If another API than Chat Completions serves the model, only the fact `chat` is compared.
     """
     family = family_of(model)
     if fact == "chat":
@@ -116,10 +116,10 @@ def our_value(model, fact):
 
 
 def _end_of(family, kind, surface):
-    """Return when the service of the family ends, or, for another `kind` than "end", the model that replaces it.
+    """Return the date on which the service ends or, if `kind` is "successor", the model that replaces the family.
 
-    The result is "unknown" if the catalog lacks the value. If the family has no end in the catalog, the replacement is
-    `None`, and it is not compared.
+    The result is `UNKNOWN` if the catalog lacks the date or the model. If the catalog has no end of the service, the
+    successor is `None` and is not compared.
     """
     end = family.end_on_vertex if surface.endswith("Vertex AI") else family.end_on_ai_studio
     if kind == "end":
@@ -152,7 +152,7 @@ def explains(exception, difference):
 
 
 def split_differences(differences, exceptions):
-    """Return three lists: differences without an exception, differences with one, and unused exceptions."""
+    """Return the differences without an exception, the differences with their exception, and unused exceptions."""
     unexplained, explained, used = [], [], []
     for difference in differences:
         exception = next((item for item in exceptions if explains(item, difference)), None)

@@ -13,7 +13,8 @@ from langchain_gemini_compat import ChatGeminiCompat, GeminiCompatEmbeddings
 from langchain_gemini_compat._settings.fields import aliases_of
 
 MODELS = (ChatGeminiCompat, GeminiCompatEmbeddings)
-#: Arguments of other chat models that set several parameters of this package, or one parameter in another form.
+#: Maps each argument without a field of its own to its documentation. Such an argument is known from other chat models,
+#: and sets one or several parameters of this package.
 COMPOSITES = {
     "api_endpoint": "Address of the API as Google's packages take it: a host, with or without a scheme. It sets "
     "`base_url`.",

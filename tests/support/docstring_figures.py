@@ -31,7 +31,7 @@ class Figures(NamedTuple):
 
 
 def measure_texts(texts):
-    """Return the figures of the documentation of parameters or methods, by their name."""
+    """Return the figures for `texts`, which maps the name of each parameter or method to its documentation."""
     found = {name: text for name, text in texts.items() if text}
     words = sum(len(FENCE.sub("", text).split()) for text in found.values())
     return Figures(len(texts), len(found), words, sum(len(FENCE.findall(text)) // 2 for text in found.values()))
@@ -49,7 +49,10 @@ def read_definition(cls):
 
 
 def read_parameters(model):
-    """Return the documentation of each parameter: the `Args` of a typed constructor, or the text below each field."""
+    """Return the documentation of each parameter.
+
+    It comes from the section `Args:` of a constructor. Without this section, it is the text below each field.
+    """
     constructor = next(node for node in ast.walk(read_definition(model)) if getattr(node, "name", "") == "__init__")
     found = read_arguments(ast.get_docstring(constructor) or "")
     if found:

@@ -32,7 +32,7 @@ FORUM = "https://discuss.ai.google.dev/t/gemini-openai-compatibility-issue-with-
 STREAMED_ARGUMENTS = {"surface": "vertex", "options": {"stream_function_call_arguments": True}}
 PAIR = {"calls": 2}
 ONE = {"calls": 1}
-#: The outcomes for a call without a signature. An agent sends such a call back with the placeholder signature.
+#: The expected outcomes if the model's call has no signature. An agent then sends the placeholder signature.
 UNSIGNED = every("correct", agent="correct, with a placeholder", agent_stream="correct, with a placeholder")
 PLACEHOLDER = every("correct, with a placeholder")
 NO_CALL = every("MalformedToolCallError", "part of the reply, then MalformedToolCallError")
@@ -40,7 +40,7 @@ NO_CALL = every("MalformedToolCallError", "part of the reply, then MalformedTool
 CALLING = {"role": "assistant", "tool_calls": [call("add", '{"a":1,"b":2}')]}
 DETAILS = [{"type": "reasoning.encrypted", "data": "ZGF0YQ=="}]
 BREAK = [{"text": "\n"}]
-#: Vertex AI sends this error as indented JSON, not as an event.
+#: An error in a stream of Vertex AI. It is indented JSON, and not an event with `data:`.
 CANCELLED = """
 [{
   "error": {
@@ -70,7 +70,7 @@ def two_choices(key):
 
 
 def last_whole(message):
-    """Return a last event that repeats the whole message."""
+    """Return the last event of a stream, which repeats the whole message."""
     event = delta("tool_calls")
     event["choices"][0]["message"] = message
     return event

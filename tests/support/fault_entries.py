@@ -43,7 +43,7 @@ ADD = StructuredTool.from_function(lambda a, b, note: a + b, name="add", descrip
 
 @dataclass(frozen=True)
 class Say:
-    """The good reply that the server would send without the fault. A fault makes its bad reply from it."""
+    """The good reply of the server, from which a fault makes its bad reply."""
 
     text: str
     calls: Sequence[Call]
@@ -120,7 +120,8 @@ class Cell(NamedTuple):
             part = "part of the reply, then " if self.delivery.started else ""
             return f"{part}{type(err).__name__}{_describe_retries(self.fake)}"
         came = self.future.result()
-        # If a request has a placeholder signature, a signature was lost on the way, or the server sent none.
+        # A placeholder signature in a request shows that the signature of a call is missing: it was lost, or never
+        # sent.
         placeholder = ", with a placeholder" if self.fake.stand_ins else ""
         return classify(came, self.case) + placeholder + _describe_retries(self.fake, came)
 
@@ -134,7 +135,7 @@ def start(pool, case, entry, retries):
 
 
 def classify(came, case):
-    """Return the outcome of a run from its result `came`: a message, or an object of `with_structured_output`."""
+    """Return the outcome of a run that ended without an exception. `came` is its message, or its structured output."""
     if not isinstance(came, AIMessage):
         good = Sum(**case.arguments[0]) if case.calls else Answer(value=42, unit="km")
         return "correct" if came == good else f"wrong object {came!r}"
@@ -172,7 +173,7 @@ def _classify_calls(message, case):
 
 
 def _check_rest(message, case):
-    """Return `correct` if the thoughts and token counts are as expected, else an outcome that names the difference."""
+    """Return `correct`, or an outcome that names a difference in the thoughts or the token counts."""
     thoughts = "".join(block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning")
     if thoughts != case.thoughts:
         return f"correct, wrong thoughts {thoughts!r}"
@@ -190,7 +191,8 @@ def _describe_retries(fake, came=None):
     retries = len(bodies) - len(set(bodies))
     word = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     told = came.response_metadata.get("retries", 0) if isinstance(came, AIMessage) else retries
-    # An agent sends several different requests, and its last message reports only the retries of the last request.
+    # If the bodies differ, an agent has sent several requests. Its last message counts only the retries of the last
+    # request, so the two numbers are not compared.
     return word if told == retries or len(set(bodies)) > 1 else f"{word}, and reports {told}"
 
 

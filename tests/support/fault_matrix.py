@@ -85,10 +85,10 @@ If the outcome depends on how you call the model, the cell has an outcome for ea
 
 @cache
 def run_matrix():
-    """Return two tables for each case: the outcomes by entry point without retries, and with one retry."""
+    """Return two tables for each case: the outcomes at each entry point without retries, and those with one retry."""
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.simplefilter("ignore", LangChainBetaWarning)
-        # Dropped parameters cause warnings. Only the outcome of the request is compared here.
+        # Dropped parameters cause warnings, which do not matter here: the matrix has only the outcomes of requests.
         warnings.simplefilter("ignore", GeminiCompatWarning)
         cells = {
             name: [{entry: start(pool, case, entry, retries) for entry in ENTRIES} for retries in (0, 1)]

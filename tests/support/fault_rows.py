@@ -1,6 +1,6 @@
 """The data of the fault matrix: what servers were seen to send, and the expected outcome at each entry point.
 
-The expected outcomes are written by hand. Nothing here calls the package to find them.
+The outcomes are written by hand, and not computed by the package.
 """
 
 import json
@@ -16,17 +16,18 @@ SIGNATURES = "https://ai.google.dev/gemini-api/docs/thought-signatures"
 COMPAT = "https://ai.google.dev/gemini-api/docs/openai"
 RPC = "https://cloud.google.com/apis/design/errors"
 OPENAI = "https://platform.openai.com/docs/api-reference/chat/object"
-#: The source of a fault that was seen in public files whose address is not known.
+#: Replaces the URL of a source. The fault was seen in public files, but their URL is not known.
 SEEN = ""
 
 STREAMED = ("stream", "astream", "stream_events", "agent_stream")
 
 
 def every(word, streamed=None, structured=None, **single):
-    """Return a dict that maps each entry point to its outcome.
+    """Return a dict with the outcome of each entry point. The default outcome is `word`.
 
-    The outcome is `word`. `streamed` replaces it for the entry points that stream, and `structured` for structured
-    output. `single` maps further entry points to their outcomes.
+    - `streamed`: the outcome of the entry points that stream
+    - `structured`: the outcome of structured output
+    - `single`: the outcomes of single entry points, by name
     """
     table = dict.fromkeys(ENTRIES, word) | (dict.fromkeys(STREAMED, streamed) if streamed else {})
     return table | ({"structured": structured} if structured else {}) | single
@@ -34,11 +35,11 @@ def every(word, streamed=None, structured=None, **single):
 
 RIGHT = every("correct")
 AGAIN = every("correct after 1 retry")
-#: The outcomes if a filter of Google stops the reply: a message with a refusal, or an error if the caller asked for an
-#: object.
+#: The outcomes if a filter of Google stops the reply. The message has a refusal block. If the caller asked for an
+#: object, an error is raised.
 REFUSED = every("refusal block", structured="ModelRefusalError")
-#: The outcomes if a filter stops the reply after some text. The outcome with `stream_events` differs, because
-#: langchain-core leaves the refusal block out of the final message.
+#: The outcomes if a filter stops the reply after some text. With `stream_events`, langchain-core leaves the refusal
+#: block out of the final message.
 CUT_REFUSED = every("cut text, refusal block", structured="ModelRefusalError", stream_events="cut text, finish reason content_filter")  # fmt: skip
 
 
@@ -51,9 +52,9 @@ DONE = "data: [DONE]\n\n"
 
 
 def raw(whole, *parts):
-    """Return a fault that sends `whole` as the body of a whole reply, and `parts` as the events of a stream.
+    """Return a fault with a fixed body: `whole` for a whole reply, and `parts` as the events of a stream.
 
-    Each of these arguments can also be a function that takes a `Say` and returns the value.
+    Instead of a value, each argument can be a function that takes a `Say` and returns the value.
     """
 
     def say(said):
@@ -78,7 +79,7 @@ def styled(**style):
 
 
 def fault(make, *args, **kwargs):
-    """Return a fault that does not depend on the good reply."""
+    """Return a function that returns the fault `make(*args, **kwargs)`, whatever the good reply is."""
     return lambda said: make(*args, **kwargs)
 
 
@@ -107,11 +108,11 @@ def delta(finish=None, usage=None, **fields):
 
 
 def saying(**fields):
-    """Return a function that makes an event with the text of the good reply and these fields."""
+    """Return a function that makes a stream event with the text of the good reply and with `fields`."""
     return lambda said: chunk(content=said.text, **fields)
 
 
-#: The page of Google's `FinishReason` and `BlockReason`. Some gateways send these values unchanged.
+#: Google's documentation of `FinishReason` and `BlockReason`. Some gateways send the values of these enums unchanged.
 NATIVE = "https://ai.google.dev/api/generate-content"
 MALFORMED = "function_call_filter: MALFORMED_FUNCTION_CALL"
 FLAGGED = {"google": {"thought": True}}
@@ -234,7 +235,7 @@ VERTEX = {"surface": "vertex"}
 
 
 def fails(word):
-    """Return the outcomes of an error that is not retried: each entry point raises the error class `word`."""
+    """Return the outcomes if each entry point raises the error class `word` without a retry."""
     return every(word)
 
 

@@ -19,7 +19,7 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 class Gateway:
     """A gateway whose model calls the tool `look` once for each user message, and then answers.
 
-    The model signs its calls. The gateway refuses a request in which a call has lost its signature.
+    The model signs its calls. The gateway refuses a later request in which a signature is missing.
     """
 
     def __init__(self):

@@ -16,7 +16,7 @@ from langchain_gemini_compat.testing import Call, Fault, Reply
 
 _keys = count(1)
 WEATHER = {"Paris": "sunny", "Rome": "rainy", "Oslo": "foggy", "Lima": "mild"}
-#: The replies to three questions. They contain four calls. The first two calls come in one reply.
+#: The model's replies to three questions, with a call of `get_weather` for each of four cities.
 SCRIPT = [
     Reply(
         thoughts="Two cities.", calls=[Call("get_weather", {"city": "Paris"}), Call("get_weather", {"city": "Rome"})]
@@ -110,7 +110,7 @@ def build_tool(seen):
 
 def find_report(year: int) -> list[dict]:
     """Find the report of a year."""
-    # langchain-mcp-adapters converts a `resource_link` of MCP to a `file` block with a URL.
+    # A tool of an MCP server returns such a `file` block: langchain-mcp-adapters builds it from a `resource_link`.
     return [{"type": "text", "text": "Found."}, {"type": "file", "url": f"file:///reports/{year}.zip"}]
 
 
@@ -138,7 +138,7 @@ class RouteTests:
     loses_reasons = False
     #: Whether the gateway removes the details from quota errors.
     loses_quotas = False
-    #: Whether the gateway hides an error that a stream sends without `data:`. The stream then looks complete.
+    #: Whether the gateway drops an error without `data:` from a stream. The stream then looks complete.
     hides_bare_errors = False
     #: Parameters that make the model show its thoughts.
     thinking: ClassVar = {"include_thoughts": True}
@@ -168,7 +168,7 @@ class RouteTests:
         route.assert_accepted(requests=3)
 
     def test_file_in_a_tool_result_that_google_cannot_read(self, route, streams):
-        """Google cannot read the link in the tool result. If Google refused it, every later turn would fail.
+        """A tool result has a link that Google cannot read. It is sent as text, so that Google refuses no later turn.
 
         Field case C2.
         """

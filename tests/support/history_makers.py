@@ -32,7 +32,7 @@ IDS = st.sampled_from(["1", "1_2", "call_0", "call_1", "toolu_01", ""])
 
 
 class Numbers:
-    """Makes the ids of one history by counting. If hypothesis repeats an example, the ids are the same."""
+    """Makes the ids of one generated history by counting, so that a repeated example has the same ids."""
 
     def __init__(self):
         self._numbers = count(1)
@@ -157,7 +157,7 @@ def google_genai(data, numbers, surface):
 
 
 def ours(data, numbers, surface):
-    """Return a turn of this package, of any surface and generation: whole, streamed, as v1 blocks or as a v3 stream."""
+    """Return a turn with a message of this package: whole, streamed, with v1 blocks, or from a v3 stream."""
     made_on = data.draw(st.sampled_from(["vertex", "ai_studio"]), label="made on")
     model = data.draw(st.sampled_from(["gemini-3.8-flash", "gemini-2.5-flash"]), label="model")
     names = data.draw(st.lists(st.sampled_from(TOOL_NAMES[:2]), max_size=3), label="calls")
@@ -216,10 +216,9 @@ def _image(data, *, anthropics=False):
 
 
 def _last_word(message, data):
-    """Return a list with the model's answer to the tool results.
+    """Return the model's answer to the tool results in a list; an empty list if `message` has no calls.
 
-    The list is empty if the message has no calls. It can also be empty for a message with calls, so that the history
-    has a step without an answer.
+    For some messages with calls, the list is empty too. So some histories have tool results without an answer.
     """
     if not message.tool_calls or data.draw(st.booleans(), label="answered"):
         return []

@@ -42,7 +42,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error):
         OPEN.discard(self.transport)
-        # Without this, Python 3.10 warns about a TLS transport that only the other side has closed.
+        # Without `abort`, Python 3.10 warns about a TLS transport that only the client has closed.
         self.transport.abort()
         for task in self.tasks:
             task.cancel()
@@ -88,10 +88,12 @@ class _Connection(asyncio.Protocol):
 
 @contextmanager
 def start():
-    """Yield the URL of a server.
+    """Run a server, and yield what a test needs to use it.
 
-    Also yield an SSL context that trusts the server, its counts of connections and requests, and a `threading.Event` that
-    ends the streams of `/slowly`.
+    - the URL of the server
+    - an SSL context that trusts the server
+    - the numbers of connections and requests
+    - a `threading.Event` that ends the streams of `/slowly`
     """
     authority = trustme.CA()
     theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
@@ -121,7 +123,8 @@ async def _stop(server):
     await asyncio.gather(*others, return_exceptions=True)
     for transport in list(OPEN):
         transport.abort()
-    # On a busy machine, the transports take a while to close. An open transport would fail a later test with a warning.
+    # Wait up to 30 seconds until all transports are closed. An open transport would make a later test fail with a
+    # warning.
     for _ in range(3_000):
         if not OPEN:
             return

@@ -1,7 +1,7 @@
 """Servers for load tests, in a process of their own, so that only the client's memory and sockets are counted.
 
-`canned` answers as fast as asyncio can. `fake` is a `FakeGemini` that plays the faults of `fault_of`. As a program, this
-module serves until its input ends, and prints its counts for each line of input.
+`canned` answers as fast as asyncio can. `fake` is a `FakeGemini` that plays the faults of `fault_of`. If this module
+runs as a program, it serves until its standard input ends. For each line of this input, it prints its counts.
 """
 
 import asyncio
@@ -21,8 +21,11 @@ MODEL = "gemini-3.8-flash"
 SEED = 20
 SHARE_OF_FAULTS = 0.2
 NOT_JSON = Raw('data: {"choices": [{"delta": {"content"\n\n', content_type="text/event-stream")
-#: Each row has a fault, the outcome of a call whose last try has this fault, and which calls are not retried: `all`,
-#: `streams` whose caller has received text, or none (an empty string).
+#: Each row has three values:
+#: - a fault,
+#: - the outcome of a call whose last try has this fault,
+#: - the calls that are not retried after this fault: `all`, `streams` (calls that have already streamed text), or an
+#:   empty string for none.
 FAULTS = (
     (Fault.rate_limit("0.02s"), "RateLimitError", ""),
     (Fault.rate_limit("39043s", per="day"), "QuotaExhaustedError", "all"),
@@ -49,13 +52,16 @@ def right_answer(number):
 
 
 def fault_of(number, tried):
-    """Return the row of `FAULTS` for try `tried` of call `number`, or `None`: most tries have no fault."""
+    """Return the fault of try `tried` of call `number` as a row of `FAULTS`; `None` if the try has no fault."""
     dice = Random(f"{SEED}/{number}/{tried}")
     return dice.choice(FAULTS) if dice.random() < SHARE_OF_FAULTS else None
 
 
 def expect(number, max_retries, *, stream):
-    """Return the outcome of call `number` (`right`, `refusal` or the name of an error), and its number of tries."""
+    """Return the expected outcome of call `number`, and its number of tries.
+
+    The outcome is `right`, `refusal` or the name of an error.
+    """
     for tried in range(max_retries + 1):
         row = fault_of(number, tried)
         if row is None:
@@ -133,7 +139,7 @@ class Canned(asyncio.Protocol):
         self.transport.write(head + body)
 
     def start_together(self, events, count):
-        """Send the first event at once, and the others when `count` streams have begun."""
+        """Send the first event at once. Send the other events of all streams as soon as `count` streams have begun."""
         head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         self.transport.write(head + _framed(events[0]))
         self.waiting.append((self.transport, events[1:]))

@@ -99,7 +99,8 @@ def serve(path):
     params.warmup = False
     params.verbosity = 0
     for cpu in (params.cpuparams, params.cpuparams_batch):
-        # Several threads would wait for each other in a busy loop. On a busy machine, this takes twenty times as long.
+        # Use one thread. Several threads would wait for each other in a busy loop, which takes twenty times as long on
+        # a busy machine.
         cpu.n_threads = 1
         cpu.poll = 0
     server = llama.Server(params)

@@ -17,7 +17,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_gemini_compat.testing import Call, FakeGemini
 
-#: Surface and model of each run. Vertex AI runs with two models: only Gemini 3 accepts media in tool results.
+#: Surface and model of each run. Vertex AI has two models, because only Gemini 3 accepts media in tool results.
 MODELS = [
     ("ai_studio", "gemini-3.8-flash"),
     ("vertex", "gemini-3.8-flash"),
@@ -44,7 +44,7 @@ def draw(schema, name, words):
 
 
 def draw_sensibly(schema, words):
-    """Return values for the required arguments of a tool and for the arguments in `words`."""
+    """Return the required arguments of a tool and its arguments in `words`, each with a value."""
     required = schema.get("required", [])
     named = {name: inner for name, inner in schema.get("properties", {}).items() if name in words or name in required}
     return {name: draw(inner, name, words) for name, inner in named.items()}
@@ -54,13 +54,13 @@ def draw_sensibly(schema, words):
 class Caller:
     """The function of a fake that plays the model. It calls the tool that a user message asks for, or all tools."""
 
-    #: Maps arguments to their values. A key is the name of an argument, or `tool.argument` for only one tool.
+    #: The values of arguments. A key is an argument's name, or `tool.argument` for a value that only one tool gets.
     words: dict[str, object] = field(default_factory=dict)
-    #: The arguments of additional calls of a tool, by the name of the tool.
+    #: Further calls of each tool, by the tool's name. Each call is a dict of arguments.
     more: dict[str, list[dict[str, object]]] = field(default_factory=dict)
 
     def arguments(self, declared):
-        """Return the arguments of each call of a tool. Those of the first call are made from the schema alone."""
+        """Return the arguments of each call of a tool. For the first call, ignore `words` and use sample values."""
         name, schema = declared["name"], declared.get("parameters", {"type": "object"})
         own = {key.partition(".")[2]: word for key, word in self.words.items() if key.startswith(f"{name}.")}
         return [draw(schema, "", {}), draw_sensibly(schema, {**self.words, **own}), *self.more.get(name, ())]

@@ -13,16 +13,15 @@ MODEL = "gemini-3.8-flash"
 
 
 def issue(surface, call):
-    """Return a signature that `FakeGemini` on `surface` also accepts."""
+    """Return a thought signature for `call` that a `FakeGemini` for `surface` accepts."""
     return issue_signature(Issued(surface, MODEL, call, 0, "native"))
 
 
 def native_version():
     """Return the major and minor version of langchain-google-genai.
 
-    4.4 is the first version that sends Google's placeholder unchanged if a signature is missing, and that leaves out
-    thoughts of other packages: https://github.com/langchain-ai/langchain-google/pull/1972. Requests of earlier versions
-    are refused.
+    The fake refuses requests of versions before 4.4. They send a changed placeholder if a signature is missing, and
+    they send thoughts of other packages: https://github.com/langchain-ai/langchain-google/pull/1972.
     """
     return tuple(int(part) for part in version("langchain-google-genai").split(".")[:2])
 

@@ -132,8 +132,8 @@ class _HistoryReader:
         return entry | ({"extra_content": _signed(signature)} if signature else {})
 
     def _add_result(self, result):
-        # Portkey invents a name for a result without a name, but keeps the order of the calls. So without a call of
-        # this name, the result belongs to the first call that has no result yet.
+        # Portkey invents a name for a result without a name, but keeps the order of the results. So a result whose
+        # name no call has belongs to the first call that has no result yet.
         place = next((at for at, (_, name) in enumerate(self._waiting) if name == result["name"]), 0)
         made = self._waiting.pop(place)[0] if self._waiting else "unknown"
         answer = {"tool_call_id": made, "name": result["name"], "content": json.dumps(result["response"])}
@@ -183,7 +183,7 @@ def _read_chunk(event):
 
 
 class _ReplyReader:
-    """Reads the chunks of one reply. A whole reply is one chunk."""
+    """Converts the chunks of one reply to the native form. A reply that is not streamed is a single chunk."""
 
     def __init__(self):
         self._is_thought = False
@@ -220,7 +220,7 @@ class _ReplyReader:
             yield from self._read_call(entry)
 
     def _read_call(self, entry):
-        """Yield the native call when its arguments are complete. The native API does not split calls."""
+        """Add a piece of a call. Yield the whole native call if the piece completes its arguments."""
         call = self._open.setdefault(entry.get("index"), {"name": "", "arguments": "", "signature": None})
         call["name"] = entry["function"].get("name") or call["name"]
         call["arguments"] += entry["function"]["arguments"]
@@ -243,7 +243,7 @@ def _read_reason(reason):
 
 
 def _read_usage(usage):
-    # Google's compatible API does not count the tokens of thoughts separately. It includes them in the total only.
+    # Thoughts are counted only in the total of Google's compatible API.
     thoughts = usage["total_tokens"] - usage["prompt_tokens"] - usage["completion_tokens"]
     counts = {
         "promptTokenCount": usage["prompt_tokens"],

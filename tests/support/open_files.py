@@ -14,7 +14,7 @@ def open_files():
 def wait_for_files(most):
     """Return the number of open files as soon as it is at most `most`, or after 30 seconds.
 
-    Waiting is needed because a server in this process notices a moment later that its client has closed a connection.
+    After a client has closed a connection, the server in this process needs a moment to close its own end.
     """
     for _ in range(600):
         if open_files() <= most:

@@ -51,7 +51,7 @@ def main():
     # Use a file with one certificate. Every client of the programs loads the whole file, and the usual file is so large
     # that this would take seconds in total.
     with trustme.CA().cert_pem.tempfile() as certificates:
-        # LiteLLM would download prices when it is imported.
+        # Without LITELLM_LOCAL_MODEL_COST_MAP, LiteLLM downloads prices when it is imported.
         os.environ |= {"SSL_CERT_FILE": certificates, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
         openai = run_all("ChatOpenAI", fake, fake.serve())
         google = run_all("ChatGoogleGenerativeAI", fake, serve_native(fake))

@@ -16,8 +16,8 @@ from pathlib import Path
 PACKAGES = ("litellm", "langchain-google-genai", "langchain-google-vertexai", "genai-prices", "google-genai")
 #: The values of `mode` in litellm's map for models that accept chat requests.
 CHAT_MODES = ("chat", "responses", "image_generation")
-#: The keys of LangChain's profiles that are compared. The other keys are equal for all models, or have no counterpart
-#: in our catalog.
+#: The keys of LangChain's profiles that are compared with the catalog. The other keys have the same value for all
+#: models, or have no counterpart in the catalog.
 PROFILE_KEYS = (
     "max_input_tokens", "max_output_tokens", "image_inputs", "audio_inputs", "video_inputs", "pdf_inputs",
     "image_outputs", "tool_calling", "structured_output", "reasoning_output", "temperature",
@@ -44,7 +44,8 @@ _LANGCHAIN = {
     "langchain-google-genai": "langchain_google_genai",
     "langchain-google-vertexai": "langchain_google_vertexai",
 }
-#: The keys that LangChain sets to true for all models of a package, in `data/profile_augmentations.toml`.
+#: LangChain sets these keys to true for all models of the package (in `data/profile_augmentations.toml`). So they say
+#: nothing about a single model.
 _OVERRIDDEN = {
     "langchain-google-genai": {"pdf_inputs"},
     "langchain-google-vertexai": {"pdf_inputs", "structured_output"},
@@ -55,7 +56,10 @@ ENUMS = ("FinishReason", "MediaResolution", "Modality", "ServiceTier", "Thinking
 
 @dataclass(frozen=True)
 class Claim:
-    """What one package says about one model or enum. `fact` is `model` if the package only lists the model."""
+    """A statement of one package about one model or enum.
+
+    If the package only lists the model, `fact` is `model`.
+    """
 
     package: str
     subject: str
@@ -89,7 +93,7 @@ def _read_litellm(folder):
         if not is_candidate(model, by_google=provider is not None):
             continue
         yield Claim("litellm", model, "model", "listed")
-        # Compare no facts of other providers, because gateways have their own limits and features.
+        # Compare only the facts about Google's own services, because gateways have their own limits and features.
         if provider:
             yield Claim("litellm", model, "chat", mode in CHAT_MODES)
             facts = _litellm_facts(entry, _GOOGLE[provider]).items()
@@ -157,5 +161,8 @@ def bare_name(name):
 
 
 def is_candidate(model, *, by_google):
-    """Whether the catalog could describe a model of this name. Gateways serve Gemma under names of their own."""
+    """Return whether the catalog could describe a model of this name.
+
+    A name with `gemma` counts only for Google, because gateways serve Gemma under names of their own.
+    """
     return "embedding" not in model and model.startswith(("gemini", "nano-banana", "gemma") if by_google else "gemini")

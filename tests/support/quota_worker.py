@@ -9,9 +9,9 @@ THREADS = 8
 
 
 def work(model, start, seconds, results):
-    """Call `model` in threads until the time is over. Put the counts of answers and failures into `results`.
+    """Call `model` in threads for `seconds`. Put the counts of answers and failures into `results`.
 
-    The first call of a process imports libraries, so it is made before the process waits at the barrier `start`.
+    One call is made before the barrier `start`, because the first call of a process imports libraries and is slow.
     """
     _is_answered(model)
     start.wait()

@@ -117,7 +117,7 @@ def _is_ready(ready):
 
 
 def stop(process):
-    """Stop a program and what it has started. It runs in a process group of its own."""
+    """Stop a program and the processes that it has started, which are all in one process group."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, kind)

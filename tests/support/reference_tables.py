@@ -1,7 +1,7 @@
 """Writes the pages of `docs/reference/` about model families and parameters from the code.
 
-Run `python tests/support/reference_tables.py` to write them. Every cell is a field of a table in the code, a part of the
-description of a parameter, or something seen in a request that the package built.
+Run `python tests/support/reference_tables.py` to write them. Each cell comes from a table in the code, from the
+description of a parameter, or from a request that the package built.
 """
 
 import ast
@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference"
 COMMAND = "python tests/support/reference_tables.py"
 UNKNOWN = "not known"
 ROWS = [*CHAT_FAMILIES, LATER_GEMINI]
-#: Maps each source to its number on the page.
+#: Maps each source of a fact to the number of this source on the page.
 NUMBERS = {
     source: number
     for number, source in enumerate(
@@ -33,7 +33,7 @@ NUMBERS = {
         1,
     )
 }
-#: Link to the source of a rule: models before Gemini 3 do not accept JSON output and tools in one request.
+#: Link to the issue about a rule: models before Gemini 3 refuse a request with both tools and JSON output.
 BESIDE_TOOLS = "<sup>[issue 706](https://github.com/googleapis/python-genai/issues/706)</sup>"
 WORDS = ("none", "minimal", "low", "medium", "high", "xhigh")
 BUDGETS = (-1, 0, 100, 1024, 10_000, 50_000)
@@ -267,7 +267,7 @@ _TYPES = {
 DESCRIPTION = re.compile(
     r"(?P<what>[A-Z].+\.) (?P<default>Required|Default: `.+`(?:, which .+)?)\. Surfaces: (?P<surfaces>[A-Za-z, ]+)\."
 )
-#: Maps each parameter to a sample value. The page says what requests with these values contain.
+#: Maps each parameter to a sample value. The page says which body keys and headers this value sets in a request.
 SAMPLES = {
     "temperature": 0.5,
     "top_p": 0.5,
@@ -300,12 +300,13 @@ SAMPLES = {
     "response_format": {"type": "json_object"},
     "web_search_options": {},
 }
-#: A model that accepts penalties and explicit caches. The page about families lists the models that do not accept them.
+#: The model of the requests from which the page about parameters is made. It accepts penalties and explicit caches,
+#: which some other models refuse.
 TAKES_ALL = "gemini-3.5-flash"
 #: How pages name the surfaces.
 WORDS_OF_SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
 _ONE_TOOL = {"tools": SAMPLES["tools"][:1]}
-#: Maps a parameter to the other parameters that it needs to have an effect.
+#: Maps a parameter that has no effect alone to the other parameters that a request with it needs.
 _BESIDE = {
     "tool_choice": _ONE_TOOL,
     "parallel_tool_calls": _ONE_TOOL,

@@ -27,7 +27,7 @@ ANYTHING = st.sampled_from([True, False, {}, {"not": {}}, {"description": "any"}
 
 
 def choose(keywords: dict[str, Draw], most: int = 3, **always: Draw) -> Draw:
-    """Draw some of the optional keywords, besides the fixed ones."""
+    """Draw a schema with some of the optional `keywords`, and with all keywords of `always`."""
     some = st.lists(st.sampled_from(sorted(keywords)), max_size=most, unique=True)
     return some.flatmap(lambda names: st.fixed_dictionaries({**always, **{name: keywords[name] for name in names}}))
 
@@ -85,7 +85,7 @@ def build_arrays(inner: Draw, *, old: bool) -> Draw:
 
 
 def build_combined(inner: Draw, base: Draw) -> Draw:
-    """Draw unions and conditions beside other keywords."""
+    """Draw schemas with unions and conditions, alone or together with the keywords of `base`."""
     many = st.lists(inner, min_size=1, max_size=3)
     words: dict[str, Draw] = {
         "anyOf": many, "oneOf": many, "allOf": many, "not": inner, "description": st.just("words"),

@@ -1,8 +1,8 @@
 """Checks whether the values of a compiled schema satisfy the original schema, except for the listed losses.
 
-A validator finds the keywords of the original schema that a value fails. A listed loss has to explain each failure. A
-loss explains a failure if it names the failing keyword, or a schema that contains this keyword directly or through a
-reference. If a value fits no branch of a union, the losses have to explain the failures of only one branch.
+A validator finds the keywords of the original schema that a value fails. Each failure needs a listed loss that explains
+it: a loss of the failing keyword, or of a schema that contains this keyword directly or through a reference. If a value
+fits no branch of a union, it is enough that losses explain all failures of one branch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 SINGLE = ("items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames")
-#: Reasons of losses that concern a whole subschema and not only one keyword.
+#: A loss with one of these reasons is the loss of a whole subschema. Other losses are losses of one keyword.
 WHOLE = (
     "The original schema is too deep or too large, so the part that describes this value is not checked.",
     "In the original schema, no value of `enum` or `const` satisfies the other keywords.",
@@ -36,7 +36,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 class Formats(FormatChecker):
-    """Checks the formats that compiled schemas keep. Every other format fails, so a loss has to explain it."""
+    """Checks the formats that compiled schemas keep. Every other format fails, so that a missing loss is found."""
 
     def check(self, instance, name):
         """Raise `FormatError` if the value does not have the format."""
@@ -62,7 +62,7 @@ def find_unexplained(original: Any, compiled: Any, losses: list[Any], samples: l
 
 
 def find_covered(loss: Any) -> str:
-    """Return the JSON pointer of the lost keyword, or of the schema if the whole schema is lost."""
+    """Return the JSON pointer of what is lost: a keyword or a whole schema."""
     names = keyword = False
     last = ""
     for last in loss.path.split("/")[1:]:
@@ -74,7 +74,7 @@ def find_covered(loss: Any) -> str:
 
 
 class Judge:
-    """Checks values against one schema and the losses that are listed for it."""
+    """Checks values against the original schema. The listed losses have to explain each failure."""
 
     def __init__(self, original: Any, paths: set[str]) -> None:
         self.root = spell_out(json.loads(json.dumps(original)))
@@ -112,7 +112,7 @@ class Judge:
         return any(all(explained) for explained in branches.values())
 
     def find_unevaluated(self, error: Any) -> Iterator[Any]:
-        """Return the failures inside unevaluated properties. The validator reports only the names of the properties."""
+        """Yield the failures inside the properties that `error` reports as unevaluated. It has only their names."""
         for name, value in error.instance.items():
             if repr(name) in error.message:
                 for inner in self.validator.evolve(schema=error.validator_value).iter_errors(value):
@@ -120,7 +120,7 @@ class Judge:
                     yield inner
 
     def find_places(self, steps: tuple[Any, ...], schema: Any) -> set[str]:
-        """Return the JSON pointers of a keyword that fails, and of all schemas and references that contain it."""
+        """Return the JSON pointers of a failing keyword, and of all schemas and references on the way to it."""
         chains = self._follow([("",)], [self.root])
         for step in steps[:-1]:
             opened = [
@@ -134,7 +134,7 @@ class Judge:
         return {place for chain in ends for place in chain}
 
     def _follow(self, chains: list[tuple[str, ...]], values: list[Any]) -> list[tuple[tuple[str, ...], Any]]:
-        """Return each chain with its value. If the value has a `$ref`, also return a longer chain with the target.
+        """Return `chains` with their values. For each value with a `$ref`, add a chain that ends at the target.
 
         A chain is a tuple of JSON pointers that leads from the root of the schema to a value. A recursive definition
         can be in the tuple several times.
@@ -150,10 +150,10 @@ class Judge:
 
 
 def _follows(error: Any, errors: list[Any]) -> bool:
-    """Return whether another failure in `errors` is the cause of `error`.
+    """Return whether `error` is only a consequence of another failure in `errors`.
 
-    This is the case if `error` is about unevaluated properties or items of a value, and another keyword fails at the
-    same value or inside it.
+    If a value fails a keyword, its valid properties and items can also be reported as unevaluated. So a failure of an
+    `unevaluated…` keyword counts as a consequence if another keyword fails at the same value or inside it.
     """
     where = list(error.absolute_path)
     return str(error.validator).startswith("unevaluated") and any(
@@ -169,7 +169,7 @@ def _extend(chain: tuple[str, ...], step: Any) -> tuple[str, ...]:
 
 
 def choose_dialect(root: Any) -> Any:
-    """Return the validator of draft 7 if the schema names that draft or lists `items`, else that of 2020-12."""
+    """Return the validator of draft 7 if `$schema` names it or an `items` is a list, else that of 2020-12."""
     text = json.dumps(root)
     return Draft7Validator if "draft-07" in str(root.get("$schema")) or '"items": [' in text else Draft202012Validator
 

@@ -1,7 +1,8 @@
-"""Builds sample values of a compiled schema: bounds, enum values, each branch, with and without optional properties.
+"""Builds sample values for a compiled schema.
 
-The model knows only the properties that the schema names. So samples have other properties only if the schema names no
-properties, or if it has `additionalProperties`.
+The samples cover bounds, enum values, each branch of a union, and objects with and without optional properties. A
+sample has properties that the schema does not name in two cases only: the schema names no properties, or it has
+`additionalProperties`.
 """
 
 from __future__ import annotations

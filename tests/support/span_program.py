@@ -98,8 +98,7 @@ def main():
     printed = io.StringIO()
     with redirect_stdout(printed):
         page = read_page("python|py")
-    # The code of the page sets up an exporter for one instrumentation library. Set up an exporter for the other library
-    # in the same way.
+    # The code of the page exports the spans of OpenLLMetry. Export the spans of OpenInference in the same way.
     provider, short = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(page["ShortSignatures"](short)))
     LangChainInstrumentor().instrument(tracer_provider=provider)

@@ -1,8 +1,8 @@
 """Random streams of tool calls, and a check of the calls that are read from them.
 
-The streams vary as those of real servers do: names and arguments whole or in pieces, placeholders, arguments encoded
-twice, repetitions, calls in a separate choice. A stream ends with a finish reason or without one, and may be cut
-anywhere. Reading it must give an error, or exactly the calls whose arguments were complete.
+The streams vary as those of real servers do. For example, names and arguments are whole or in pieces, arguments are
+encoded twice, and calls are repeated. A stream may be cut anywhere, and its finish reason may be missing. Reading it
+must give an error, or exactly the calls whose arguments were complete.
 """
 
 import json
@@ -48,19 +48,19 @@ REQUEST = build([HumanMessage("hi")], "vertex", stream=True, tools=[format_tool(
 
 @dataclass
 class Meant:
-    """A call that the model made. `text` is what the server writes for the arguments."""
+    """A tool call of a random stream. `text` is what the server sends for the arguments `args`."""
 
     name: str
     args: dict
     text: str
     id: str
-    #: The number of entries of this call in the stream, up to the last entry with arguments.
+    #: The number of entries of `tool_calls` that a reader needs to get all arguments of this call.
     entries: int = 0
     seen: int = 0
 
     @property
     def is_complete(self):
-        """Whether all arguments arrived. A call without arguments is complete only if the stream ends normally."""
+        """Whether all arguments arrived. `False` for a call without arguments: only the stream's end completes it."""
         return self.seen >= self.entries and bool(self.args)
 
 
@@ -145,7 +145,7 @@ def _weave(random, lists):
 
 
 def _repeat(random, calls, kinds):
-    """Repeat some calls with their ids and no new content."""
+    """Return stream entries that repeat some of `calls`, each with its id, in various forms."""
     flat = []
     for call in random.sample(calls, random.randint(1, len(calls))):
         kind = random.choice(("whole", "spaced", "pieces", "head", "nameless"))
@@ -190,7 +190,7 @@ def _end(random, calls, flat, kinds):
 
 
 def _shorten(random, last):
-    """Cut off the arguments of the entry in `last` at a random position."""
+    """Cut off the arguments of the stream's last entry at a random position. `last` is its call and the entry."""
     call, entry = last
     text = entry["function"]["arguments"]
     if text:
@@ -205,7 +205,7 @@ def _event(delta, number, word=None):
 
 
 def read_calls(events):
-    """Return the calls of the chunks, or the error."""
+    """Decode `events`. Return the name and arguments of each tool call, or the error that was raised."""
     decoder = ReplyDecoder(REQUEST)
     calls = {}
     try:
@@ -236,7 +236,7 @@ def read_message(events):
 
 
 def judge_stream(drawn, found):
-    """Assert that the result `found` follows the rule for this stream, and return the name of the outcome."""
+    """Assert that `found` is an error, or the right calls of the stream `drawn`. Return the name of the outcome."""
     if isinstance(found, Exception):
         return type(found).__name__
     meant = [(call.name, call.args) for call in drawn.calls]

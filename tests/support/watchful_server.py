@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from loopback import listen
 
-#: An event of a stream, and the HTTP head of a stream.
+#: The event that the server sends in its streams.
 EVENT = {"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "word "}}]}
 _STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"

@@ -82,14 +82,14 @@ def test_fake_without_replies_echoes() -> None:
 
 
 def test_answer_with_starts_a_new_script() -> None:
-    """The fixture's fake gets its replies after it was created."""
+    """The fixture creates the fake before the test runs, so the test passes its replies to `answer_with`."""
     fake = FakeGemini(["never played"])
     fake.answer_with(["played"])
     assert text_of(post(fake)) == "played"
 
 
 def test_raw_body_is_sent_unchanged() -> None:
-    """A recording keeps its bytes. Its content type follows from the body."""
+    """A recorded body keeps its bytes. The content type is derived from the body if the test does not set it."""
     events = 'data: {"choices":[]}\n\ndata: [DONE]\n\n'
     fake = FakeGemini([Raw(events), Raw({"b": 1, "a": 2}, status=418), Raw("<html>", content_type="text/plain")])
     response = post(fake)
@@ -114,7 +114,7 @@ def test_requests_are_kept_without_the_credential() -> None:
 
 
 def test_results_are_those_of_the_newest_step() -> None:
-    """A function that answers requests reads `results`, so it does not have to search the messages for them."""
+    """`FakeRequest.results` has only the tool results after the newest assistant message."""
     messages = [
         {"role": "user", "content": "Hi"},
         {"role": "tool", "content": "old"},
@@ -145,7 +145,10 @@ def test_valid_tokens_are_the_only_ones_accepted() -> None:
 
 
 def test_quota_refuses_further_requests_of_the_same_minute() -> None:
-    """Each model has its own quota. The 429 names quota and wait, uses up no reply, and does not count as a request."""
+    """Each model has its own quota.
+
+    A request over the quota gets a 429 with the quota and the wait. This request uses up no reply and no quota.
+    """
     now = [0.0]
     fake = FakeGemini(["one", "two", "three", "four"], requests_per_minute=2)
     fake._quota = MinuteQuota(lambda: now[0])
@@ -178,7 +181,7 @@ def test_quota_is_reported_as_a_rate_limit_with_its_wait() -> None:
 
 
 def test_a_refused_request_does_not_use_up_the_script() -> None:
-    """The refusal names the rule that the request broke."""
+    """The refusal names the rule that the request broke. The next request gets the reply of the script."""
     fake = FakeGemini(["one"])
     response = post(fake, store=True)
     assert response.status_code == 400
@@ -209,7 +212,10 @@ def test_replies_are_the_same_for_the_same_test(surface: Any) -> None:
 
 
 def test_another_conversation_gets_other_ids() -> None:
-    """Ids depend on the messages, so a restarted test process does not repeat the ids of its history."""
+    """The ids of tool calls depend on the messages.
+
+    So if a test process restarts, its new calls do not repeat ids of a stored history.
+    """
     ids = set()
     for text in ("one", "two"):
         message = post(FakeGemini([Call("add")]), messages=[{"role": "user", "content": text}]).json()
@@ -322,7 +328,7 @@ def test_async_client_works_in_several_event_loops() -> None:
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_http_server_sends_the_same_bytes(surface: Any) -> None:
-    """The bytes of an answer over HTTP equal those of the same answer in process."""
+    """A reply over HTTP has the same bytes as a reply to the fake's own client, which needs no network."""
     here, there = (FakeGemini(["Hello there", Call("add")], surface=surface) for _ in range(2))
     local = [post(here).content, post(here, stream=True).content]
     body = {"model": MODELS[surface], "messages": USER}
@@ -339,7 +345,8 @@ def test_http_server_sends_the_same_bytes(surface: Any) -> None:
 
 def test_serving_leaves_no_thread_and_no_socket() -> None:
     """After the `with` block the port is free, even if a client is still connected."""
-    # Threads of earlier tests may end during this test, so the comparisons allow missing threads.
+    # Some of these threads may belong to earlier tests and end during this test. So the comparison after the `with`
+    # block is `<=` and not `==`.
     before = set(threading.enumerate())
     fake = FakeGemini()
     with new_client() as client:
@@ -388,7 +395,7 @@ def test_a_model_of_a_served_fake_survives_pickling() -> None:
 
 
 def test_connection_to_a_url_has_no_clients() -> None:
-    """If `connection` gets a URL, it returns no HTTP clients, because requests to the URL go over the network."""
+    """With a URL, `connection` returns no HTTP clients, because requests to the URL go over the network."""
     assert FakeGemini().connection("http://127.0.0.1:1/v1beta/openai") == {
         "surface": "ai_studio",
         "base_url": "http://127.0.0.1:1/v1beta/openai",
@@ -404,7 +411,7 @@ def test_fixture_is_a_new_fake(fake_gemini: FakeGemini) -> None:
 
 @pytest.mark.parametrize("fake_gemini", [{"surface": "vertex", "replies": ["one"]}], indirect=True)
 def test_the_fixture_takes_arguments(fake_gemini: FakeGemini) -> None:
-    """Pytest passes parameters with `indirect=True` to the fixture, as arguments of the fake."""
+    """With `indirect=True`, the fixture gets the test's parameters and passes them to `FakeGemini`."""
     assert fake_gemini.surface == "vertex"
     assert text_of(post(fake_gemini)) == "one"
 
@@ -447,7 +454,9 @@ def new_client() -> Any:
 
 
 async def test_fake_without_a_delay_does_not_sleep():
-    """A sleep of 0 seconds costs a turn of the event loop, and tools that detect blocking calls report it.
+    """A fake without a delay calls no sleep function.
+
+    Tools that detect blocking calls report even a sleep of 0 seconds.
 
     Field case H7.
     """

@@ -74,8 +74,8 @@ def refused_for_a_minute():
     return Raw([{"error": {**error, "details": [info]}}], status=429)
 
 
-#: Ten requests are answered: nine with a call, and the last one with text. Two more requests get an error and are
-#: retried.
+#: A fake server's answers to twelve requests: nine replies with a tool call, a final text, and two errors. After an
+#: error, the client repeats its request.
 SCRIPT = [
     Reply(thoughts="First.", calls=[Call("add_up", {"a": 0, "b": 1})]),
     refused_for_a_minute(),
@@ -290,7 +290,7 @@ def test_stream_that_breaks_off_is_replayed(path, stalls):
 
 
 def test_stream_that_the_program_leaves_is_marked(path):
-    """The marks show whether the program or the server ended the stream."""
+    """The cassette marks a stream that the program closed before its end."""
     events = [chunk(content="One "), chunk(content="two."), chunk(finish="stop"), "[DONE]"]
     with record(path):
         stream = served(events).stream("Hi")
@@ -604,7 +604,7 @@ def test_project_is_removed_where_the_server_names_it_alone(path):
 
 
 def test_long_text_is_cleaned_at_once(path):
-    """A pattern that looks back from each character would take minutes."""
+    """With a slow regular expression, cleaning these texts would take minutes."""
     texts = ["x" * 200_000, "1" * 200_000, "a.b-" * 50_000, "projects " * 20_000, "/" * 200_000]
     begun = time.monotonic()
     with record(path):
@@ -658,10 +658,7 @@ def test_writers_do_not_destroy_what_others_write(path):
 
 
 def test_text_survives_without_libyaml(path, monkeypatch):
-    """PyYAML's writer in Python does not escape the character U+0085.
-
-    Its reader then takes this character for a line end.
-    """
+    """PyYAML's Python code writes the character U+0085 unescaped, and would read it as a line end."""
     monkeypatch.setattr("langchain_gemini_compat.testing._cassettes.file._Dumper", yaml.SafeDumper)
     monkeypatch.setattr("langchain_gemini_compat.testing._cassettes.file._Loader", yaml.SafeLoader)
     text = "one\x85two\u2028three \U0001f600"
@@ -737,7 +734,7 @@ def test_repeated_request_names_the_cause(path):
 
 
 def test_error_that_the_program_catches_is_raised_at_the_end(path):
-    """A fallback must not hide that the replay differs."""
+    """The error of the replay is raised again at the end of the `with` block, so that a fallback cannot hide it."""
     with record(path):
         served(completion()).invoke("Hi")
     with pytest.raises(ReplayError, match="No exchange"), replay(path), suppress(Exception):

@@ -44,7 +44,7 @@ def broken_pipe(fake: FakeGemini) -> type[Exception]:
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("stream", [False, True])
 def test_every_fault_answers_and_the_next_reply_is_good(name: str, surface: Any, stream: bool) -> None:
-    """On each surface, streamed or not, a fault uses up one reply of the script."""
+    """A fault uses up one reply of the script, so the next request gets the next reply."""
     fake = FakeGemini([FAULTS[name](), "fine"], surface=surface)
     url = f"{fake.connection()['base_url']}/chat/completions"
     body = body_for(surface, stream=stream)
@@ -206,7 +206,7 @@ def test_malformed_call_has_its_finish_reason() -> None:
 
 
 def test_a_blocked_prompt_has_no_message() -> None:
-    """The key `message` is missing if the prompt was blocked, and present if the reply has some text."""
+    """The reply to a blocked prompt has no key `message`. A reply that was blocked after some text has this key."""
     assert send(Fault.blocked()).json()["choices"] == [
         {"finish_reason": "content_filter: PROHIBITED_CONTENT", "index": 0}
     ]

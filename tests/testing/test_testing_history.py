@@ -39,7 +39,10 @@ def test_order_of_turns_and_results_of_calls_are_checked(rules: list[str], words
 
 
 def test_parallel_calls_come_before_all_results() -> None:
-    """A call after a result starts a new step. Without a signature, the fake refuses this call."""
+    """All calls of a step come before their results.
+
+    A call after a result starts a new step. Without a signature, the fake refuses this call.
+    """
     messages = two_steps()
     one, two = ({"role": "assistant", "tool_calls": [call]} for call in messages[1]["tool_calls"])
     rules, _ = refusals("ai_studio", body_for("ai_studio", [USER, one, messages[2], two, messages[3]]))

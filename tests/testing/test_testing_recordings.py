@@ -19,7 +19,7 @@ def test_streamed_parallel_calls_are_shaped_as_ai_studio_sends_them() -> None:
 
 
 def test_streamed_arguments_are_shaped_as_vertex_sends_them() -> None:
-    """The frames of the calls have the same types as in Google's sample, and the same wrong indices."""
+    """The fake's frames have the same keys and types as those in Google's sample, and the same wrong indices."""
     real = frames_of(recorded("vtx-doc-3.1pro-stream_function_call_arguments"))
     reply = Reply(calls=(OSLO, ROME), style=Style(cut_every=8), usage=Usage(27, 45, thoughts=504))
     ours = stream("vertex", reply, **STREAMED)
@@ -55,7 +55,7 @@ def test_a_call_right_after_thoughts_brings_the_closing_tag() -> None:
 
 
 def test_an_image_is_shaped_as_vertex_sends_it() -> None:
-    """The image is in `audio`, with `content: null` and the signature on the message."""
+    """Vertex AI sends an image in `message.audio`. `content` is `null`, and the message has the signature."""
     real = recorded("vtx-doc-3proimage-image-nonstream")
     ours = send("vertex", Reply(image=b"png", usage=Usage(7, 1120, thoughts=251)), modalities=["image"]).json()
     assert shape(ours) == shape(real)

@@ -104,13 +104,13 @@ def test_undocumented_tools_choices_and_candidates_are_refused(surface: str, mor
 
 
 def test_validated_is_accepted_on_vertex_only() -> None:
-    """`validated` is Google's own value of `tool_choice`."""
+    """`validated` is Google's own value of `tool_choice`. OpenAI's API does not have this value."""
     assert refusals("vertex", body_for("vertex", tool_choice="validated")) == ([], "")
     assert refusals("ai_studio", body_for("ai_studio", tool_choice="validated"))[0] == ["tool-choice"]
 
 
 def test_a_recursive_response_schema_is_refused() -> None:
-    """Recursion is found through any number of definitions. A definition that is used twice is not recursive."""
+    """The fake finds recursion through any number of definitions. A definition that is used twice is not recursive."""
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Other"}}}
     for target, expected in (("Node", ["response-format"]), ("Leaf", [])):
         other = {"type": "array", "items": {"$ref": f"#/$defs/{target}"}}
@@ -200,7 +200,7 @@ def test_thoughts_beside_an_effort_are_for_ai_studio() -> None:
 )
 @pytest.mark.parametrize("surface", BOTH)
 def test_unsupported_schemas_are_refused(surface: str, schema: dict[str, Any]) -> None:
-    """Each keyword and value that Google was seen to refuse is refused at any depth."""
+    """The fake refuses each keyword and value that Google was seen to refuse, at any depth of a schema."""
     body = body_for(surface)
     body["tools"][0]["function"]["parameters"] = {"type": "object", "properties": {"x": schema}}
     rules, message = refusals(surface, body)

@@ -63,7 +63,7 @@ def test_signature_is_valid_only_on_its_surface() -> None:
 
 
 def test_signature_is_valid_only_on_its_call() -> None:
-    """A signature of another step, of another call or of a text is refused."""
+    """The fake refuses a call with the signature of another call, of another step or of a text."""
     first, second = called("ai_studio", Call("weather")), called("ai_studio", Call("news"), Call("weather"))
     swapped = deepcopy([USER, first, *answered(first), second, *answered(second)])
     one, two = swapped[1]["tool_calls"][0], swapped[3]["tool_calls"][0]
@@ -101,7 +101,7 @@ def test_signatures_of_earlier_turns_are_not_checked() -> None:
     ],
 )
 def test_families_demand_signatures_from_gemini_3_on(model: str, demanded: bool) -> None:
-    """The fake issues and requires signatures for the same models. Aliases count as the newest generation."""
+    """The fake requires signatures for the models for which it sends them. For an alias, the newest rules apply."""
     message = called("ai_studio", model=model)
     assert ("extra_content" in message["tool_calls"][0]) is demanded
     message["tool_calls"][0].pop("extra_content", None)
@@ -145,7 +145,7 @@ def test_placeholder_is_refused_in_other_places(place: str) -> None:
 
 
 def test_signature_of_the_message_is_valid_only_on_the_message() -> None:
-    """A signature of the call is not valid on the message."""
+    """If the signature of a call is moved to the message, the call counts as unsigned."""
     messages = history("ai_studio", style=Style(signature="on_delta"))
     assert "extra_content" not in messages[1]["tool_calls"][0]
     assert refusals("ai_studio", body_for("ai_studio", messages)) == ([], "")

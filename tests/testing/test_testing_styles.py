@@ -152,13 +152,13 @@ def test_names() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_args(surface: str, args: Any, expected: list[str]) -> None:
-    """Arguments are sent whole, in pieces, after `{}`, with unescaped line breaks, or in one entry for all calls."""
+    """The field `args` of `Style` sets how arguments are sent, for example in pieces or with all calls in one entry."""
     found = entries(surface, Style(args=args, cut_every=6), Call("f", {"a": "x\ny"}), Call("g", {"b": 1}))
     assert [entry["function"]["arguments"] for entry in found] == expected
 
 
 def test_calls_per_frame() -> None:
-    """Several calls share a frame."""
+    """With `calls_per_frame=2`, a frame has up to two calls."""
     style = Style(calls_per_frame=2, args="cut", cut_every=100)
     found = choices("ai_studio", Reply(calls=(OSLO, ROME, OSLO), style=style))
     assert [len(choice["delta"].get("tool_calls", ())) for choice in found] == [2, 2, 1, 1, 0]
@@ -175,7 +175,7 @@ def test_calls_per_frame() -> None:
 )
 @pytest.mark.parametrize("surface", SURFACES)
 def test_finish(surface: str, finish: Any, expected: list[Any]) -> None:
-    """The finish reason is in the last frame, in every frame, or in none."""
+    """`Style` sets whether the finish reason is in the last frame, in every frame, or in none."""
     style = Style(finish=finish, args="whole")
     found = choices(surface, Reply(calls=(OSLO, ROME), style=style))
     reasons = [choice.get("finish_reason") for choice in found]
@@ -190,7 +190,6 @@ def test_finish_in_camel_case() -> None:
 
 
 def test_given_finish_reason_is_used() -> None:
-    """The given finish reason is used, streamed or not."""
     reply = Reply("Hi", finish_reason="length")
     assert choices("vertex", reply)[-1]["finish_reason"] == whole("vertex", reply)["finish_reason"] == "length"
 
@@ -208,7 +207,7 @@ def test_given_finish_reason_is_used() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_signature(surface: str, signature: Any, where: list[str]) -> None:
-    """A style can put the signature on the first call, in its own entry, on the delta or under `vertex`, or omit it."""
+    """The field `signature` of `Style` sets where a stream has the signature of the first call, or omits it."""
 
     def place(delta: dict[str, Any]) -> str:
         entry = delta.get("tool_calls", [{}])[0]
@@ -276,7 +275,7 @@ def test_tags_are_split_between_frames() -> None:
 )
 @pytest.mark.parametrize("surface", ["ai_studio", "vertex"])
 def test_usage(surface: str, usage: Any, expected: list[Any]) -> None:
-    """Usage is at the end, in every frame with growing counts, in a frame without choices, or missing."""
+    """The field `usage` of `Style` sets which frames of a stream have the token usage."""
     reply = Reply("a b c d", usage=Usage(1, 9), style=Style(usage=usage))
     frames = stream(surface, reply)
     assert [frame.get("usage", {}).get("completion_tokens") for frame in frames] == expected
@@ -290,12 +289,12 @@ def test_usage_may_be_any_object() -> None:
 
 @pytest.mark.parametrize(("content", "expected"), [("absent", "none"), ("null", None), ("empty", "")])
 def test_content_beside_calls(content: Any, expected: Any) -> None:
-    """In frames with calls, `content` is missing, `null` or empty."""
+    """`Style` sets whether `content` is missing, `null` or empty in a frame with calls."""
     delta = choices("ai_studio", Reply(calls=[OSLO], style=Style(content=content)))[0]["delta"]
     assert delta.get("content", "none") == expected
 
 
 def test_content_in_parts() -> None:
-    """Texts are lists of parts, as older models sent them."""
+    """With `content="parts"`, a text is sent as a list of parts, as older models did."""
     delta = choices("ai_studio", Reply("Hi", style=Style(content="parts")))[0]["delta"]
     assert delta["content"] == [{"text": "Hi"}]

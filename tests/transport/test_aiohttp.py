@@ -187,7 +187,7 @@ async def test_cancellation_by_the_caller_is_not_swallowed(answer, cancelled_at)
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Tasks count their cancellations since Python 3.11")
 async def test_expired_limit_leaves_the_task_as_it_was():
-    """After an expired limit, the task is not marked as cancelled, and `asyncio.timeout` still ends a call."""
+    """After a call has timed out, its task is not marked as cancelled, and `asyncio.timeout` works in this task."""
     with raw_server.start(stop_in_mid_stream) as (place, _):
         async with openai.DefaultAioHttpClient() as client:
             with pytest.raises(errors.RequestTimeoutError):
@@ -220,7 +220,7 @@ async def test_transport_that_ignores_the_cancellation_leaves_the_task_as_it_was
     assert sys.version_info < (3, 11) or asyncio.current_task().cancelling() == 0
 
 
-#: Ignores the warnings of aiohttp 3.14 about a deprecated way to pass the login of a proxy, which openai 3.52 uses.
+#: Ignores deprecation warnings of aiohttp 3.14: openai 3.52 passes the login of a proxy in a deprecated way.
 old_login = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated", "ignore:The 'proxy_auth' parameter")
 
 
@@ -300,7 +300,7 @@ async def test_stream_that_breaks_is_truncated(answer):
 
 
 async def test_broken_chunk_in_mid_stream_is_silence():
-    """The client aiohttp 3.14 closes the connection, but does not wake the task that reads."""
+    """After a broken chunk, aiohttp 3.14 closes the connection, but does not wake the task that reads from it."""
     with raw_server.start(break_chunks) as (place, _):
         error = await fail(place, timeout={"between_chunks": 0.5})
     assert isinstance(error, (errors.RequestTimeoutError, errors.TruncatedStreamError))
@@ -374,7 +374,7 @@ async def test_connection_serves_one_call_after_another_without_cookies_of_the_s
     def serve(connection):
         with connection.makefile("rb") as file:
             while True:
-                # The head of a request contains the length of its body.
+                # Read the head of the request, up to the empty line.
                 head = b"".join(iter(file.readline, b"\r\n"))
                 if not head:
                     return

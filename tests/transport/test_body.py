@@ -118,7 +118,7 @@ STREAM = b"".join(
 @pytest.mark.parametrize("coding", ["gzip", "identity", None])
 @pytest.mark.parametrize("is_read", [False, True], ids=["as it comes", "read by a hook of the client"])
 async def test_reply_is_read_compressed_or_already_read_by_a_hook(run, coding, is_read):
-    """A hook of the caller's client may read the body first."""
+    """The body may be compressed, or a hook of the caller's client may have read it already."""
 
     def answer(request):
         content = STREAM if "stream" in run else json.dumps(completion()).encode()
@@ -148,7 +148,7 @@ async def test_reply_is_read_compressed_or_already_read_by_a_hook(run, coding, i
 
 
 def test_copy_of_shared_tools_is_a_list():
-    """A copy may be changed, so it must not have the encoded form of the original."""
+    """A copy of a `SharedArray` may be changed, so it is a plain list without the encoded form."""
     shared = SharedArray([{"type": "function"}])
     encode_body({"tools": shared})
     assert shared.encoded == b'[{"type":"function"}]'

@@ -18,8 +18,8 @@ from watchful_server import start
 from langchain_gemini_compat import ChatGeminiCompat
 
 LIMIT = 0.05
-#: Maximum number of medians, and number of measurements for each median. On a busy machine, some measurements are slow.
-#: If a connection stays open, all measurements are slow.
+#: A check takes at most `ROUNDS` medians of `MEASUREMENTS` measurements, because some measurements are slow on a busy
+#: machine. If a connection stays open, all of them are slow.
 ROUNDS, MEASUREMENTS = 4, 5
 PATIENCE = 0.5
 SECONDS_FOR_A_REQUEST = 10

@@ -53,7 +53,7 @@ def send_1xx(connection):
 
 
 def read_slowly(connection):
-    """Neither read nor send anything, like a server that is slow to read the request."""
+    """Read nothing and send nothing, like a server that is slow to read the request."""
     time.sleep(100)
 
 
@@ -63,7 +63,10 @@ def drip_status(connection):
 
 @contextmanager
 def server(answer, *, good=0, read=True):
-    """Yield host and port of a server that answers `good` requests of each connection, then calls `answer`."""
+    """Run a server, and yield its host and port.
+
+    On each connection, the server answers `good` requests, and then calls `answer`.
+    """
 
     def serve(connection):
         with connection, suppress(OSError), connection.makefile("rb") as file:

@@ -75,7 +75,7 @@ def test_several_gzip_members_are_one_reply():
 @pytest.mark.parametrize("rest", [b"\0" * 512, b"\0", b"\x1f", b"garbage", b"\x1f\x8a\x1f\x8b"], ids=repr)
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 def test_padding_after_the_last_gzip_member_is_ignored(rest, size):
-    """The gzip program ignores such padding too. Whole replies and error texts stay readable."""
+    """Any bytes after the last gzip member are ignored, as the gzip program does."""
     assert build(lazily(gzip.compress(WHOLE) + rest, "gzip", size=size)).invoke("hi").text == "Hello."
     streamed = build(lazily(gzip.compress(EVENTS) + rest, "gzip", size=size)).stream("hi")
     assert "".join(part.text for part in streamed) == "Hello."
@@ -129,7 +129,7 @@ def test_error_with_broken_compression_keeps_its_status():
 
 
 def test_endless_empty_gzip_members_exceed_the_size_limit(monkeypatch):
-    """An empty member decompresses to no bytes. So each received piece counts against the limit with a fixed size."""
+    """Each received piece counts against the limit with a fixed size, because an empty member gives no bytes."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**16)
     with pytest.raises(errors.InvalidReplyError, match="longer than"):
         build(lazily(gzip.compress(b"") * 2000, "gzip", size=20)).invoke("hi")

@@ -18,7 +18,7 @@ from langchain_gemini_compat import errors
 from langchain_gemini_compat.testing import FakeGemini, Raw
 
 MODES = ("invoke", "ainvoke", "stream", "astream")
-#: Maps each class to its base classes in openai and langchain_core, and to whether a retry may help.
+#: For each exception class: its base classes in openai and langchain_core, and whether a retry may help.
 KINDS = {
     "AuthenticationError": (openai.AuthenticationError, core.ModelAuthenticationError, False),
     "PermissionDeniedError": (openai.PermissionDeniedError, core.ModelPermissionDeniedError, False),
@@ -93,7 +93,7 @@ FIELD = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations"
 SEEN = "seen in several public repositories"
 PAGE = "<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n<p>The requested URL was not found.\n"
 NATIVE = "https://github.com/openswarm-ai/openswarm/issues/24"
-#: A pattern that every text of advice matches.
+#: For rows in which the advice may have any text: a pattern that matches each text.
 SENTENCE = "."
 ROWS = (
     Row("bad key", SEEN, 400, "Please pass a valid API key", "AuthenticationError", "aistudio.google.com/apikey"),

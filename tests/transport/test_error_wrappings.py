@@ -1,6 +1,6 @@
-"""Tests of errors that gateways have wrapped: the server's own error selects the class.
+"""Tests of errors that gateways have wrapped: the server's own error selects the exception class.
 
-The search for the server's own error has limits.
+The search for the server's own error in the gateway's error must end soon, whatever the gateway sends.
 """
 
 import copy
@@ -115,7 +115,10 @@ async def fail_of(chat, mode):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shape", WRAPPED)
 async def test_wrapped_error_is_typed_by_the_servers_own_error(shape, mode):
-    """A wrapped daily quota is a `QuotaExhaustedError`, and `body` is Google's own object. Field cases E21, G4."""
+    """Google's error for a daily quota gives the same class and `body`, even if a gateway has wrapped it.
+
+    Field cases E21, G4.
+    """
     for status in (429, 500) if shape == "plain text" else (429, 500, 200):
         error = await fail(WRAPPED[shape], status, mode)
         assert type(error) is errors.QuotaExhaustedError
@@ -146,7 +149,7 @@ def test_nested_wrappings_are_unwrapped(wraps):
 
 
 def test_error_body_is_the_error_object_as_in_the_sdk():
-    """`error.body["message"]` works for a list, an object, and a body without an error object. Field case E21."""
+    """`error.body` is the error object, even if the response is a list or has no key `error`. Field case E21."""
     for body, said in (
         (google_error(400, "INVALID_ARGUMENT", "No."), "No."),
         ({"error": {"message": "No.", "code": None}}, "No."),
@@ -234,7 +237,7 @@ def test_hostile_text_is_read_in_bounded_time(name):
 
 
 def test_endless_wrapping_is_read_to_a_bounded_depth():
-    """The body has thousands of nested errors. Field case G4."""
+    """If errors are nested too deep, the HTTP status is the error's code. Field case G4."""
     body = {"message": "inside"}
     for _ in range(300):
         body = {"error": body}
@@ -256,7 +259,7 @@ def test_endless_wrapping_is_read_to_a_bounded_depth():
     ],
 )
 def test_json_in_a_text_is_kept_if_it_is_not_an_error(text):
-    """The JSON in an error text may be a quotation of the request."""
+    """JSON in the text of an error may be a quotation of the request. It is not taken for the server's error."""
     with pytest.raises(errors.InvalidRequestError) as caught:
         model(reply(message(text), 400)).invoke("hi")
     assert str(caught.value).startswith(f"{text} (400) ")
@@ -371,7 +374,7 @@ async def test_words_of_compatible_servers_select_the_class(status, body, kind, 
     Field cases C6, G10, H3.
     """
     if status == 200 and "stream" not in mode:
-        # With status 200, `is_error_body` has to detect that the body of a whole reply is an error.
+        # If the status is 200, only `is_error_body` shows that a whole reply is an error.
         assert is_error_body(body)
     error = await fail(body, status, mode)
     assert type(error) is getattr(errors, kind)
@@ -583,7 +586,7 @@ def test_error_is_rebuilt_from_its_arguments(kind):
 
 @pytest.mark.parametrize(("status", "body", "kind"), WORDS)
 def test_error_of_a_server_is_rebuilt_with_its_status(status, body, kind):
-    """The error's `args` are enough to restore class, text, code and status. Field case G9."""
+    """A new error that is built from the `args` of an error has the same class, text and HTTP status. Field case G9."""
     with pytest.raises(errors.APIStatusError) as caught:
         model(reply(body, status)).invoke("hi")
     error = caught.value

@@ -37,9 +37,9 @@ ROOT = Path(__file__).parents[2]
 
 
 class UnfinishedImport(pending._Import):
-    """Behaves as if openai was not imported yet.
+    """Simulates that openai is not imported yet.
 
-    `threads` has the ids of the threads that imported openai, and `names` has the names of these threads.
+    `threads` and `names` list the ids and the names of the threads that imported openai.
     """
 
     def __init__(self, seconds=0.0):
@@ -79,7 +79,8 @@ def lost(kind):
 
 
 INVALID_CALL = {"finish": "tool_calls", "tool_calls": [call(args="{")]}
-#: Cases for whole and streamed calls: a function that builds the server's answer, and the class of the expected error.
+#: Each case has a function that builds the server's answer, and the class of the expected error. The cases apply to
+#: calls with and without streaming.
 WHOLE = {
     "429": (refuse(429, "RESOURCE_EXHAUSTED"), api.RateLimitError),
     "503": (refuse(503, "UNAVAILABLE"), api.ServerError),
@@ -265,7 +266,7 @@ def find_placeholders(error):
 @pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop, fail_stream_in_loop])
 @pytest.mark.parametrize("name", ["400", "no answer in time"])
 def test_placeholder_is_not_the_context_of_its_error(work, name, unfinished):
-    """No `PendingError` is the `__context__` of an error.
+    """The exception that a user gets has no `PendingError` as its `__context__`.
 
     Tools that report errors also show the `__context__`, and a `PendingError` is only a placeholder.
     """
@@ -279,7 +280,7 @@ def test_placeholder_is_not_the_context_of_its_error(work, name, unfinished):
 
 
 def test_placeholder_is_not_the_context_of_a_cancellation(monkeypatch):
-    """A caller may be cancelled while its first error imports openai."""
+    """A caller is cancelled while its first error imports openai. The `CancelledError` has no placeholder in it."""
     forget_classes(monkeypatch, UnfinishedImport())
 
     async def cancel(*_):
@@ -350,7 +351,7 @@ CHAT_MODELS = {
     "empty reply": lambda: build(lambda: completion("")),
     "no JSON": lambda: build(lambda: completion("Hello.")),
 }
-#: Methods that return another runnable. The methods of that runnable call the tested methods.
+#: Methods that need no test of their own: they return another runnable, whose methods call the tested methods.
 BINDING_METHODS = {
     "bind", "configurable_alternatives", "configurable_fields", "with_alisteners", "with_config", "with_fallbacks",
     "with_listeners", "with_retry", "with_structured_output", "with_types",
@@ -410,7 +411,7 @@ def test_no_public_method_raises_a_placeholder(make, method, unfinished):
 
 
 def test_public_methods_are_all_tested_for_placeholders():
-    """Methods that LangChain defines need no test of their own, because they call one of the tested methods."""
+    """Methods that LangChain defines need no test of their own, because they call methods that are tested."""
     for kind, methods, others in (
         (ChatGeminiCompat, CHAT_METHODS, BINDING_METHODS),
         (GeminiCompatEmbeddings, EMBEDDING_METHODS, set()),
@@ -431,7 +432,7 @@ def test_first_error_about_uneven_vectors_is_complete(method, unfinished):
 
     with pytest.raises(api.InvalidReplyError, match="different lengths: 2 for"):
         asyncio.run(main())
-    # An async call imports openai in another thread.
+    # An async call imports openai in another thread, and a sync call imports it in its own thread.
     assert (threading.get_ident() in unfinished.threads) is (method == "embed_documents")
 
 
@@ -447,14 +448,14 @@ class UselessToken(google.auth.credentials.Credentials):
 
 
 class ExternalToken(UselessToken):
-    """External credentials. google-auth sends a separate request for their project, and here this request fails."""
+    """Credentials of an external account. google-auth has to request their project, and here this request fails."""
 
     def get_project_id(self, request):
         raise ValueError("no project")
 
 
-#: Failures to get a bearer token. Each failure happens in another thread, while the caller waits until a deadline.
-#: Each case has the arguments of the model and a part of the error's text.
+#: Cases in which getting a bearer token fails in another thread, while the caller waits. Each case has the model's
+#: arguments and a part of the error's text.
 THREAD_CASES = {
     "function": ({"api_key": raise_key_error}, "no key"),
     "no token": ({"credentials": UselessToken("")}, "returned no token"),
@@ -485,7 +486,7 @@ def test_token_thread_does_not_import_openai(options, text, fail, unfinished):
 @pytest.mark.parametrize("is_imported", [False, True], ids=["first error", "later error"])
 @pytest.mark.parametrize("work", [fail_async, fail_astream, fail_sync_in_loop])
 def test_retryable_error_of_an_api_key_function_is_retried(work, is_imported, unfinished):
-    """A plain `GeminiCompatError` has no base class of openai, so its retries do not wait for the import."""
+    """A plain `GeminiCompatError` has no base class of openai, so its retries do not import openai."""
     calls = []
 
     def read_key():
@@ -514,7 +515,7 @@ def test_import_does_not_count_against_the_time_of_a_call(unfinished):
     error = pending.make_error(lambda: errors.ServerError("No. (503)"))
     assert tries.record_failure(error) is not None
     assert tries.deadline == before + 1000
-    # The duration of an import is added only once, and only to the deadline of the call that waited for it.
+    # The 1000 seconds of the import are not added again for the same error, and not to the deadline of another call.
     assert tries.record_failure(error) is not None
     assert tries.deadline == before + 1000
     assert Tries(2, TimeLimits(total=30.0), Gate()).deadline <= time.monotonic() + 30
@@ -596,7 +597,7 @@ def test_import_without_a_free_thread_happens_at_once(unfinished, monkeypatch):
 
 
 def test_error_in_a_finally_block_of_a_closed_stream_is_complete(unfinished):
-    """While a generator is being closed, a call in its `finally` block can fail and import openai."""
+    """A call in the `finally` block of a closed generator fails, and its error imports openai."""
 
     async def stream(model):
         try:
@@ -728,7 +729,7 @@ def test_two_threads_with_a_first_error_import_openai_once(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fork_waits_for_a_running_import():
-    """A child that is forked during an import would wait forever for the lock of the unfinished module."""
+    """If a process forked during an import, the child would wait forever for the lock of the unfinished module."""
     code = """
 import os, sys, threading, time, types, warnings
 warnings.simplefilter("ignore")

@@ -50,7 +50,7 @@ def test_whole_event_is_not_read_before_the_buffered_data(waiting):
 
 
 def test_events_keep_their_order_however_they_are_cut():
-    """If one event arrives in two pieces and the next one as a whole, they are returned in this order."""
+    """An event that arrives in two pieces is returned before the next event, which arrives in one piece."""
     decoder = SseDecoder()
     pieces = [b'data: {"a": 1}\n', b'data: {"b": 2}\n\n', b'data: {"c": 3}\n\n']
     found = []
@@ -159,7 +159,7 @@ def test_server_error_opens_the_gate_after_a_rate_limit():
 
 
 def test_gate_allows_one_probe_per_second():
-    """Callers that can wait may send one probe per second, and so may callers that cannot wait."""
+    """One probe per second passes, both with `try_enter` and with `try_probe`."""
     clock = Clock()
     gate = Gate(clock)
     gate.block(5.0)
@@ -218,7 +218,7 @@ async def ask(chat, way):
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("status", [200, 500])
 async def test_reply_that_is_compressed_twice_is_refused(way, status):
-    """The request accepts only one layer of compression, since each layer may shrink data to a thousandth."""
+    """Each layer of compression may shrink data to a thousandth, so the package accepts only one layer."""
     body = gzip.compress(gzip.compress(b'{"error": {"message": "x"}}'))
     stream = http.ByteStream(body)
     answer = http.Response(status, headers={"content-encoding": "gzip, gzip"}, stream=stream)
@@ -265,7 +265,8 @@ def test_calls_wait_for_a_token_no_longer_than_for_the_first_byte(clock):
     with tries.waiting_for_token() as end:
         assert end == pytest.approx(clock.now + 30)
     for waited, left in ((12, 18), (100, 0), (1, 0)):
-        # These 1,000 seconds pass between two waits for a token, so they do not count towards the limit.
+        # The limit counts only the waits for a token. These 1,000 seconds pass between two waits, so they must not
+        # count.
         clock.now += 1000
         with suppress(errors.CredentialsError), tries.waiting_for_token():
             clock.now += waited
@@ -304,7 +305,7 @@ def test_waits_double_up_to_eight_seconds(monkeypatch):
 
 
 def test_unusable_reply_is_asked_for_again_at_once():
-    """The server is not overloaded, so a wait would not help."""
+    """The server is not overloaded, so the next try starts without a wait."""
     error = errors.EmptyReplyError("Nothing.")
     error.is_retryable = True
     tries = build_tries(Gate(), retries=1)

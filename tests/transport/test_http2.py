@@ -53,7 +53,7 @@ BREAKS = [
 
 @pytest.mark.parametrize(("way", "timeout", "kind"), BREAKS)
 def test_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, way, timeout, kind):
-    """Other threads read other streams of the same connection. These streams go on. Field case E8."""
+    """Streams that other threads read from the same connection go on. Field case E8."""
     monkeypatch.setattr(_reply_reader, "MAX_REPLY_BYTES", 2**20)
     with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(4) as pool, _finishing(place):
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
@@ -86,7 +86,7 @@ async def test_async_stream_that_exceeds_a_limit_ends_alone(place, monkeypatch, 
 
 @pytest.mark.parametrize("way", ["silence", "mute"])
 def test_expired_stream_alone_on_its_connection_leaves_no_thread(place, way):
-    """The connection is shut down, since it serves only this request. Field case E8."""
+    """The connection of the expired stream has no other request, so it is shut down. Field case E8."""
     with http.Client(http2=True, verify=place[1]) as client:
         with pytest.raises(errors.RequestTimeoutError):
             read(build(place, way, http_client=client, timeout={"first_byte": 1, "between_chunks": 1}))
@@ -108,10 +108,9 @@ def test_abandoned_stream_ends_alone(place):
 
 
 def test_abandoned_stream_stops_no_other_stream(place):
-    """The server sends nothing after the first chunk of each stream.
+    """When the first stream is abandoned, the thread of the second stream must begin to read.
 
-    In httpcore, the thread of the first stream reads for both. The thread of the second stream often waits until the first
-    one stops to read.
+    In httpcore, the thread of the first stream reads for both streams, and the thread of the second often waits for it.
     """
     with http.Client(http2=True, verify=place[1]) as client, ThreadPoolExecutor(1) as pool:
         model = build(place, "mute", http_client=client, timeout={"total": 30})
@@ -174,10 +173,10 @@ async def test_cancelled_async_stream_ends_alone(place):
 
 
 def test_limits_of_a_shared_connection_end_only_an_abandoned_request():
-    """If a limit for reads or writes expired, httpcore would close a shared connection with all its requests.
+    """`SharedTimeouts` has no limits for reads and writes.
 
-    So `SharedTimeouts` has no such limits. httpcore asks for the limit before each read. If the request may no longer
-    read, `SharedTimeouts` then raises an error.
+    If such a limit expired, httpcore would close the shared connection with all its requests. httpcore asks for the
+    read limit before each read. If the request was abandoned, `SharedTimeouts` then raises an error.
     """
     limits = SharedTimeouts({"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 4.0})
     assert [limits.get(key) for key in ("connect", "read", "write", "pool")] == [1.0, None, None, 4.0]
@@ -234,8 +233,8 @@ def test_await_data(state):
 def _submit(pool, model):
     """Start a stream in a thread of `pool`, and wait for its first chunk.
 
-    Requests that threads send at the same moment can break the connection of a sync client with HTTP/2. See
-    https://github.com/pydantic/httpx2/pull/1153.
+    Without this wait, threads would send requests at the same moment, which can break the HTTP/2 connection of a sync
+    client. See https://github.com/pydantic/httpx2/pull/1153.
     """
     begun = threading.Event()
 

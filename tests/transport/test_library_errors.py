@@ -9,10 +9,11 @@ from wire import http
 
 from langchain_gemini_compat._transport.library_errors import KINDS, HttpErrorKind, is_timeout, kind_of
 
-#: The library on which httpx is built. Its exceptions may be raised unchanged while a body is read.
+#: The library httpcore or httpcore2, on which the HTTP library is built. An exception that it raises while a body is
+#: read can reach the caller unchanged.
 core = import_module(http.HTTPTransport.__module__.replace("httpx", "httpcore").partition(".")[0])
-#: Transport errors that need no entry in `KINDS`: the error message quotes their text or, for `ConnectError`, depends
-#: on the cause. `SSEError` exists only in httpx2, and only the event decoder of httpx2 raises it.
+#: Transport errors that need no entry in `KINDS`. Their own text is quoted in the error message, and the message for
+#: `ConnectError` depends on its cause. Only the event decoder of httpx2 raises `SSEError`.
 OTHERS = {"SSEError", "TransportError", "NetworkError", "ConnectError", "ProtocolError", "LocalProtocolError"}
 
 

@@ -104,7 +104,7 @@ def test_model_and_loop_that_end_together_leave_no_socket(fake, url):
 
 
 async def test_model_that_ends_before_its_loop_leaves_no_socket(fake, url):
-    """A long-lived server may make a model for each request."""
+    """A server may make a new model for each request, while its event loop runs on."""
     await ask_each_way(build(fake, url))
     await asyncio.sleep(0.5)
     before = open_files()
@@ -315,7 +315,7 @@ async def test_fork_in_a_running_loop_leaves_the_parents_calls_alone(chat):
 
 
 def _ask_in_child(chat):
-    """Run the check in the forked child and exit. Only the parent goes on with the tests."""
+    """Call the model in the forked child, and exit. Only the parent runs the other tests."""
     code = 2
     try:
         code = 0 if chat.invoke("one").text == "one" else 1
@@ -403,9 +403,9 @@ asyncio.run(main())
 
 
 def test_first_call_of_a_process_does_not_block_the_loop(url):
-    """Importing the HTTP library and reading certificates take time, so they run off the loop.
+    """Importing the HTTP library and reading certificates take time, so they run in another thread than the event loop.
 
-    The CPU time of the loop's thread is measured, which other processes do not change.
+    The test measures the CPU time of the loop's thread, because other processes do not change it.
     """
     command = [sys.executable, "-c", FIRST_CALL, url]
     gaps = []

@@ -112,7 +112,7 @@ def test_proxy_that_refuses_or_fails_is_named(fail, proxied, status, tries):
 
 @whole_modes
 def test_invalid_proxy_port_is_named(fail, proxied):
-    """No `ExceptionGroup` is raised, and the lower 16 bits of the port are not used as a port. Field case E16."""
+    """A port above 65535 is named as an invalid proxy setting, and no `ExceptionGroup` is raised. Field case E16."""
     proxied("127.0.0.1:99999")
     assert "proxy settings are invalid" in str(fail("https://server.example/v1"))
 
@@ -146,7 +146,7 @@ def test_refused_upload_is_not_retried(fail):
 
 @over_aiohttp
 async def test_refused_upload_over_aiohttp_is_an_error(async_transport):
-    """The library aiohttp reads the 413 or reports a closed connection. A closed connection is retried."""
+    """The library aiohttp reads the 413 or reports a closed connection. Only a closed connection causes a retry."""
     with server(answer_of("413 Content Too Large")) as (place, seen):
         model = ChatGeminiCompat(model="m", base_url=f"http://{place}/v1", api_key="secret-key-1", max_retries=1)
         with pytest.raises((errors.InvalidRequestError, errors.APIConnectionError)) as caught:

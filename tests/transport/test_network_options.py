@@ -1,4 +1,4 @@
-"""Time limits, retries, clients, headers and query of the caller: accepted, or refused at construction."""
+"""Tests time limits, retries, clients, headers and query of the caller. Invalid values are refused at construction."""
 
 from datetime import timedelta
 from importlib import import_module
@@ -107,9 +107,9 @@ def test_client_of_another_kind_is_refused(make, way):
 
 
 def use(model, name, value):
-    """Set the field `name` in a copy of the model and in the model itself. Pydantic validates neither change.
+    """Set a field in a copy of the model and in the model itself. Pydantic does not validate these changes.
 
-    Then open the transport of the copy. If this raises `ValueError`, open the transport of the model.
+    Raise `ValueError` only if neither the copy nor the model can open its transport.
     """
     copy = model.model_copy(update={name: value})
     setattr(model, name, value)
@@ -121,7 +121,7 @@ def use(model, name, value):
 
 @pytest.mark.parametrize("make", CLASSES)
 def test_client_of_the_right_kind_is_accepted(make):
-    """A client may be of the HTTP library, of openai, or a test double with the same methods. Field case D8."""
+    """The model accepts clients of the HTTP library and of openai, and test doubles of clients. Field case D8."""
     library = import_module(library_name())
     for client in (library.Client(), openai.DefaultHttpxClient(), MagicMock()):
         assert build(make, http_client=client).http_client is client
@@ -148,7 +148,7 @@ def test_client_of_the_right_kind_is_accepted(make):
     ],
 )
 def test_illegal_header_is_refused_at_construction(make, headers, text):
-    """The check applies to all three names of the parameter. The message does not contain the value. Field case D8."""
+    """Aliases of `default_headers` are checked, too. The error message does not contain the value. Field case D8."""
     for name in ("default_headers", "additional_headers", "headers"):
         with pytest.raises(ValueError, match=text) as caught:
             build(make, **{name: headers})
@@ -163,7 +163,7 @@ def test_illegal_header_is_refused_at_construction(make, headers, text):
 @pytest.mark.parametrize("name", ["api_key", "openai_api_key"])
 @pytest.mark.parametrize("make", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_key_that_is_not_allowed_in_headers_is_refused_at_construction(make, key, name):
-    """A copied key may have an invisible character. The message does not contain the key. Field case D8."""
+    """A copied key may have an invisible character. The error message does not contain the key. Field case D8."""
     with pytest.raises(ValueError, match="`api_key` has characters that are not allowed in HTTP headers") as caught:
         make(model="m", base_url=GATEWAY, **{name: key})
     assert CANARY not in f"{caught.value!r} {caught.value}"

@@ -232,7 +232,7 @@ async def test_hundred_callers_send_one_probe_at_a_time():
 
 
 async def test_callers_that_cannot_wait_send_one_probe_per_second():
-    """The other callers raise the 429 that the last probe got."""
+    """One caller per second sends a probe. All others raise the 429 that the last probe got."""
     quota = Quota(60)
     fake = FakeGemini(quota)
     model = fake.chat_model(max_retries=9, timeout={"retry_wait": 1.2})

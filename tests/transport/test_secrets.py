@@ -43,8 +43,7 @@ KINDS = ("api key", "callable key", "user credentials", "service account")
 WAYS = ("invoke", "stream", "ainvoke", "astream")
 REFUSED = "token refused"
 CASES = ("success", *FAULTS)
-#: Maximum wait before a retry. The backoff is shorter than this. If the server asks for a longer wait, the call fails
-#: at once.
+#: Calls can wait for the backoff, but not longer: if the server asks for a longer wait, the call fails at once.
 TIMEOUT = {"retry_wait": 0.7}
 
 
@@ -63,7 +62,8 @@ class Evidence:
 
     def leaks(self):
         """Return where secrets were found: the origin of the text, and the secret with the text before it."""
-        # Each line of the private key is a secret. So is a signed assertion, which can be exchanged for a token.
+        # Search for each line of the private key, and for each signed assertion, since an assertion can be exchanged
+        # for a token.
         lines = [line for line in PRIVATE_KEY.splitlines() if len(line) == 64]
         pattern = re.compile("|".join(["canary-[a-z]+", "PRIVATE KEY", *map(re.escape, [*lines, *self.assertions])]))
         found = ((place, text, pattern.search(text)) for place, text in self.texts)
@@ -201,7 +201,7 @@ def call_all(chat, evidence, kind, prompts):
 
 @pytest.fixture(scope="module")
 def seen():
-    """Make the calls that the tests check. Return the `Evidence`, the outcomes, the fake and the token server."""
+    """Make the calls that the tests check. Return the collected texts, the outcomes, the fake and the token server."""
     evidence, outcomes = Evidence(), {}
     fake = FakeGemini(lambda request: FAULTS[request.prompt]() if request.prompt in FAULTS else "Hello!")
     with (
@@ -236,7 +236,7 @@ def test_no_secret_is_in_any_text(seen):
 
 
 def test_search_for_secrets_covers_all_places(seen):
-    """Each secret was sent, texts of each kind were collected for the search, and the faults caused errors."""
+    """The search can find leaks: each secret was sent, texts of each kind were collected, and faults caused errors."""
     evidence, outcomes, fake, tokens = seen
     assert {request.headers["authorization"][:6] for request in fake.requests} == {"Bearer"}
     sent = {key for form in tokens.forms for key in form}
@@ -300,7 +300,7 @@ OWN = {
 
 
 async def test_request_of_an_error_has_no_secret_header_or_query():
-    """This applies to each fault, and to an address without a server."""
+    """The test covers the error of each fault, and the error for an address without a server."""
     evidence = Evidence()
     fake = FakeGemini(lambda request: FAULTS[request.prompt]())
     with fake.serve() as url:
@@ -342,7 +342,7 @@ ECHOES = {
 
 @pytest.mark.parametrize("shape", ECHOES)
 async def test_key_that_a_server_repeats_is_hidden(shape):
-    """The key is hidden in text, body and details, in each JSON spelling."""
+    """A key in the reply is hidden in the text, body and details of the error, in each JSON spelling."""
     status, body = ECHOES[shape]
     evidence = Evidence()
     wire = Wire(reply(body.encode(), status))
@@ -390,7 +390,7 @@ async def test_redirect_is_named_without_secrets(location, shown):
 )
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"])
 async def test_invalid_proxy_settings_are_named_without_the_password(monkeypatch, name, proxy):
-    """The error names the variables and is not retried. The error of the HTTP library repeats parts of the password."""
+    """The error names the variables and is not retried. The HTTP library's error would show parts of the password."""
     for other in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(other, raising=False)
         monkeypatch.delenv(other.lower(), raising=False)
@@ -468,7 +468,8 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
         return resolve("127.0.0.1" if name.endswith("googleapis.com") else host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
-    # The server on loopback is reached by Google's host name without TLS, so switch off the check for TLS.
+    # The test reaches a local server under Google's host name and without TLS. Switch off the check that would refuse
+    # this.
     monkeypatch.setattr("langchain_gemini_compat._settings.connection.is_encrypted_or_loopback", lambda base_url: True)
     name = "secrets/gemini-3.8-flash/all"
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
@@ -491,7 +492,7 @@ async def test_no_secret_is_in_a_cassette(kind, monkeypatch, tmp_path):
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 @pytest.mark.parametrize("kind", ["user credentials", "callable key"])
 def test_wait_for_a_token_ends_at_the_total_limit(kind, way):
-    """The call is not retried."""
+    """A call that waits for a token ends at its total limit, and is not retried."""
     with FakeGemini("Hello!").serve() as url, serve_tokens(BEARER) as tokens:
         tokens.seconds = 60
         chat = build(url, kind, tokens.url, timeout={"total": 0.5})
@@ -523,7 +524,7 @@ SENT = {
     "x-odd": "  canary-odd with space\t",
 }
 QUERY = {"key": "canary-query-0123&456", "code": "canary-code-0123456789"}
-#: Secrets within the values of `SENT` and `QUERY`. A server may repeat them in its reply.
+#: The secret parts of the values in `SENT` and `QUERY`. A server may repeat such a part without the rest of the value.
 PARTS = (
     "canary-header/0123+456789=",
     "canary-cookie-0123456789",
@@ -597,7 +598,7 @@ async def fail_at_each_entry_point(wire):
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_header_and_query_that_a_server_repeats_are_hidden(form):
-    """The values are hidden in text, body and headers, for each entry point. Field case E13."""
+    """The values are hidden in the text, body and headers of the error, for each entry point. Field case E13."""
     found = []
     for part in PARTS:
         wire = Wire(*(FORMS[form](part) for _ in range(20)))
@@ -661,7 +662,7 @@ async def test_invalid_header_is_not_shown(where, value):
     with FakeGemini(lambda request: FAULTS["internal"]()).serve() as url:
         base = {"surface": "ai_studio", "base_url": url, "api_key": KEY, "max_retries": 1}
         if where == "client":
-            # Only the HTTP library checks the headers of the caller's own client.
+            # The package does not check the headers of the caller's own client. Only the HTTP library checks them.
             options = own_clients({"x-api-key": value.encode()})
         chat = built_or_refused(**base, **options)
         if isinstance(chat, ValueError):
@@ -737,7 +738,7 @@ def test_secret_in_the_body_is_sent_and_not_shown(given):
 
 
 def test_secret_in_the_body_of_one_call_is_not_traced():
-    """Callbacks and the cache key get the options of a call, but not the secret."""
+    """Traces and the cache key contain the options of a call, but not the secret."""
     wire, runs = Wire(completion()), RunCollectorCallbackHandler()
     chat = ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", **wire.clients)
     keys = [{"extra_body": {"api_key": key}} for key in ("canary-one", "canary-two")]
@@ -750,9 +751,9 @@ def test_secret_in_the_body_of_one_call_is_not_traced():
 
 
 def test_models_with_different_keys_in_the_body_share_no_cached_answer():
-    """LangChain's cache key does not show an API key, but it differs for different API keys.
+    """LangChain's cache key differs for different API keys, but does not contain them.
 
-    A number in the body is not a secret, so the model's repr shows it.
+    The repr of a model shows a number in the body, because a number is not a secret.
     """
     bodies = ({"api_key": "one"}, {"api_key": "two"}, {"min_tokens": 5})
     chats = [ChatGeminiCompat(model="m", base_url="http://gateway.test/v1", extra_body=body) for body in bodies]

@@ -78,7 +78,7 @@ async def test_equal_models_in_turn_share_one_connection(server, way):
 
 @WAYS
 async def test_shared_and_given_clients_send_the_same_headers(server, way):
-    """A shared client has the fixed headers. A client of the caller gets them with each request."""
+    """Headers that never change are set once on a shared client. On the caller's client, each request sets them."""
     http = import_module(library_name())
     with http.Client() as sync_client:
         async with http.AsyncClient() as async_client:
@@ -160,7 +160,7 @@ async def test_two_servers_never_share_a_client(server, way):
 
 
 def test_accounts_are_told_apart_after_an_id_is_used_again():
-    """Python can give the `id()` of a deleted object to a new object, so `id()` does not identify an account."""
+    """Python can give the `id()` of a deleted object to a new one. So two accounts could have the same `id()`."""
     seen = {identify_function(Vault("a").read) for _ in range(50)}
     assert len(seen) == 50
     vault = Vault("a")
@@ -215,7 +215,10 @@ def count_certificates(monkeypatch):
 
 
 def test_every_difference_of_getproxies_makes_another_key(monkeypatch):
-    """Environments with the same digest have the same result of `getproxies`, which the HTTP library calls."""
+    """If two environments have the same digest, `getproxies` returns the same proxies for both.
+
+    The HTTP library calls `getproxies`.
+    """
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name == "REQUEST_METHOD":
             monkeypatch.delenv(name)
@@ -273,7 +276,7 @@ async def test_closed_models_leave_streams_and_other_models_alone(server, way):
 
 
 def test_stream_keeps_its_client_open_alone(server):
-    """A client that is used only by a running stream is not closed after the idle time."""
+    """A running stream is the only user of its client. After the idle time, this client is still open."""
     stream = build(server).stream("hi")
     first = next(stream)
     let_idle_time_pass()
@@ -303,7 +306,7 @@ def test_new_model_within_the_idle_time_finds_the_open_connection(server):
             model.invoke("hi")
         close_unused()
         close_unused(shared_clients.IDLE_SECONDS - 1)
-    # The idle time begins again after each use.
+    # Each use begins a new idle time, so this call closes no client.
     close_unused(shared_clients.IDLE_SECONDS - 1)
     assert len(server.connections) == 1
 
@@ -325,7 +328,7 @@ async def test_async_client_is_closed_after_the_last_user_and_an_idle_time(serve
 
 
 async def test_timer_of_an_earlier_use_leaves_the_client_open(server):
-    """A new use of a client does not stop the timer of its idle time. When this timer fires, the client stays open."""
+    """A timer closes a client after its idle time. If the client was used again, the old timer does not close it."""
     with build(server) as model:
         await model.ainvoke("hi")
         pool = loop_pool()
@@ -378,8 +381,8 @@ async def test_failed_first_call_keeps_neither_model_nor_prompt(server, monkeypa
 
     for number in range(5):
         await fail(number)
-    # The thread that failed to build the client keeps the exception until its next task. The traceback of the exception
-    # keeps the model of the call.
+    # Wait, because the thread that failed to build the client refers to the exception until its next task. The
+    # exception's traceback refers to the model.
     for _ in range(100):
         gc.collect()
         if not any(model() for model in models):
@@ -389,7 +392,7 @@ async def test_failed_first_call_keeps_neither_model_nor_prompt(server, monkeypa
 
 
 async def test_callers_that_fail_together_get_exceptions_of_their_own(server, monkeypatch):
-    """A shared exception would collect the tracebacks of all callers."""
+    """If the callers shared one exception, it would collect the tracebacks of all of them."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:99999999")
     calls = [build(server, api_key="failing").ainvoke("hi") for _ in range(5)]
     raised = await asyncio.gather(*calls, return_exceptions=True)
@@ -433,9 +436,9 @@ async def test_shared_client_does_not_keep_the_context_of_a_call(server, monkeyp
         return weakref.ref(session)
 
     kept = build(server, api_key="kept")
-    # No variable keeps the second model, so its client has no user after the call.
+    # No variable refers to the second model, so its client is unused after the call.
     sessions = [await asyncio.create_task(request(kept)), await asyncio.create_task(request(build(server)))]
-    # asyncio's last handles keep the context of the last call. This additional call replaces the contexts of the calls
+    # asyncio keeps the context of the last call. After this additional call, it no longer keeps those of the two calls
     # above.
     await asyncio.create_task(kept.ainvoke("hi"))
     gc.collect()
@@ -522,13 +525,13 @@ async def test_unused_clients_are_bounded(server, monkeypatch, way):
         if sum(is_open) <= 1 + 3:
             break
         await asyncio.sleep(0.05)
-    # The client of the kept model and the three newest of the unused clients are open.
+    # Four clients are open: the client of `kept`, which is in use, and the three newest of the unused clients.
     assert is_open == [True] + [False] * 9 + [True] * 3
 
 
 @WAYS
 async def test_unused_clients_are_bounded_after_models_that_end_together(server, monkeypatch, way):
-    """The limit for unused clients also holds if no later model needs a new client."""
+    """Unused clients beyond the limit are closed, even if no new client is built."""
     monkeypatch.setattr(shared_clients, "MOST_UNUSED", 3)
     models = [build(server, api_key=f"tenant-{number}") for number in range(8)]
     for model in models:
@@ -546,7 +549,7 @@ async def test_unused_clients_are_bounded_after_models_that_end_together(server,
 
 
 def test_many_event_loops_in_turn_leave_nothing(server):
-    """One model is used on all event loops, and another model is built for each event loop."""
+    """The test uses one model on all event loops, and a new model on each event loop."""
     lasting = build(server)
 
     async def main():
@@ -704,7 +707,7 @@ def test_forked_child_has_one_client_and_leaves_the_parents_open(server):
 
 
 def test_only_the_newest_ssl_contexts_are_kept(monkeypatch):
-    """Each set of certificates has a context, and the context that was not used for the longest time is dropped."""
+    """Each set of certificates has its own SSL context. The context that was unused for the longest time is dropped."""
     monkeypatch.setattr(client_factory, "_MOST_CONTEXTS", 2)
     monkeypatch.setattr(client_factory, "_contexts", type(client_factory._contexts)())
     used = iter("abaca")

@@ -94,7 +94,7 @@ events = st.dictionaries(st.text(max_size=4), values, min_size=1, max_size=3)
 
 @st.composite
 def streams(draw):
-    """Generate an event stream. Return its bytes, in one of the allowed forms, and the values that it contains."""
+    """Return the bytes of a random event stream, and the values that the decoder must return for it."""
     newline = draw(st.sampled_from([b"\n", b"\r\n"]))
     field = draw(st.sampled_from([b"data:", b"data: "]))
     lines, expected = [], []

@@ -205,7 +205,7 @@ def test_slow_reader_of_the_last_chunk_exceeds_no_limit(mode, body):
 
 
 def test_deadline_of_a_finished_reply_leaves_the_next_one_alone():
-    """The connection of the finished reply is back in the pool and serves another call."""
+    """The next call gets the finished reply's connection from the pool. The old deadline must not end this call."""
     with abrupt_server(WHOLE, 0.4) as url:
         model = ChatGeminiCompat(
             model="m", base_url=url, max_retries=0, timeout={"between_chunks": 0.6, "first_byte": 0.6}
@@ -228,7 +228,7 @@ def test_keep_alive_comments_are_silence(mode):
 
 @modes
 def test_connect_timeout_exceeds_the_connect_limit(mode):
-    """The HTTP library's own timeout enforces this limit."""
+    """If no connection opens in time, the HTTP library's exception becomes an error that names the limit `connect`."""
     model = ChatGeminiCompat(
         model="m", api_key="k", max_retries=0, timeout={"connect": 3}, **Wire(http.ConnectTimeout("late")).clients
     )
@@ -314,5 +314,5 @@ def test_socket_is_shut_down_without_a_free_file_descriptor(monkeypatch):
     with ours, theirs:
         deadlines.shut_down(ours)
         assert theirs.recv(1) == b""
-        # A second shutdown must not raise an error.
+        # Shutting down the same socket a second time must not raise an error.
         deadlines.shut_down(ours)

@@ -236,7 +236,7 @@ def test_deep_copy_of_a_connected_model_connects_anew():
 
 
 def test_deep_copy_shares_the_callers_objects():
-    """Clients and credentials cannot be copied."""
+    """A deep copy has the same clients and credentials, because they cannot be copied."""
     credentials = FakeCredentials()
     chat = model(Wire(completion()), project="p", credentials=credentials, temperature=0.1)
     copy = deepcopy(chat)

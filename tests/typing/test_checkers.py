@@ -1,7 +1,7 @@
 """Type checkers accept the constructor calls of the documentation, and reject misspelled names and wrong values.
 
-The files of calls contain an `ignore` for each expected error. A checker reports errors without an `ignore`, and each
-`ignore` on a line without an error.
+In the files with these calls, each line with an expected error has an `ignore` comment. A checker reports each error
+without an `ignore`, and each `ignore` without an error.
 """
 
 import ast
@@ -78,7 +78,7 @@ def checks(tmp_path_factory):
         settings = write_mypy_settings(folder / f"mypy-{plugins}.ini", plugins)
         cache = ROOT / ".mypy_cache" / f"calls-{plugins}"
         commands[name] = ["mypy", "--config-file", str(settings), "--cache-dir", str(cache), *files]
-    # pyright takes only paths in the folder of its settings.
+    # pyright checks only files in the folder of its settings, so the files of calls are copied there.
     for path in CALLS:
         shutil.copy(path, folder)
     environment = {"venvPath": str(Path(sys.prefix).parent), "venv": Path(sys.prefix).name}

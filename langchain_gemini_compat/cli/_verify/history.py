@@ -93,9 +93,10 @@ def _check_flag(lab: Lab, *, on_part: bool) -> Observation:
 
 
 def _media_result(lab: Lab, mime_type: str, data: str, reference: str) -> tuple[JsonObject, JsonObject]:
-    """Return a tool call and its result. The result contains a file with the name `map`.
+    """Return a tool call, and its result with a file that has the name `map`.
 
-    In the JSON text of the result, `$ref` refers to the file with the name `reference`.
+    The JSON text of the result refers to a file by the name `reference`. With another name than `map`, this file is
+    missing.
     """
     call = _call(lab)
     part: JsonObject = {"inline_data": {"mime_type": mime_type, "data": data, "display_name": "map"}}

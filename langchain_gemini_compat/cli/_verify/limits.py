@@ -28,7 +28,7 @@ _KEY = {
     "ai_studio": observed("public capture of 'Please pass a valid API key', August 2026"),
 }
 _LIST_OF_ERRORS = observed("https://github.com/openai/openai-agents-python/issues/2137")
-#: A prompt of about 5,000 tokens. Google caches the beginning that several prompts share, if it has about 2,000 tokens
+#: A prompt of about 5,000 tokens for the test of the prompt cache. Google caches only beginnings of about 2,000 tokens
 #: or more.
 _LONG_PROMPT = "Read this list, and reply with the single word: ok.\n" + "\n".join(
     f"Line {number} of the list says nothing of interest." for number in range(420)

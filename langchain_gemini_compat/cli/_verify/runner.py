@@ -62,7 +62,7 @@ def select_probes(surface: Surface, model: str, only: Sequence[str] = ()) -> lis
 
 
 def _expand(names: Iterable[str]) -> set[str]:
-    """Return the ids of the named probes. A name is the id of one probe, or a topic. A topic selects all its probes."""
+    """Return the ids of the probes in `names`. A name is the id of one probe, or a topic with several probes."""
     known = {probe.id for probe in PROBES}
     found: set[str] = set()
     for name in names:
@@ -107,7 +107,7 @@ def run_probe(lab: Lab, probe: Probe) -> Result:
 
 
 def _check(lab: Lab, probe: Probe) -> Observation:
-    """Return what the probe saw. After a retryable error, such as an overload, check again."""
+    """Return what the probe saw. If a retryable error occurs, such as an overload, run the probe again."""
     asked = lab.for_model(probe.model)
     with warnings.catch_warnings():
         # Some probes set options on purpose that the package does not send. The package's warnings are expected.

@@ -28,8 +28,13 @@ def _report(place: str) -> Sources:
 _UNKNOWN_NAMES = _report("https://github.com/zed-industries/zed/issues/44875")
 _CONST = _report("https://github.com/openswarm-ai/openswarm/issues/24")
 _CODE = _report("public code that avoids the keyword")
-#: Each row becomes the probe of one schema keyword. The columns are the probe's id, the name of the keyword in the
-#: claim, a schema with the keyword, whether the server accepts it according to the claim, and the sources.
+#: Each row is the probe of one schema keyword, with these columns:
+#:
+#: - the id of the probe
+#: - the keyword, as the claim names it
+#: - a schema with the keyword
+#: - whether the claim says that the server accepts the schema
+#: - the sources of the claim
 KEYWORDS: tuple[tuple[str, str, JsonObject, bool, Sources], ...] = (
     ("enum", "`enum` of strings", {"type": "string", "enum": ["a", "b"]}, True, _OPENAPI),
     ("enum-of-numbers", "`enum` of numbers", {"type": "integer", "enum": [1, 2]}, False, _CODE),

@@ -12,7 +12,7 @@ STUDIO = Source("documented", "https://ai.google.dev/gemini-api/docs/openai")
 SIGNATURES = Source("documented", "https://ai.google.dev/gemini-api/docs/thought-signatures")
 THINKING = Source("documented", "https://ai.google.dev/gemini-api/docs/thinking")
 OPENAI = Source("documented", "https://platform.openai.com/docs/api-reference/chat")
-#: The source of a claim that no page or report states: our conclusion from the sources of related features.
+#: For claims that no page or report states. They are our conclusion from the sources of related features.
 UNTRIED = Source("untried", "our conclusion")
 
 

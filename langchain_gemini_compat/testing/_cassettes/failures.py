@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from langchain_gemini_compat.testing._cassettes.scrub import Scrubber
     from langchain_gemini_compat.testing._model.json_values import JsonObject
 
-#: Maps each kind of error to the name of an exception class of httpx. If the recorded program used aiohttp, the
-#: cassette contains these names instead of the names of aiohttp's classes.
+#: Maps each kind of error to the name of an exception class of httpx. A cassette stores errors of aiohttp under these
+#: names.
 _CLASSES = {
     HttpErrorKind.CONNECT_TIMEOUT: "ConnectTimeout",
     HttpErrorKind.POOL_TIMEOUT: "PoolTimeout",
@@ -30,7 +30,8 @@ _CLASSES = {
     HttpErrorKind.ILLEGAL_HEADER: "LocalProtocolError",
     HttpErrorKind.OTHER: "ConnectError",
 }
-#: Errors of the operating system for which the package has different messages. Subclasses precede their base class.
+#: The causes of a network failure that a cassette can store. The package has a different message for each. The first
+#: class that fits is stored, so subclasses come before their base class `OSError`.
 _CAUSES: dict[str, type[OSError]] = {
     "gaierror": socket.gaierror,
     "ConnectionRefusedError": ConnectionRefusedError,
@@ -48,8 +49,8 @@ def describe_failure(error: BaseException, scrubber: Scrubber) -> JsonObject | N
     if not isinstance(error, Exception):
         return None
     name = _CLASSES[kind_of(error)]
-    # Use the class name of an error of httpx, which is more exact than the name from `_CLASSES`. An error of aiohttp,
-    # which the package replaces by an `AiohttpError`, keeps the name from `_CLASSES`.
+    # For an exception of httpx, store the name of its class, which is more exact than the name from `_CLASSES`. Errors
+    # of aiohttp, which the package replaces by an `AiohttpError`, keep the name from `_CLASSES`.
     if is_http_error(error) and not any(type(one).__module__.endswith("library_errors") for one in causes_of(error)):
         name = type(error).__name__
     found: JsonObject = {"type": name, "text": scrubber.clean_text(str(error))}
@@ -74,8 +75,8 @@ def build_failure(failure: JsonObject, *, has_begun: bool) -> Exception:
         return UploadError(size if isinstance(size, int) else 0)
     if name == "DeadlineExceededError" and not has_begun:
         return DeadlineExceededError(cast("Limit", text))
-    # The deadline passed after the response had begun. Replay a read timeout, because the package treats it as an
-    # exceeded deadline.
+    # If a part of the response has arrived, replay an exceeded deadline as a read timeout. The package treats such a
+    # timeout as an exceeded deadline.
     name = "ReadTimeout" if name == "DeadlineExceededError" else name
     library = import_module(library_name())
     kind: type[Exception] = getattr(library, name, library.TransportError)

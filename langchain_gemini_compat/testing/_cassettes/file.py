@@ -68,8 +68,8 @@ def start_cassette(path: Path, max_body: int | None) -> None:
         OSError: The file cannot be written.
     """
     with _locked(path) as file:
-        # A cassette begins with `provenance` and contains a list of exchanges. Another YAML file may begin in the same
-        # way, so the list is checked too.
+        # A cassette begins with `provenance` and contains a list of exchanges. Check both, because another YAML file
+        # may begin with `provenance`.
         if (start := file.read(2**16)) and not (start.startswith(_START) and b"\n" + _LIST[:-1] in start):
             raise FileExistsError(f"{path} is not a cassette, so it is not replaced. Choose another file.")
         file.truncate(0)
@@ -123,8 +123,8 @@ def _render_head(provenance: JsonObject) -> bytes:
 def _dump(value: JsonValue) -> bytes:
     """Return `value` as YAML that reads back as `value`.
 
-    PyYAML writes some characters without escapes, but changes these characters when it reads them. If `value` contains
-    such a character, all characters outside of ASCII are escaped.
+    PyYAML writes some characters without escapes, but does not read them back unchanged. If `value` contains one of
+    them, all characters outside of ASCII are escaped.
     """
     text = _dump_as(value, allow_unicode=True)
     if _read(text) != value:
@@ -166,7 +166,8 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: IO[bytes]) -> None:
-        # Windows locks a range of bytes, which may lie behind the end of the file. This code locks one byte there.
+        # On Windows, a lock covers a range of bytes, which may be behind the end of the file. This byte serves only as
+        # the lock.
         file.seek(2**30)
         msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
 else:

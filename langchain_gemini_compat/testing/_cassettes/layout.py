@@ -66,7 +66,7 @@ def describe_body(pieces: Sequence[bytes], content_type: str, scrubber: Scrubber
     text = _decode(whole)
     is_stream = "event-stream" in content_type
     if text is None:
-        # In a body that is not text, a secret has no escaped spelling, so a search in the bytes is enough.
+        # Binary data has no escape sequences, so a secret can be found by its plain bytes.
         cleaned = _clean_bytes(whole, scrubber, is_stream=is_stream)
         return _cut({"base64": b64encode(cleaned).decode()}, max_body)
     if not is_stream:
@@ -111,13 +111,13 @@ def _decode(data: bytes) -> str | None:
 
 
 def _decode_pieces(pieces: Sequence[bytes]) -> list[str]:
-    """Decode the pieces of a body. A character whose bytes are in two pieces is put into the second piece."""
+    """Decode the pieces of a body. A character that is split between two pieces goes into the text of the second."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     return [text for piece in pieces if (text := decoder.decode(piece))]
 
 
 def _clean_chunks(chunks: list[str], scrubber: Scrubber) -> list[str]:
-    """Return the chunks without secrets. If a secret extends over several chunks, join all chunks to one."""
+    """Return the chunks without secrets. If a secret is split between chunks, return all chunks joined to one."""
     whole = scrubber.clean_text(hide_in_event_stream("".join(chunks), scrubber.clean_text))
     cleaned = [scrubber.clean_text(chunk) for chunk in chunks]
     return cleaned if "".join(cleaned) == whole else [whole]
@@ -133,8 +133,8 @@ def _parse(text: str) -> JsonValue:
     """Return the value of the JSON `text`; `None` if `text` is not JSON, or if YAML would change the value."""
     try:
         value = cast("JsonValue", json.loads(text, object_pairs_hook=_unique))
-        # This line only checks the value: `dumps` raises an error for infinity and NaN, which are not JSON. `encode`
-        # raises an error for lone surrogates, which a YAML file cannot contain.
+        # This line only checks the value. `dumps` raises an error for infinity and NaN, which are not JSON. `encode`
+        # raises one for lone surrogates, which a YAML file cannot contain.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return None

@@ -117,7 +117,7 @@ class Replay:
         return response
 
     def _choose(self, key: tuple[str, ...], asked: JsonObject) -> int | None:
-        """Return the first unused exchange with the same request. An exchange with the same host is preferred."""
+        """Return the number of the first unused exchange with this `key`, if possible with the host of `asked`."""
         found = [number for number in self._unused if self._keys[number] == key]
         host = _host_of(asked)
         same = (number for number in found if _host_of(as_object(self._exchanges[number].get("request"))) == host)
@@ -130,7 +130,7 @@ class Replay:
         return error
 
     def _describe_mismatch(self, asked: JsonObject) -> tuple[str, Difference | None]:
-        """Return the message for a request without a match, and the difference to the nearest recorded request."""
+        """Return the error message for a request that was not recorded, and its difference from the nearest one."""
         count = len(self._exchanges)
         if any(key == _key_of(asked, ignore_bodies=self._ignore_bodies) for key in self._keys):
             text = "The program sent a request more often than the recorded run, so no recorded reply is left for it."
@@ -156,9 +156,10 @@ class Replay:
         return "\n".join(lines), difference
 
     def _rank(self, number: int, asked: JsonObject) -> tuple[bool, int]:
-        """Return how similar a recorded request is to the request `asked`.
+        """Return how similar a recorded request is to `asked`.
 
-        The result says whether the paths are equal, and how many bytes come before the first difference of the bodies.
+        The result says whether the paths are equal, and how many bytes of the bodies are equal before their first
+        difference.
         """
         recorded = as_object(self._exchanges[number].get("request"))
         is_same_path = _path_of(recorded) == _path_of(asked)
@@ -189,8 +190,8 @@ class _ReplayTokens:
     def note_response(self, request: httpx2.Request, response: JsonObject) -> None:
         """Store the token of `request` if `response` is a 401 whose body was not read.
 
-        After this 401, the recorded program sent the request again with a new token. For a stored token, `reject`
-        returns true, so that the model sends the request again in the replay.
+        The recorded program did not read this body, because it sent the request again with a new token. `reject`
+        returns true for a stored token, so that the model also sends the request again in the replay.
         """
         if read_path(response, "status", "code") == _UNAUTHENTICATED and "stopped" in response:
             with self._lock:
@@ -255,8 +256,9 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     cassette = read_cassette(file)
     player = Replay(cassette, file, ignore_bodies=ignore_bodies)
     with _environment_of(cassette):
-        # The package remembers which parts of a request a server has refused. It forgets them before a replay, because
-        # the recorded program began without this memory, and after it, because the refusals were only replayed.
+        # The package remembers what servers have refused. The recorded program began without this memory, so the replay
+        # does too. The refusals of the replay are forgotten at its end, because no
+        # server sent them.
         forget_refusals()
         add_player(player)
         try:
@@ -270,7 +272,7 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
 
 @contextmanager
 def _environment_of(cassette: Cassette) -> Generator[None]:
-    """Set the variables that choose the surfaces of the cassette, and remove the variables of other surfaces."""
+    """Until the block ends, let the environment variables select only the surfaces of the cassette."""
     uris = [as_text(read_path(one, "request", "uri")) for one in cassette.interactions]
     places = [place for uri in uris if (place := re.search("/locations/([^/]+)/", uri))]
     wanted: dict[str, str] = {}

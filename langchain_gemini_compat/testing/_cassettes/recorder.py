@@ -132,7 +132,7 @@ class _Take:
         pieces, encoding = self._read_pieces()
         found = {name: self._response.headers.get_list(name) for name in (*KEPT_HEADERS, *encoding)}
         # The URL of a redirect to a login page may contain a login code or a session id. `clean_location` removes these
-        # values from the URL. After this call, the scrubber also removes the values from the body.
+        # values. Afterwards, the scrubber removes them from the body, too.
         found["location"] = [self._scrubber.clean_location(location) for location in found["location"]]
         headers: JsonObject = {
             name: [self._scrubber.clean_text(value) for value in values] for name, values in found.items() if values
@@ -149,10 +149,10 @@ class _Take:
         }
 
     def _read_pieces(self) -> tuple[list[bytes], tuple[str, ...]]:
-        """Return the decompressed pieces of the body, and an empty tuple.
+        """Return the pieces of the body, decompressed if possible, and the header names that have to be recorded.
 
-        If the pieces cannot be decompressed, return the compressed pieces and the header name `content-encoding`. The
-        recording then needs this header.
+        If the pieces cannot be decompressed, the recording needs the header `content-encoding`. Otherwise, the tuple of
+        header names is empty.
         """
         try:
             decompressor = build_decompressor(self._encoding)
@@ -204,8 +204,8 @@ def record(path: str | os.PathLike[str], *, max_body: int | None = None) -> Gene
     """
     recording = Recording(Path(path).absolute(), max_body)
     start_cassette(recording.path, max_body)
-    # A replay starts without the package's memory of refusals. So forget them here: the recording then contains the
-    # requests that were refused.
+    # A replay begins without the package's memory of refused requests. So forget this memory here, too: the recording
+    # then contains each refused request.
     forget_refusals()
     add_recorder(recording)
     try:

@@ -30,11 +30,10 @@ PROJECT = "PROJECT_ID"
 _NUMBER = "PROJECT_NUMBER"
 #: Project IDs have at least 6 characters. Shorter names may be ordinary words.
 _SHORTEST_PROJECT = 6
-#: Secrets shorter than this may be ordinary words.
+#: Minimum length of a secret that is removed. A shorter one may be an ordinary word.
 _SHORTEST_SECRET = 8
-#: Patterns of secrets and personal data that can be recognized by their form, and their replacements. Each pattern
-#: begins at the start of a word or has a limited length. Without these limits, the search in a long text would take
-#: minutes.
+#: Pairs of a pattern and its replacement, for secrets and personal data with a recognizable form. Each pattern begins
+#: at the start of a word or has a limited length. Otherwise, the search in a long text would take minutes.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"(?<![\w-])AIza[\w-]{20,}"), HIDDEN),
@@ -59,8 +58,8 @@ _PERSONAL = re.compile(
 )
 #: Names of headers and query parameters that contain a secret, in addition to the names that `is_secret_name` finds.
 _SECRET_HEADER = re.compile(r"session|signature|jwt|(?:^|-)(?:auth|sig|code)(?:-|$)")
-#: A value looks like a key if it has at least 16 characters, with at least 10 letters and digits in a row. Names of
-#: models and versions have fewer letters and digits in a row.
+#: A text counts as a key if it has at least 16 characters, and at least 10 letters and digits in a row. In names of
+#: models and versions, fewer letters and digits come in a row.
 _SHORTEST_KEY, _SHORTEST_RUN = 16, 10
 _ADDRESS = re.compile(rb"[^\s@]+@[^\s@]+\.[^\s@]+")
 #: Keys whose values are words of the protocol, such as a role.
@@ -188,7 +187,7 @@ def _body_secrets(content: bytes) -> list[bytes]:
 
 
 def _hidden_texts(value: object, shown: object) -> Iterator[str]:
-    """Yield the texts in `value` that are replaced in `shown`, which is the result of `hide_secrets(value)`."""
+    """Yield each text in `value` that `hide_secrets(value)` replaces. `shown` is the result of `hide_secrets`."""
     if value is shown:
         return
     if isinstance(value, str):

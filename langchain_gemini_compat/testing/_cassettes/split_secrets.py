@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     #: Where a text is in an event: the object or list that contains the text, and the text's key or index.
     Place = tuple[JsonObject, str] | tuple[list[JsonValue], int]
-    #: The keys and indices that lead from an event to a text. Texts of several events with the same path are pieces of
-    #: one text.
+    #: The keys and indices from an event to a text inside it. The pieces of a split text have the same path in each
+    #: event.
     Path = tuple[str, ...]
 
 _DATA_LINE = re.compile(r"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
@@ -66,7 +66,7 @@ def _parse(text: str) -> JsonValue:
 
 
 def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
-    """Yield the path and the place of each text in the JSON `value`.
+    """Yield the path of each text in the JSON `value`, and where the text is stored.
 
     The argument `path` is the path from the event to `value`.
     """
@@ -82,10 +82,10 @@ def _find_in(value: JsonValue, path: Path) -> Iterator[tuple[Path, Place]]:
 
 
 def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Place]]:
-    """Yield the path and the place of each text in the JSON list `items`.
+    """Yield the path of each text in the JSON list `items`, and where the text is stored.
 
-    In the path, a choice or tool call has its `index` and not its position in the list. So the pieces of a text have
-    the same path in each event.
+    The path of a choice or tool call has its `index`, because its position in the list may differ between events. So
+    the pieces of a text have the same path in each event.
     """
     for position, item in enumerate(items):
         index = as_object(item).get("index")
@@ -97,10 +97,10 @@ def _find_in_list(items: list[JsonValue], path: Path) -> Iterator[tuple[Path, Pl
 
 
 def _hide_in_pieces(places: Sequence[Place], clean: Change) -> bool:
-    """Hide a secret that is split among the texts at `places`, and return whether there was such a secret.
+    """Hide a secret that is split among the texts at `places`. Return whether such a secret was found.
 
-    The texts that contain a part of the secret are joined and cleaned. The result replaces the first of these texts,
-    and the others become empty.
+    The texts with a part of the secret are joined and cleaned. The first of them gets the result, and the others become
+    empty.
     """
     pieces = [_read(place) for place in places]
     cleaned = [clean(piece) for piece in pieces]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     JsonValue: TypeAlias = dict[str, "JsonValue"] | list["JsonValue"] | str | int | float | bool | None
     JsonObject: TypeAlias = dict[str, JsonValue]
 else:
-    # At runtime, these aliases are not recursive. If they were, `typing.get_type_hints` would fail in a module that
-    # imports only one of the two aliases.
+    # At runtime, `JsonValue` does not refer to itself. If it did, `typing.get_type_hints` would fail in a module that
+    # imports `JsonObject` and not `JsonValue`.
     JsonValue = dict[str, object] | list[object] | str | int | float | bool | None
     JsonObject = dict[str, object]
 

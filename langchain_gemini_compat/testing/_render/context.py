@@ -107,7 +107,10 @@ class RenderContext:
         return f"call_{int.from_bytes(digest[:5], 'big') % 10**9:09d}"
 
     def signature(self, call: str = "", place: int = 0) -> str:
-        """Return the signature for the function `call` at index `place`, or for the text if `call` is empty."""
+        """Return the signature of a tool call or of the text.
+
+        `call` is the name of the called function, or empty for the text. `place` is the index of the call.
+        """
         nonce = self._digest(f"signature/{place}/{call}").hex()
         return issue_signature(Issued(self.surface, bare_name(self.model), call, place, nonce))
 
@@ -120,7 +123,7 @@ def build_context(
 ) -> RenderContext:
     """Return the context in which to render the reply to the request `body`.
 
-    `number` is the number of the reply, from 1; 0 for an answer that does not count as a reply, such as a refusal.
+    `number` counts the replies from 1. It is 0 for an answer that does not count as a reply, such as a refusal.
     `headers` are those of the request, with lowercase names.
     """
     body = place_google_fields(body, surface)

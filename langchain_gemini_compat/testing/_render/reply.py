@@ -28,7 +28,7 @@ def render_whole(reply: Reply, context: RenderContext, *, choices: bool = True) 
     """Return the body of a reply that is not a stream. With `choices=False`, the list `choices` is empty."""
     style = resolve_style(reply.style, context)
     choice: JsonObject = {"index": 0, "finish_reason": _finish_reason(reply, "tool_calls")}
-    # The reply to a blocked prompt has no `message`.
+    # If Google blocks a prompt, the choice in its reply has no `message`.
     if not (reply.is_empty and (reply.finish_reason or "").startswith("content_filter")):
         choice["message"] = _whole_message(reply, style, context)
     body: JsonObject = {**_envelope(context), "object": "chat.completion", "usage": write_usage(reply, context)}
@@ -83,8 +83,7 @@ def _whole_message(reply: Reply, style: Style, context: RenderContext) -> JsonOb
 def _thought_flag(reply: Reply, style: Style, context: RenderContext) -> JsonObject:
     """Return the flag `thought` of a message, or an empty object if the message shows no thoughts.
 
-    In a reply that is not a stream, Google sets the flag on the whole message, although the message also has the
-    answer.
+    In a reply that is not a stream, Google sets the flag on the message, although it contains the answer as well.
     """
     shown = reply.thoughts and context.thought_tag is not None
     return {"thought": True} if shown and style.thoughts in ("flagged", "unclosed") else {}
@@ -123,7 +122,7 @@ def _text_delta(piece: Piece, style: Style) -> JsonObject:
 
 
 def _add_ending(frames: list[JsonObject], reply: Reply, style: Style, context: RenderContext) -> list[JsonObject]:
-    """Return `frames` with the finish reason and usage. These are in the last frame or in an additional frame."""
+    """Return `frames` with the finish reason and the token usage. They may be in an additional last frame."""
     reason_with_calls = "tool_calls" if style.finish in ("tool_calls", "camel_case") else "stop"
     reason = _finish_reason(reply, reason_with_calls)
     own_frame = not frames or (reply.calls and not (context.surface == "vertex" and context.streams_arguments))

@@ -98,7 +98,7 @@ def check_sampling(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
         yield Violation("n", message)
     elif count != 1:
         yield Violation("n", "Only one candidate can be specified in the current model")
-    # AI Studio refuses the keys of penalties for every model (`check_keys`).
+    # On AI Studio, `check_keys` refuses penalties for every model, so only Vertex AI is checked here.
     if surface == "vertex" and not rules.penalties:
         for key in ("frequency_penalty", "presence_penalty"):
             if body.get(key):
@@ -125,8 +125,8 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
     effort, level, budget = body.get("reasoning_effort"), config.get("thinking_level"), config.get("thinking_budget")
     if level is not None and budget is not None:
         yield Violation("thinking-twice", "You can only set only one of thinking budget and thinking level.")
-    # If the request has `reasoning_effort`, Vertex AI refuses any `thinking_config`. AI Studio refuses only a
-    # `thinking_config` with a level or a budget.
+    # Vertex AI refuses `reasoning_effort` together with any `thinking_config`. AI Studio refuses it only together with
+    # `thinking_level` or `thinking_budget`.
     if effort is not None and (config if surface == "vertex" else (level is not None or budget is not None)):
         hint = "Send `reasoning_effort` or `extra_body.google.thinking_config`, not both."
         yield Violation("thinking-twice", INVALID_ARGUMENT, hint)
@@ -148,7 +148,10 @@ def check_thinking(body: JsonObject, surface: Surface, rules: ModelRules) -> Ite
 
 
 def check_cache(body: JsonObject, rules: ModelRules) -> Iterator[Violation]:
-    """Yield a violation for a `cached_content` on a model without explicit caches. Google's text is not known."""
+    """Yield a violation if `cached_content` is set for a model without explicit caches.
+
+    Google's error text for this case is not known.
+    """
     if read_path(body, "extra_body", "google", "cached_content") and not rules.cached_content:
         yield Violation(
             "cached-content", INVALID_ARGUMENT, "This model has no explicit caches. Leave `cached_content` out."
@@ -167,7 +170,10 @@ def _check_effort(effort: JsonValue, surface: Surface, rules: ModelRules) -> Ite
 
 
 def _effort_text(effort: JsonValue) -> str:
-    """Return Vertex AI's text for an unknown effort (seen for Gemini and for GLM, in three captures of 2026)."""
+    """Return Vertex AI's error text for an invalid `reasoning_effort`.
+
+    Source: three captures of 2026, for Gemini and for GLM.
+    """
     values = ",".join(f"'{value}'" for value in _EFFORTS["vertex"])
     return f"Expected 'reasoning_effort' to be one of: {values}; found '{effort}'."
 
@@ -190,7 +196,8 @@ def _check_budget(budget: JsonValue, surface: Surface, rules: ModelRules) -> Ite
             )
             yield Violation("thinking-budget", message)
     elif budget == 0 and rules.is_gemini and surface == "ai_studio":
-        # Vertex AI accepts 0, according to pydantic-ai's notes on live requests (2026-10-23).
+        # If no range is documented for the model's thinking budget, only AI Studio refuses 0. Vertex AI accepts it,
+        # according to pydantic-ai's notes on live requests (2026-10-23).
         yield Violation("thinking-budget", "Budget 0 is invalid. This model only works in thinking mode.")
 
 

@@ -51,9 +51,10 @@ class Verdict:
 
 
 def judge_request(body: JsonObject, surface: Surface, *, needs_model: bool = True, location: str = "") -> Verdict:
-    """Return the verdict on `body` at `surface`. A self-deployed model needs no name.
+    """Check `body` against the rules of `surface`, and return the verdict.
 
-    If `location` is empty, the location is not checked.
+    With `needs_model=False`, for a self-deployed model, the name of the model may be missing. If `location` is empty,
+    the location is not checked.
     """
     if surface == "openai_compatible":
         return Verdict(tuple(_check_openai_shape(body, needs_model=needs_model)))

@@ -44,8 +44,8 @@ _LEVELS = (
     ("gemini-nano-banana", frozenset({"minimal", "medium", "high"})),
     ("gemini-3-pro", frozenset({"low", "high"})),
 )
-#: Thinking budgets, by prefix of the model's name: the smallest and the largest budget in tokens, and whether a budget
-#: of 0 is allowed. A budget of 0 turns thinking off.
+#: Thinking budgets, by prefix of the model's name. The first two numbers are the smallest and the largest budget in
+#: tokens. The flag says whether the budget may be 0, which turns thinking off.
 _BUDGETS = (
     ("gemini-2.5-pro", (128, 32768, False)),
     ("gemini-2.5-flash-lite", (512, 24576, True)),
@@ -81,8 +81,8 @@ _LOCATIONS = (
 _SILENT = ("gemini-2.5-flash-image", "gemini-2.0", "gemini-1.5")
 #: Models that refuse penalties. No source says whether 2.5 Pro and 2.5 Flash-Lite refuse penalties.
 _NO_PENALTIES = re.compile(r"gemini-(?:4|3\.8-flash|3\.7-flash|3\.6-flash|3\.5-flash-lite|2\.5-flash(?!-lite|-image))")
-#: Models that do not answer with text over chat completions. Models in `_SPEECH` answer with speech. Models in
-#: `_NO_CHAT` are for live sessions, transcripts or video, and are not served over chat completions.
+#: Models that do not answer with text over chat completions. `_SPEECH` matches models that answer with speech.
+#: `_NO_CHAT` matches models for live sessions, transcripts or video, which are not served over chat completions.
 _SPEECH = re.compile(r"gemini-[\d.]+-(?:\w+-)*tts")
 _NO_CHAT = re.compile(
     r"gemini-(?:[\d.]+-(?:\w+-)*(?:live|transcribe|native-audio)|live|omni|robotics-er-[\d.]+-streaming)"

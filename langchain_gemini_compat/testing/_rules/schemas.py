@@ -39,7 +39,10 @@ _MAX_BYTES = 100 * 1024
 
 
 def check_function_name(name: str, place: str) -> Iterator[Violation]:
-    """Yield a violation unless `name` has at most 63 letters, digits, `_` or `-` and begins with a letter or `_`."""
+    """Yield a violation if `name` is invalid.
+
+    A valid name begins with a letter or `_`, and has at most 63 letters, digits, `_` or `-`.
+    """
     if not _NAME.fullmatch(name):
         message = (
             f"* GenerateContentRequest.{place}.name: Invalid function name. Must start with a letter or an "

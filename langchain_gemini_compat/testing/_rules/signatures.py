@@ -36,7 +36,7 @@ _MORE_VERTEX = "https://docs.cloud.google.com/vertex-ai/generative-ai/docs/thoug
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """The content of a signature. `at` is the index of the signed call in the reply, or `ON_MESSAGE`."""
+    """The content of a signature. `at` is the index of the signed call in the reply; `ON_MESSAGE` for a message."""
 
     surface: Surface
     model: str
@@ -111,7 +111,7 @@ def _check_misplaced_placeholders(turn: Turn, surface: Surface) -> Iterator[Viol
 
 
 def _check_message_signature(turn: Turn, call: JsonObject, surface: Surface) -> Iterator[Violation]:
-    """Yield a violation if the message of `call` has no valid signature. `call` itself has none."""
+    """Yield a violation if `call`, which has no signature of its own, is in a message without a valid signature."""
     beside = signature_of(turn.message)
     issued = read_signature(beside) if beside else None
     if issued is None or issued.at != ON_MESSAGE:

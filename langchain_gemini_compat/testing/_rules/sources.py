@@ -1,7 +1,7 @@
 """The source of each rule of the fake endpoint, by the name of the rule.
 
-A source is a page that documents the rule, or a public report or capture of the refusal. Rules for compatible servers
-have the names of Google's rules; their source is https://platform.openai.com/docs/api-reference/chat.
+A source is a page that documents the rule, or a public report or capture of a server's refusal. For compatible servers,
+a rule has the name of Google's rule, and the source https://platform.openai.com/docs/api-reference/chat.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-#: These texts are used in place of a URL, for a rule whose source has no URL.
+#: Three texts that `SOURCES` contains in place of a URL, for rules whose source has no URL.
 OUR_CONCLUSION = "our conclusion: no source shows the refusal"
 CAPTURE = "a public capture of 2026 without a lasting address"
 THE_FAKE = "the fake itself"
@@ -24,7 +24,7 @@ _BATCHES = (_STUDIO, "https://platform.openai.com/docs/guides/batch")
 _EMPTY = (f"{_GITHUB}Portkey-AI/gateway/issues/462", f"{_GITHUB}langchain-ai/langchain-google/pull/1935")
 _ORDER = (f"{_GITHUB}google-gemini/gemini-cli/issues/26486",)
 _COUNT = (f"{_GITHUB}microsoft/vscode/issues/299295",)
-#: Vertex AI's page, which documents `parameters` as an OpenAPI schema.
+#: The page of Vertex AI that documents the `parameters` of a function as an OpenAPI schema.
 _OPENAPI = (_VERTEX,)
 
 SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -40,7 +40,7 @@ def check_tools(body: JsonObject, surface: Surface) -> Iterator[Violation]:
 
 
 def ignored_function_keys(body: JsonObject) -> list[str]:
-    """Return the paths of the keys of declarations that Vertex AI ignores, such as `strict`."""
+    """Return the paths of keys in function declarations that Vertex AI ignores, such as `strict`."""
     found: list[str] = []
     for number, tool in enumerate(as_objects(body.get("tools"))):
         extra = as_object(tool.get("function")).keys() - _FUNCTION_KEYS

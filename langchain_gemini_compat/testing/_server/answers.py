@@ -1,7 +1,7 @@
 """Turn replies, faults, raw bodies and violations into HTTP answers.
 
-An answer is a value: status, headers, and the steps of the body (bytes, pauses and breaks). The in-process clients and
-the HTTP server send this value.
+An answer has a status, headers, and the steps of its body: bytes, pauses and breaks. The in-process clients and the
+HTTP server send answers.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _MAX_DIMENSIONS = 3072
 _WORD = re.compile(r"[^\W_]+")
 #: Length of a word's prefix and of its n-grams, in characters. "image" and "images" have the same prefix.
 _PREFIX_LENGTH, _NGRAM_LENGTH = 5, 3
-#: The weights in a vector: of a word, of the word's prefix, and of all its n-grams together.
+#: The weights of a word's features in a vector: of the whole word, of its prefix, and of all its n-grams together.
 _WORD_WEIGHT, _PREFIX_WEIGHT, _NGRAM_WEIGHT = 0.7, 1.0, 0.5
 #: English words that say nothing about the topic of a text.
 _STOP_WORD_LIST = (
@@ -54,18 +54,18 @@ def check_embedding(body: JsonObject, surface: Surface) -> Iterator[Violation]:
     for key in sorted(body.keys() - _KEYS):
         yield unknown_field(key, "", "AI Studio refuses unknown keys. Leave this key out.")
     if len(texts) > _MAX_TEXTS:
-        # Source: https://github.com/geldata/gel/issues/9032
+        # Source of this error: https://github.com/geldata/gel/issues/9032
         message = f"* BatchEmbedContentsRequest.requests: at most {_MAX_TEXTS} requests can be in one batch\n"
         yield Violation("batch-size", message, "Send fewer texts at once.")
     if not texts or not all(as_text(text) for text in texts):
-        # Source: https://github.com/lingfengQAQ/webnovel-writer/issues/49
+        # Source of this error: https://github.com/lingfengQAQ/webnovel-writer/issues/49
         yield Violation("empty-text", "EmbedContentRequest.content contains an empty Part.", "Leave empty texts out.")
     if "dimensions" in body and _dimensions(body) != body["dimensions"]:
         yield Violation("dimensions", INVALID_ARGUMENT, f"`dimensions` is a number from 1 to {_MAX_DIMENSIONS}.")
 
 
 def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) -> Answer:
-    """Return the answer with vectors. For a `fault`, return what a chat request without streaming would get.
+    """Return the answer with vectors. With a `fault`, return what a chat request without streaming gets for this fault.
 
     Raises `TypeError` for a fault that only a chat reply can have, such as a finish reason.
     """
@@ -86,7 +86,7 @@ def answer_embedding(body: JsonObject, surface: Surface, fault: Fault | None) ->
 
 
 def embed(body: JsonObject, surface: Surface) -> JsonObject:
-    """Return the reply to `body`. AI Studio leaves out `usage`, and each `index` that is 0.
+    """Return the reply to an embedding request. On AI Studio, it has no `usage`, and its first item has no `index`.
 
     Source: https://github.com/samfoy/pi-session-search/issues/13
     """
@@ -125,7 +125,7 @@ def _vector(text: str, length: int) -> list[float]:
         weight = 1.0 + log(count)
         for feature, share in _features(word):
             place = _hash(feature)
-            # The sign is a bit of the feature's hash. As the signs are random, features that share an index cancel out
+            # One bit of the hash decides the sign. So the weights of different features with the same index cancel out
             # on average.
             sums[(place >> 1) % length] += weight * share * (1.0 if place & 1 else -1.0)
     norm = sqrt(sum(value * value for value in sums))

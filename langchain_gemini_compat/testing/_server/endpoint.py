@@ -357,7 +357,7 @@ class FakeGemini:
     def _take_fault(self, request: FakeRequest) -> Fault | None:
         """Return the fault that answers a request for embeddings, or `None`.
 
-        If the fault is the next reply of the script, remove it from the script.
+        If the fault comes from the script, remove it from the script.
         """
         if self.embedding_rule is not None:
             fault = cast("object", self.embedding_rule(request))

@@ -98,7 +98,7 @@ class FakeRequest:
 
 
 def read_request(method: str, url: str, headers: Mapping[str, str], content: bytes) -> FakeRequest:
-    """Return the request as a value, without its credential."""
+    """Return an HTTP request as a `FakeRequest`, with at most the last 4 characters of its credential."""
     parts = urlsplit(url)
     return FakeRequest(
         method=method,

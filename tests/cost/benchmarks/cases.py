@@ -120,7 +120,7 @@ def _events(verb, reply, units):
 def _history(kind, length):
     messages = build_history(length) if kind == "tools" else build_talk(length)
     if length == 1:
-        # A history of one message has only the user's question, and no tool turns.
+        # The only message is the user's question, so the history has no tool turns yet.
         name = f"1 message, {'before tool turns' if kind == 'tools' else 'text'}"
     else:
         name = f"{length:,} messages, {'with tool turns' if kind == 'tools' else 'text'}"
@@ -134,7 +134,7 @@ def build_talk(length):
 
 
 def build_history(length):
-    """Return the steps of an agent: a question, then calls and their results, and an answer now and then."""
+    """Return the history of an agent with one call per step. After five calls, it answers and gets a new question."""
     messages, number = [HumanMessage("Find out what there is to know.")], 0
     while len(messages) < length:
         number += 1

@@ -39,7 +39,7 @@ def memory(peer, url, chunks):
 def run(peer, url, reply, verb, times):
     """Run a case `times` times, after two runs that prepare the process."""
     once = getattr(peer(url, reply), verb)("hi")
-    # Two runs prepare the process: the first one loads modules and opens connections, and the second one uses them.
+    # The first call loads modules and opens connections. The second call is the first one that uses them.
     once()
     once()
     gc.collect()

@@ -35,12 +35,12 @@ class Row:
 
     name: str
     verb: str
-    #: For each of the two runs: the name of the reply, and the number of requests that follow two warm-up requests.
+    #: The two runs. Each has the name of its reply, and its number of requests without the two warm-up requests.
     shorter: tuple
     longer: tuple
     units: int
     peers: tuple
-    #: Pairs of a peer and a ratio: the highest allowed ratio of our instruction count to the count of the peer.
+    #: Pairs of a peer's name and the highest allowed ratio of our instruction count to the peer's.
     targets: tuple
 
 
@@ -48,7 +48,7 @@ ROWS = (
     Row(
         "text chunk, sync",
         "stream",
-        # Each child process streams the reply three times, because two warm-up streams come before the one of this row.
+        # A child process streams its reply three times: two warm-up streams, and the one of this row.
         ("text-200", 1),
         ("text-2000", 1),
         3 * 1_800,
@@ -127,7 +127,7 @@ def _count(row, name, url, size, tool):
     # With a constant hash seed, dictionaries and sets have equal collisions in all runs, so the counts are comparable.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    # This run is not counted. It writes the bytecode caches.
+    # The first run writes the bytecode caches. Only the second run is counted.
     subprocess.run(command, check=True, capture_output=True, env=environment, timeout=_PATIENCE)
     with tempfile.TemporaryDirectory() as folder:
         if tool == "perf":

@@ -26,7 +26,8 @@ _MOST_ROUNDS = 15
 #: Time limit of one run of a case and of one child process, in seconds.
 _PATIENCE = 60
 _CHILD = Path(__file__).with_name("child.py")
-#: Code that hides the package `httpx_aiohttp`. It is installed for other tests, and langsmith would import it.
+#: Code that hides the package `httpx_aiohttp`, as if the extra `aiohttp` were not installed. Otherwise, langsmith would
+#: import the package.
 _HIDE = "import sys; sys.modules['httpx_aiohttp'] = None"
 #: Code that prints the resident memory of its process in bytes, and the number of loaded modules.
 _TELL = "import os, sys; print(os.sysconf('SC_PAGESIZE') * int(open('/proc/self/statm').read().split()[1]), len(sys.modules))"
@@ -81,7 +82,8 @@ class Run:
     def sample(self):
         """Return the mean of `repeats` runs."""
         if self.repeats > 1:
-            # This run is not measured: after some idle seconds, a client opens its connections again.
+            # Run the case once without measuring it: after some idle seconds, a client has to open its connections
+            # again.
             self.once()
         gc.collect()
         gc.freeze()
@@ -97,7 +99,10 @@ class Run:
 
 
 def measure_case(case, peers, server, *, seconds, least, most):
-    """Measure a case with each peer for `seconds` and at least `least` rounds, but for at most about `most` seconds."""
+    """Measure a case with each peer for `seconds` and at least `least` rounds.
+
+    If this takes longer than about `most` seconds, end it after the current round.
+    """
     samples, runs, begin = Samples(), {}, time.monotonic()
     for peer in peers:
         if case.takes(peer):
@@ -165,8 +170,8 @@ def measure_memory(peers, url, *, chunks, end):
 def _run_children(peers, rounds, build_arguments, end):
     """Run a child process for each peer in each round. Return what the processes measured.
 
-    If `rounds` is not 0, an additional first round fills the caches of bytecode and files. Its figures are not kept.
-    After the time `end`, no further round begins, but figures of at least one round are returned.
+    If `rounds` is not 0, one more round at the start fills the caches of bytecode and files. Its figures are not kept.
+    After the time `end`, a round begins only if there are no figures yet.
     """
     samples = Samples()
     for number in range(rounds + 1):
@@ -190,11 +195,11 @@ def _read(found, read):
 
 
 def _run_child(*arguments):
-    """Run a child process, which prints a number of bytes and a number of modules.
+    """Run a child process that prints an amount of memory in bytes and a number of modules.
 
-    Return its seconds of CPU, the bytes in megabytes, and the number of modules.
+    Return its seconds of CPU, the memory in megabytes, and the number of modules.
     """
-    # Bytecode caches are on, as at the second start of a user's program.
+    # Let the child use bytecode caches, so that it starts like a user's program at its second start.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment

@@ -1,8 +1,8 @@
 """The measured packages. Each is imported only when it is measured.
 
-A peer is built with the server's URL and the name of the reply. Its verbs are the operations to measure, such as
-`stream`. A verb takes the arguments of a case and returns a function, or a coroutine function, that runs the case once.
-If this function returns no measurement, its CPU time is measured.
+A peer is built with the server's URL and the name of the reply that the server sends. Its verbs are methods for the
+operations to measure, such as `stream`. A verb returns a function or coroutine function, which runs the operation once.
+This function may return its own measurement. If it returns none, its CPU time is measured.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class Peer:
         return run
 
     def live(self, streams):
-        """Return a function that measures the CPU time for a chunk, from the moment at which all streams have begun."""
+        """Return a function that measures the CPU time per chunk of concurrent streams after all streams have begun."""
 
         async def run():
             begun = number = begin = 0
@@ -152,7 +152,7 @@ class LangChainPeer(Peer):
             async for _ in stream:
                 pass
             await stream.output
-            # LangChain's task that produces events ends one iteration of the event loop later than the stream.
+            # `sleep(0)` runs the event loop once more, so that LangChain's task that produces the events can end.
             await asyncio.sleep(0)
 
         return run
@@ -217,7 +217,7 @@ class LangChainPeer(Peer):
         return partial(bound.invoke, "hi")
 
     def new_tools(self, count):
-        """Bind and send tools whose schemas the process has not seen."""
+        """Return a function that measures the first use of tools: binding them, and sending them in a request."""
 
         def run():
             tools = build_tools(count, seed=f"new {next(_fresh)}")
@@ -237,7 +237,7 @@ class LangChainPeer(Peer):
 
 
 class Constructors(LangChainPeer):
-    """A chat model without a network: the cost of building messages and chunks with LangChain's constructors."""
+    """A chat model without a network. It shows the cost of LangChain's constructors of messages and chunks."""
 
     name = "constructors"
     package = "langchain-core"
@@ -291,7 +291,7 @@ class Ours(LangChainPeer):
 
 
 class OursBridged(Ours):
-    """This package without its own v3 events: LangChain makes v3 events from message chunks instead."""
+    """This package without its own v3 events, so that LangChain makes the v3 events from message chunks."""
 
     name = "ChatGeminiCompat, bridged"
     verbs: ClassVar = ("events", "aevents")
@@ -338,7 +338,7 @@ class OpenAIChat(LangChainPeer):
 
 
 class GoogleChat(LangChainPeer):
-    """`ChatGoogleGenerativeAI` with Google's own protocol. It streams the arguments of a tool call in one piece."""
+    """`ChatGoogleGenerativeAI`, with Google's native API. It yields the arguments of a tool call in one piece."""
 
     name = "ChatGoogleGenerativeAI"
     package = "langchain-google-genai"

@@ -11,8 +11,8 @@ _COLOURS = {
     "ChatGoogleGenerativeAI": "#c58af9",
     "ChatLiteLLM": "#f2a365",
 }
-#: Maps a file name to the title of a plot and to pairs: a group of benchmarks, and a prefix. The plot shows those cases
-#: of the group whose names begin with the prefix.
+#: Maps the file name of a plot to its title, and to pairs of a benchmark group and a prefix. The plot shows the cases
+#: of this group whose names begin with this prefix.
 PLOTS = {
     "agents": ("Agents and tools: CPU in ms", [(AGENTS, ""), (TOOLS, "500"), (STRUCTURED, "")]),
     "streams": ("Streams: CPU in µs per chunk", [(LIVE, ""), (TEXT, "sync, 2,000"), (TEXT, "async, 2,000")]),

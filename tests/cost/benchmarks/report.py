@@ -1,4 +1,4 @@
-"""Results as Markdown, as JSON and as plots: the machine, a table for each group, and each target with its ratio."""
+"""Writes the results of the benchmarks and of their targets, as Markdown, as JSON and as plots."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from targets import targets_of
 _ROOT = Path(__file__).parents[3]
 #: The page of the documentation with the results.
 PAGE = _ROOT / "docs" / "reference" / "performance.md"
-#: The page for contributors, with the targets and the instruction counts.
+#: The page for contributors. It shows the performance targets and the instruction counts.
 TARGETS_PAGE = Path(__file__).parents[1] / "README.md"
 _PLOTS = PAGE.parent / "performance"
 _PACKAGES = ("langchain-core", "openai", "pydantic", "httpx2", "httpx", "aiohttp", "langgraph", "langsmith", "numpy")
@@ -29,7 +29,7 @@ class Report:
         self._rows = {}
         self._checks = []
         self._failures = []
-        #: The data for `--json`: medians by group, case and peer, and ratios by target.
+        #: The medians that `--json` writes: by group, by case and by the package that was measured.
         self.medians = {}
 
     def add(self, group, name, samples, unit):

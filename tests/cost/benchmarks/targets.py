@@ -1,4 +1,4 @@
-"""Targets of the benchmark: the largest allowed results, as values or as ratios to the result of a peer."""
+"""Targets of the benchmark: upper limits for a result, or for its ratio to the result of a peer."""
 
 from dataclasses import dataclass
 
@@ -25,14 +25,14 @@ PROCESS, MODULES, MEMORY = "A process, s of CPU", "Import, modules", "Memory, MB
 
 @dataclass(frozen=True)
 class Target:
-    """The largest result that `ours`, a variant of this package, may have in some cases of the benchmark.
+    """An upper limit for the results of `ours`, a variant of this package, in some cases of the benchmark.
 
-    Without a `peer`, `most` limits the result of `ours`, in the unit of the table. With a `peer`, `most` limits the
-    result of `ours` divided by the result of `peer`.
+    Without a `peer`, `most` limits the result itself, in the unit of the table. With a `peer`, `most` limits the result
+    divided by that of `peer`.
     """
 
     group: str
-    #: The target applies to each case of `group` whose name begins with these words.
+    #: The target applies to the cases of the benchmark group whose names begin with this text.
     case: str
     most: float
     peer: str | None = CHAT_OPENAI

@@ -7,7 +7,7 @@ The same seed gives the same schemas.
 import random
 from importlib import import_module
 
-#: Name of the tool in the server's tool calls, see `replies`.
+#: Name of the tool that the benchmark's server calls in its replies (see `replies.py`).
 CALLED = "find_items_0"
 _VERBS = ("list", "create", "update", "delete", "export", "merge", "review", "assign")
 _NOUNS = ("issue", "page", "invoice", "channel", "record", "branch", "event", "contact", "dataset", "ticket")

@@ -18,7 +18,7 @@ PLOT = ROOT / "docs" / "images" / "shared-quota.svg"
 BEGIN, END = "<!-- simulation: tests/cost/simulation/quota_report.py -->\n", "<!-- end -->"
 NAMES = {"none": "no coordination", "gate": "rate gate of each process", "limiter": "`RedisRateLimiter`"}
 COLOURS = {"none": "#d93025", "gate": "#f2a33c", "limiter": "#1a73e8"}
-#: The first number of workers in the table. With fewer workers, the requests stay below the quota.
+#: The first row of the table has this number of workers. Fewer workers do not exceed the quota.
 FIRST_ROW = 30
 WIDTH, HEIGHT, LEFT, TOP, GAP = 140, 140, 48, 70, 58
 

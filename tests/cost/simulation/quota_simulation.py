@@ -34,8 +34,8 @@ REQUESTS, TOKENS = 1_000, 1_000_000
 LATENCY_MU, LATENCY_SIGMA = 2.2017, 0.5537
 #: Fraction of answers that are errors for reasons other than the quota. Source: https://discuss.ai.google.dev/t/116568
 FAULTS = 0.0101
-#: Assumed times in seconds, because no figures are published. `WAY`: minimum and maximum time until a request reaches
-#: the server. `REFUSAL`: time until the server's refusal arrives.
+#: Assumed times in seconds, because no figures are published. `WAY` is the shortest and the longest time until a
+#: request reaches the server. `REFUSAL` is the time until a refusal of the server arrives.
 WAY, REFUSAL = (0.03, 0.25), 0.15
 #: Assumption: sigma of the log-normal distribution of the prompts' lengths.
 PROMPT_SIGMA = 0.5
@@ -157,7 +157,7 @@ class World:
             heapq.heapreplace(queue, (self.clock.now + next(worker), next(numbers), worker))
 
     def _work(self):
-        """Simulate a worker that makes one call after the other. Yield the seconds until its next step."""
+        """Simulate a worker that makes one call after the other. Each result is the time until its next step."""
         gate = Gate(self.clock.monotonic)
         while True:
             called = self.clock.now
@@ -208,7 +208,7 @@ class World:
             self.figures.refused += self._is_measured()
             yield REFUSAL
             error = errors.RateLimitError("quota")
-            # Clients without coordination ignore the delay in the body of Google's error, as OpenAI's SDKs do.
+            # With the strategy "none", a client ignores the delay in the body of Google's error, as OpenAI's SDKs do.
             error.retry_after = None if self.strategy == "none" else wait
             return error
         yield self.random.lognormvariate(LATENCY_MU, LATENCY_SIGMA)

@@ -29,7 +29,7 @@ from langchain_gemini_compat._transport import shared_clients
 
 AT_ONCE = 50
 SPARE_MEGABYTES = 10
-#: Allowed growth in open files, because a client keeps some connections in its pool.
+#: The number of open files may grow by this number, because a client keeps some connections open in its pool.
 SPARE_FILES = 8
 STORMS = 2
 #: Maps a path of the refusing server to the options of the model that calls it.
@@ -48,14 +48,14 @@ def held():
     gc.collect()
     for seconds in (0, shared_clients.IDLE_SECONDS + 1):
         shared_clients._clients.close_unused(time.monotonic() + seconds)
-    # The servers of this process have a thread for each connection. A thread ends some time after its client
-    # closes the connection. So wait until the number of threads stays the same for a second.
+    # A server of this process has a thread for each connection. Such a thread ends some time after the client has
+    # closed the connection. So wait until the number of threads stays the same for a second.
     threads = None
     while threads != threading.active_count():
         threads = threading.active_count()
         time.sleep(1)
     with suppress(AttributeError, OSError):
-        # glibc does not return memory that its threads have freed. This is not a leak, so make glibc return it.
+        # glibc keeps memory that threads have freed. To count only memory in use, return the free memory to the system.
         ctypes.CDLL(None).malloc_trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     with suppress(RuntimeError):
@@ -128,7 +128,8 @@ def soak_faults(count):
         asyncio.run(all_async(600 + count // 2, 600 + count))
         settle()
         files, *rest = held()
-        # The pool of `chat` may keep one connection for each thread. These connections are not a leak.
+        # Up to `AT_ONCE` more open files are not a leak, because the pool of `chat` may keep a connection for each
+        # thread.
         after = (min(files, before[0] + SPARE_FILES) if files <= before[0] + AT_ONCE else files, *rest)
     print(dict(outcomes))
     return report(f"{count} calls under faults", before, after, began)
@@ -154,10 +155,10 @@ async def storm(url, count):
 
 
 def soak_cancelling(count):
-    """Run up to `STORMS` storms of cancelled streams. Return whether nothing grew in one of them.
+    """Cancel `count` streams at once, and repeat this up to `STORMS` times. Return whether nothing grew in one round.
 
-    A storm cancels `count` streams together, half of them after their first chunk. A leak grows in each storm. The
-    allocator's heap grows by 4 to 12 MB in one of the first storms, which is not a leak.
+    Half of the streams are cancelled after their first chunk. A leak grows in each round. The allocator's heap grows by
+    4 to 12 MB in one of the first rounds, which is not a leak.
     """
 
     async def run():

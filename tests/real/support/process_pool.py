@@ -10,8 +10,8 @@ from asking import ask, build, report
 from langchain_gemini_compat.errors import RateLimitError
 
 METHOD, MODE = sys.argv[1:]
-#: A forked child inherits the model that the parent has used. Other children build a model when they import this
-#: module.
+#: A forked process inherits the model that its parent has used. Any other process builds a new model when it imports
+#: this module.
 MODEL = build()
 
 
