@@ -236,7 +236,7 @@ def _build_repair(request: Request) -> Repair:
 
 
 def _repaired(request: Request, repair: Repair) -> Request:
-    """Return the request that was sent last: `request`, or a copy of it with the changes of `repair`."""
+    """Return `request`, or a copy of it with the changes of `repair` if there are any."""
     return request.with_changes(repair.payload, repair.headers, repair.notes) if repair.notes else request
 
 

@@ -89,7 +89,7 @@ def forget_refusals(host: str | None = None) -> None:
 
 
 def join_tier(payload: JsonObject, headers: Mapping[str, str]) -> JsonObject:
-    """Return `payload`. If a header contains the service tier, add the key `service_tier`.
+    """Return `payload`, with the key `service_tier` added if a header contains the service tier.
 
     A refused tier can then be found and removed like any other key of the payload.
     """

@@ -95,7 +95,7 @@ class Repair:
         return True
 
     def confirm(self) -> None:
-        """Remember the refusals that led to changes. Call this after the server has answered the changed request."""
+        """Remember the refusals that led to changes. Call this after the server has answered."""
         self._remember()
         self._refusals.clear()
 

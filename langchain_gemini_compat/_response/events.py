@@ -38,7 +38,7 @@ class RefusalDelta:
 class ToolCallDelta:
     """A piece of the tool call with the number `index`. Only the first piece has `id` and `name`.
 
-    `is_complete` is true for the piece that completes the JSON object of the call's arguments.
+    `is_complete` is true if the arguments are a complete JSON object after this piece.
     """
 
     index: int
@@ -96,7 +96,7 @@ class Finished:
     empty: bool
     #: Unknown keys that were not kept, since they were too large or too many.
     dropped_fields: tuple[str, ...] = ()
-    #: Messages that say which parts of the reply were left out. Unknown keys are in `dropped_fields` instead.
+    #: Messages about parts of the reply that were left out, except the keys in `dropped_fields`.
     losses: tuple[str, ...] = ()
     #: The provider and the cost of the reply, if a gateway sends them.
     provider: str = ""

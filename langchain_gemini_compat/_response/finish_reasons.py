@@ -80,8 +80,8 @@ def classify_ending(native: str) -> Ending:
     word = normalize_reason(native)
     detail = normalize_reason(native.partition(":")[2])
     kind = _KINDS.get(word) or ("broken" if _FAILURE.search(word) else "unknown")
-    # `content_filter: MALFORMED_FUNCTION_CALL` has OpenAI's finish reason before the colon, and Google's more precise
-    # one after it.
+    # In `content_filter: SAFETY`, Google's finish reason follows the colon. If it says that a call is malformed, it
+    # counts, because it is more precise than OpenAI's finish reason before the colon.
     return "malformed" if _KINDS.get(detail) == "malformed" else kind
 
 

@@ -31,8 +31,8 @@ _MOST_SPACE = 4096
 class ThoughtSplitter:
     """Turns text into `ThoughtDelta` and `TextDelta` events, without the tags around thoughts.
 
-    White space before an opening tag belongs to the thoughts. The end of a text may be the start of a tag, so it is
-    held back until the next call of `feed()` or `finish()`. `_state` is the method that reads the next text.
+    White space before an opening tag belongs to the thoughts. If the end of a text may be the start of a tag, this end
+    is held back until the next call of `feed()` or `finish()`. `_state` is the method that reads the next text.
 
     >>> splitter = ThoughtSplitter()
     >>> [*splitter.feed("<thou"), *splitter.feed("ght>hm</thought>hi"), *splitter.finish()]
@@ -93,6 +93,7 @@ class ThoughtSplitter:
             yield TextDelta(held[cut:])
 
     def _update_passes_text(self) -> None:
+        # `finish` does not call this method: `feed` does, and `passes_text` is not read after the end of a reply.
         self.passes_text = not self._held and not self._flagged and self._state == self._in_text
 
     def _start(self, text: str) -> Iterator[Event]:
@@ -135,7 +136,7 @@ class ThoughtSplitter:
         yield from self._in_flagged(text.replace(opening, "", 1))
 
     def _in_flagged(self, text: str) -> Iterator[Event]:
-        """Yield `text`, which the server flags as a thought. Hold back a closing tag at its end."""
+        """Yield `text`, which the server flags as a thought. Hold back its end if that may be a closing tag."""
         keep = max(len(closing) if text.endswith(closing) else _overlap(text, closing) for closing in self._closing)
         yield from self._hold_thought(text, keep)
 

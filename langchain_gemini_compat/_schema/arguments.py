@@ -39,8 +39,8 @@ _COUNTS: dict[type, tuple[str, str]] = {
     list: ("minItems", "maxItems"),
     dict: ("minProperties", "maxProperties"),
 }
-#: Keywords without a function in `_CHECKS`. They do not restrict values (such as `title`), or this module handles them
-#: together with other keywords (such as `properties`).
+#: Keywords that need no function in `_CHECKS`: they do not restrict values (such as `title`), or other code of this
+#: module reads them (such as `properties`).
 _READ_ELSEWHERE = frozenset(
     {
         "properties", "additionalProperties", "items", "prefixItems", "additionalItems", "nullable", "title",
@@ -103,8 +103,8 @@ def repair_arguments_text(schema: JsonObject, text: str) -> tuple[str, list[str]
 def unwrap_arguments(schema: JsonObject | None, text: str) -> JsonObject | None:
     r"""Return the arguments of a call whose `text` is JSON but not an object.
 
-    Some gateways encode the JSON of arguments twice, and some models write `null` for no arguments. If the result does
-    not satisfy the tool's `schema`, even after a repair, return `None`.
+    Some gateways encode the JSON of arguments twice, and some models write `null` for no arguments. Return `None` if
+    the result is not an object, or does not satisfy the tool's `schema` even after a repair.
 
     >>> unwrap_arguments({"required": ["name"]}, r'"{\"name\": \"x\"}"'), unwrap_arguments({}, "null")
     ({'name': 'x'}, {})

@@ -130,7 +130,7 @@ class Node:
     #: Maps the JSON pointer of each `Check` to whether the compiler has used this check. All nodes of a schema share
     #: this dict, so that unused checks are found at the end.
     checks_read: dict[str, bool] = field(default_factory=dict[str, bool])
-    #: JSON pointers of the schemas for this value, except schemas that a `$ref` or `allOf` adds.
+    #: JSON pointers of the schemas for this value, except schemas that a `$ref`, `allOf` or union adds.
     paths: list[str] = field(default_factory=list[str])
     #: The types that the value may have, except null; `None` if no schema of this value has a `type`.
     types: list[str] | None = None

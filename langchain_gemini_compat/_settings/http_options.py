@@ -95,7 +95,7 @@ def _with_article(name: str) -> str:
 
 
 def _acts_like_a_client(client: object, *, is_async: bool) -> bool:
-    """Return whether `client` has `build_request`, and a `send` that is async if `is_async` is true.
+    """Return whether `client` has `build_request`, and a `send` that is async exactly if `is_async` is true.
 
     A test double may have only these two methods.
     """

@@ -135,7 +135,10 @@ def test_catalog_decides_how_structured_output_is_asked_for(write):
 
 
 def test_profile_has_the_name_and_dates_of_the_model_that_the_family_is_named_after(write):
-    """The profile of `gemini-8-cyber` does not get the name and the dates of the model `gemini-8`."""
+    """The profile of `gemini-8-cyber` does not get the name and the dates of the model `gemini-8`.
+
+    A profile has only the keys of the installed langchain-core.
+    """
     dates = {"title": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}
     path = write({"gemini-8": dates})
     given = {"name": "X", "status": "deprecated", "release_date": "2026-01-02", "last_updated": "2026-01-03"}

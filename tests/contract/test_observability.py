@@ -345,7 +345,7 @@ def test_the_table_of_metadata_is_complete():
 
 
 def test_logger_is_silent_by_default():
-    """By default, nothing is logged. At level INFO, two lines are logged, without prompt or answer."""
+    """By default, nothing is logged. At level INFO, a dropped option and a retry are logged, without prompt or answer."""
     program = """
         import logging, sys, warnings
         from langchain_gemini_compat.errors import GeminiCompatWarning

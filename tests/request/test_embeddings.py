@@ -368,7 +368,7 @@ def test_base_url_may_end_in_the_path(end):
 def test_key_and_project_in_the_environment_raise_one_error(monkeypatch, variable):
     """A key and a project in the environment contradict each other, because embeddings do not support Vertex AI.
 
-    The argument `surface`, `api_key` or `base_url` resolves the conflict.
+    The argument `surface`, `api_key` or `base_url` resolves the conflict, so the error does not advise another package.
     """
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     monkeypatch.setenv(variable, "key-of-the-environment")

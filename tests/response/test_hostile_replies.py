@@ -434,7 +434,7 @@ def test_fields_of_a_message_are_merged_in_linear_time():
 
 
 def test_emitted_extra_fields_do_not_change():
-    """Extra fields that arrive later are emitted in a new event. Events that were emitted before do not change."""
+    """Later extra fields are emitted once, in a new event with only the new keys. Earlier events do not change."""
     tracker = ToolCallTracker("seed")
     sent = {"google": {"thought_signature": "one"}}
     first = list(tracker.feed([call(extra_content=sent)]))

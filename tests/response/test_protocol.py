@@ -88,8 +88,8 @@ def check(wires):
         message, bridged = assemble(events), assemble(expected)
         signatures = message.additional_kwargs.get(SIGNATURES_KEY, {})
         for block in [block for block in (*message.content, *bridged.content) if block["type"] == "tool_call"]:
-            # A signature can arrive when it is too late for the content block of its call. Then only
-            # `additional_kwargs` has the signature.
+            # A signature can arrive too late for the content block of its call: after the block has ended or, with
+            # LangChain's bridge, after the first piece of the call. Then only `additional_kwargs` has the signature.
             assert block.pop("extras", {}).get("signature") in (None, signatures.get(block["id"]))
         assert message == bridged
 

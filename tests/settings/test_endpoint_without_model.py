@@ -146,7 +146,7 @@ def test_error_of_an_endpoint_without_a_model_has_a_remedy():
 )  # fmt: skip
 @pytest.mark.parametrize("model", [ChatGeminiCompat, GeminiCompatEmbeddings])
 def test_missing_model_raises_at_construction(model, arguments):
-    """Without a model name, each endpoint raises the same error, except an endpoint of your own on Vertex AI."""
+    """Without a model name, the same error is raised, except for an endpoint of your own on Vertex AI."""
     with pytest.raises(ValueError, match="`model` is missing: pass the name"):
         model(**arguments)
 

@@ -167,7 +167,10 @@ def build_cell(place, form, *, tools=TOOLS, replies=answer, middleware=(), model
 
 
 def check_answer(cell, state):
-    """Assert that the answer and the strategy are right, and that the fake refused or ignored no part of a request."""
+    """Assert that the answer and the strategy are right, and that the fake accepted all requests completely.
+
+    Also assert that no request has a placeholder signature.
+    """
     fake = cell.fake
     assert [violation.hint for violation in fake.refusals] == []
     assert (fake.stand_ins, fake.ignored) == (0, [])

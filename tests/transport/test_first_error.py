@@ -280,7 +280,7 @@ def test_placeholder_is_not_the_context_of_its_error(work, name, unfinished):
 
 
 def test_placeholder_is_not_the_context_of_a_cancellation(monkeypatch):
-    """A caller is cancelled while its first error imports openai. The `CancelledError` has no placeholder in it."""
+    """A caller is cancelled while its first error imports openai. The `CancelledError` has no `PendingError` as context."""
     forget_classes(monkeypatch, UnfinishedImport())
 
     async def cancel(*_):

@@ -43,7 +43,8 @@ KINDS = ("api key", "callable key", "user credentials", "service account")
 WAYS = ("invoke", "stream", "ainvoke", "astream")
 REFUSED = "token refused"
 CASES = ("success", *FAULTS)
-#: Calls can wait for the backoff, but not longer: if the server asks for a longer wait, the call fails at once.
+#: Maximum wait before a retry, in seconds. The backoff is shorter. If the server asks for a longer wait, the call fails
+#: at once.
 TIMEOUT = {"retry_wait": 0.7}
 
 

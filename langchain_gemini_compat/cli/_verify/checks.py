@@ -34,7 +34,7 @@ def observe_refusal(reply: RawReply, *words: str, status: int = 400) -> Observat
 
 
 def expect(lab: Lab, body: JsonObject, *words: str, accepted: bool) -> Observation:
-    """Send `body`. The claim holds if the server accepts `body` or, with `accepted=False`, if it answers 400."""
+    """Send `body`. The claim holds if the server accepts it. With `accepted=False`, the server must answer 400."""
     return expect_answer(lab, body) if accepted else expect_refusal(lab, body, *words)
 
 

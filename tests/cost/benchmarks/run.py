@@ -65,7 +65,7 @@ def _measure(report, peers, running, options, *, end):
         if left <= 0:
             report.skip(case.group, case.name, "the time was up")
             continue
-        # A case may take four times as long as an equal share of the remaining time.
+        # A case may take up to four times as long as an equal share of the remaining time.
         share = 4 * left / (len(cases) - number)
         samples = measure_case(case, peers, running, seconds=seconds, least=least, most=share)
         report.add(case.group, case.name, samples, case.unit)
