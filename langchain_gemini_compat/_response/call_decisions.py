@@ -285,7 +285,10 @@ def _decide_repeated_name(call: TrackedCall, piece: str, names: frozenset[str]) 
 
 
 def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry that has arguments and the name of `call`. `call` has no arguments yet, or only `{}`."""
+    """Decide whether `entry`, which has arguments, continues `call` or starts another call.
+
+    `entry` has the same name as `call`. `call` has no arguments yet, or only `{}`.
+    """
     is_placeholder = entry.args.strip() == "{}"
     is_identified = not call.lacks_id and (bool(entry.id) or call.has_second_header)
     if call.placeholder and is_placeholder and is_identified:
@@ -301,7 +304,10 @@ def _decide_after_placeholder(evidence: Evidence, call: TrackedCall, entry: Entr
 
 
 def _decide_after_complete(call: TrackedCall, entry: Entry) -> Decision:
-    """Decide about an entry that has arguments and the name of `call`. The arguments of `call` are complete."""
+    """Decide whether `entry`, which has arguments, repeats `call` or starts another call.
+
+    `entry` has the same name as `call`. The arguments of `call` are complete.
+    """
     if call.lacks_id:
         return Decision()
     is_identified = bool(entry.id) or call.has_second_header

@@ -308,7 +308,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidRequestError,
         _BAD,
         r"unknown name",
-        "Remove the field from `model_kwargs` or `extra_body`. The server's message mentions its name.",
+        "The server's message names a field. Remove this field from `model_kwargs` or `extra_body`.",
     ),
     (
         errors.QuotaExhaustedError,

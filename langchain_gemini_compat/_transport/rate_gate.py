@@ -83,7 +83,7 @@ class Gate:
         return max(0.0, self._refused_until - self._clock()) if self._is_blocking else 0.0
 
     def block(self, seconds: float, refusal: Refusal | None = None, *, limit: float = float("inf")) -> None:
-        """Block calls for the wait that the server asked for.
+        """Block all calls as long as the server asked to wait.
 
         Args:
             seconds: The wait in seconds.

@@ -33,8 +33,8 @@ MAX_KEPT = 4 * 2**20
 #: Maximum number of keys that are kept for one message or call.
 MAX_KEYS = 64
 
-#: If the entries of a list arrive in fragments, the texts in the fragments are joined. Maps the key of the list to the
-#: keys of these texts.
+#: Maps the key of a list whose entries arrive in fragments to the keys of the texts in an entry. The fragments of these
+#: texts are joined.
 _FRAGMENTED: Mapping[str, tuple[str, ...]] = {
     "reasoning_details": ("text", "summary"),
     "thinking_blocks": ("thinking",),

@@ -450,7 +450,7 @@ class Applying(Own):
 
 @pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
 def test_own_apply_writes_the_headers(way):
-    """The `apply` method of these credentials does not write a bearer token. Field case E15."""
+    """A subclass of Google's credentials may have its own `apply`, which sets other headers. Field case E15."""
     with serve_tokens("t") as receiver:
         model = chat(receiver.url, credentials=Applying(), max_retries=0, default_headers={"authorization": "mine"})
 

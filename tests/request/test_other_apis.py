@@ -10,7 +10,7 @@ from langchain_gemini_compat.testing import FakeGemini
 from langchain_gemini_compat.testing._rules.models import rules_for
 
 HI = [HumanMessage("Hi.")]
-#: Models that Google does not serve through the compatible API, each with the words for its API in the error message.
+#: Models that Google serves only through another API, each with the name that the error message has for this API.
 MODELS = [
     ("gemini-3.8-flash-tts", "speech"),
     ("gemini-3.8-flash-lite-tts", "speech"),

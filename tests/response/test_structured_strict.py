@@ -241,7 +241,7 @@ def test_class_without_json_validation_gets_python_values():
 
 
 def test_validators_and_pydantic_1_classes_get_python_values():
-    """Validators get the Python values of the JSON. Field case C3."""
+    """Validators get parsed JSON, such as dicts and strings, and not the JSON text. Field case C3."""
 
     class Checked(BaseModel):
         """Upper case."""

@@ -31,7 +31,7 @@ CASES = {case.name: case for cases in GROUPS.values() for case in cases}
 #: Number of threads. It exceeds the number of cores, because a call with retries spends most of its time waiting.
 _THREADS = 48
 _UNSTREAMED = ("invoke", "ainvoke", "agent")
-_SPELLED = {"agent": "agent", "agent_stream": "streamed agent", "structured": "structured"}
+_SPELLED = {"agent": "agent", "agent_stream": "streamed agent", "structured": "structured output"}
 _HEAD = f"""# Faults
 
 This page shows how a call ends after each known fault of Google's service and of gateways. In this example, the fault is
@@ -77,9 +77,9 @@ If the outcome depends on how you call the model, the cell has an outcome for ea
 
 | name | how you call the model |
 |---|---|
-| whole | `invoke`, `ainvoke`, and an agent of `create_agent` |
+| whole replies | `invoke`, `ainvoke`, and an agent of `create_agent` |
 | streams | `stream`, `astream`, `stream_events(version="v3")`, and an agent that streams its tokens |
-| structured | `with_structured_output` |
+| structured output | `with_structured_output` |
 """
 
 
@@ -127,11 +127,12 @@ def _join(outcomes):
 
 def _print_entries(entries):
     names = []
-    for name, members in (("whole", _UNSTREAMED), ("streams", STREAMED)):
+    for name, members in (("whole replies", _UNSTREAMED), ("streams", STREAMED)):
         if set(members) <= set(entries):
             names.append(name)
             entries = [entry for entry in entries if entry not in members]
-    return ", ".join(names + [_SPELLED.get(entry, f"`{entry}`") for entry in entries])
+    names += [_SPELLED.get(entry, f"`{entry}`") for entry in entries]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _print_outcome(outcome):

@@ -45,7 +45,10 @@ _IMPORT = re.compile(rf"^from ({'|'.join(package for package, _ in CLASSES.value
 
 @dataclass(frozen=True)
 class Program:
-    """The program of a page for a class. `replies` is the code that defines `REPLIES`."""
+    """The example program of a migration page, with the replies that it gets.
+
+    `replies` is the code that defines `REPLIES`.
+    """
 
     code: str
     replies: str

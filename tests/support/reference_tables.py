@@ -267,7 +267,7 @@ _TYPES = {
 DESCRIPTION = re.compile(
     r"(?P<what>[A-Z].+\.) (?P<default>Required|Default: `.+`(?:, which .+)?)\. Surfaces: (?P<surfaces>[A-Za-z, ]+)\."
 )
-#: Maps each parameter to a sample value. The page says which body keys and headers this value sets in a request.
+#: Maps each parameter to a sample value. The page on parameters lists the body keys and headers that this value sets.
 SAMPLES = {
     "temperature": 0.5,
     "top_p": 0.5,

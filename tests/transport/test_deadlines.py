@@ -15,7 +15,7 @@ from wire import completion, http
 from langchain_gemini_compat import ChatGeminiCompat, errors
 
 BODY = json.dumps(completion("Hello.")).encode()
-#: Maximum duration of a call that has a time limit, in seconds. Without a time limit, the call would take minutes.
+#: If the time limit of a call works, the call ends within this number of seconds. Otherwise, it takes minutes.
 SOON = 30
 
 

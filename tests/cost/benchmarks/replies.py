@@ -48,8 +48,8 @@ def build(name, *, is_google=False, is_base64=False, results=0):
     """Return a whole reply as a dict, or the events of a stream.
 
     Args:
-        name: See the table above.
-        is_google: Whether the reply is one of Google's own protocol.
+        name: A name from the table in the docstring of this module.
+        is_google: Whether the reply uses Google's native protocol.
         is_base64: Whether the request asks for vectors in base64.
         results: The number of tool results in the request.
     """

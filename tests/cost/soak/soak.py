@@ -155,10 +155,10 @@ async def storm(url, count):
 
 
 def soak_cancelling(count):
-    """Cancel `count` streams at once, and repeat this up to `STORMS` times. Return whether nothing grew in one round.
+    """Cancel `count` streams at once, until a round in which nothing grows. Return whether there was such a round.
 
-    Half of the streams are cancelled after their first chunk. A leak grows in each round. The allocator's heap grows by
-    4 to 12 MB in one of the first rounds, which is not a leak.
+    There are at most `STORMS` rounds. Half of the streams are cancelled after their first chunk. A leak grows in each
+    round. The allocator's heap grows by 4 to 12 MB in one of the first rounds, which is not a leak.
     """
 
     async def run():
