@@ -102,7 +102,8 @@ _EFFORTS: dict[Surface, frozenset[str] | None] = {
 #: The only values of `reasoning_effort` that are sent to Vertex AI for models with a thinking budget. Vertex AI's page
 #: maps these values to budgets.
 _VERTEX_BUDGET_EFFORTS = frozenset({"low", "medium", "high"})
-#: The HTTP header in which Vertex AI expects `service_tier="priority"`. For other tiers, no source shows a header:
+#: The HTTP header in which Vertex AI expects `service_tier="priority"`. No source shows that the header works for other
+#: tiers on the compatible endpoint. Source for `priority`:
 #: https://docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo
 TIER_HEADER = "X-Vertex-AI-LLM-Shared-Request-Type"
 #: Prefixes of the MIME types of Office and OpenDocument files.

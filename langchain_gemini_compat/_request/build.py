@@ -78,7 +78,10 @@ class Request:
     is_strict: bool = False
 
     def with_changes(self, payload: JsonObject, headers: Mapping[str, str], notes: Sequence[Note]) -> Request:
-        """Return a copy with additional notes, and with `payload` and `headers` without the parts that were refused."""
+        """Return a copy with `payload`, `headers` and additional notes.
+
+        The caller has already removed the refused parts from `payload` and `headers`.
+        """
         is_dropped = self.payload.get("parallel_tool_calls") is False and "parallel_tool_calls" not in payload
         limit = 1 if is_dropped else self.call_limit
         kept = tuple(note for note in self.notes if note.kind != "header" or headers)

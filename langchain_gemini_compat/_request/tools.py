@@ -44,7 +44,8 @@ _DECLARATION_KEYS = frozenset(
 )
 #: Keys under which a declaration is nested: OpenAI's function, OpenAI's response format, and Bedrock's tool.
 _NESTED = ("function", "json_schema", "toolSpec")
-#: A declaration has its JSON schema under one of these keys, which differ between OpenAI, Anthropic, MCP and Google.
+#: A declaration has its JSON schema under one of these keys. They belong to OpenAI, Anthropic, MCP (also Bedrock),
+#: OpenAI's response format, and Google (the last two).
 _SCHEMA_KEYS = ("parameters", "input_schema", "inputSchema", "schema", "parameters_json_schema", "parametersJsonSchema")
 #: The only keys that pydantic writes beside a `$ref` at the top of a schema.
 _BESIDE_TOP = frozenset({"$ref", "$defs", "definitions", "$schema", "title", "description"})
@@ -162,8 +163,8 @@ def _declare(tool: type | Callable[..., Any] | BaseTool) -> JsonObject:
     if isinstance(tool, BaseTool):
         found = _read_tool_schema(tool)
         if found is not None:
-            # `convert_to_openai_tool` is not called here, because it converts the schema and takes longer. Agents bind
-            # their tools at each step.
+            # `convert_to_openai_tool` is not called here, because it converts the schema and takes longer. This time
+            # matters, because agents bind their tools at each step.
             found = _open_top(found)
             description = tool.description or found.get("description") or ""
             return _build_declaration(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_gemini_compat._wire.json_types import JsonObject
 
 
-#: The arguments of a tool call begin with one of these: an object, a JSON string that contains an object, or `null`.
+#: Valid arguments of a tool call begin with one of these: an object, a JSON string that contains an object, or `null`.
 _BEGINNINGS = ("{", '"', "null")
 
 
@@ -57,7 +57,7 @@ class TrackedCall:
     extras: JsonObject = field(default_factory=dict)
     #: More fields for `extras`. They arrived after `extras` was emitted.
     late_extras: JsonObject = field(default_factory=dict)
-    #: The arguments `{}`, if no others have arrived; otherwise empty. They may be the complete arguments. They may also
+    #: `{}` if the arguments so far are only `{}`; otherwise empty. This `{}` may be the complete arguments. It may also
     #: be a placeholder: some gateways send `{}` before the real arguments.
     placeholder: str = ""
     #: Whether the call got `{}` as its arguments twice.
@@ -73,7 +73,7 @@ class TrackedCall:
     has_joined_name: bool = False
     #: Why the call must not run; empty for a valid call.
     error: str = ""
-    #: An earlier call that this call may repeat. This is known when the arguments of this call are complete.
+    #: An earlier call that this call may repeat. Whether it does is known when the arguments of this call are complete.
     repeated_call: TrackedCall | None = None
     #: What happens if the arguments of this call turn out to differ from those of `repeated_call`. True:
     #: `repeated_call` gets an error. False: this call becomes a separate call.

@@ -107,7 +107,7 @@ class Parts:
                 self.media.append(_media_block(event, self.first_medium + len(self.media)))
 
     def _add_call(self, delta: ToolCallDelta) -> None:
-        """Add `delta` to its call. Pieces of one call that arrive in the same chunk are joined."""
+        """Add `delta` to its call. If `calls` already has a piece of this call, append the arguments to that piece."""
         if delta.is_complete:
             self.complete_calls |= {delta.index}
         elif self.complete_calls:

@@ -89,7 +89,7 @@ def resolve_connection(
         named = {"project": project, "location": location, "endpoint_id": endpoint_id}
         project, location = _complete_place(named, base_url)
     # Keep the path of `base_url`, except in two cases: the caller gives a project, location or endpoint, or `base_url`
-    # is a host of Vertex AI without a path. Then `build_endpoint` adds the path of an endpoint if it is missing.
+    # is a host of Vertex AI without the path of an endpoint. Then `build_endpoint` adds this path if it is missing.
     keeps_path = not has_place and not is_bare_vertex_host(base_url or "", has_vertex_arguments=True)
     endpoint = build_endpoint(
         surface=surface,

@@ -262,7 +262,7 @@ class Transport:
         of_call = {name.lower(): value for name, value in tries.request_headers.items()}
         given = {name.lower(): value for name, value in config.headers.items()}
         # A client that this package builds adds the fixed headers itself. Setting them here would take 3 % of a call's
-        # time, so only other clients need it.
+        # time, so this is done only for other clients.
         fixed = {} if has_fixed_headers(client) else FIXED_HEADERS
         headers = {**fixed, **of_call, **credential, **given}
         if "authorization" in credential:

@@ -84,8 +84,8 @@ class Tries:
         self._resume_at = 0.0
         self._first_byte = math.inf if limits.first_byte is None else limits.first_byte
         self._token_renewed = False
-        #: Maximum seconds that all tries together wait for bearer tokens. A token source needs a thread to enforce a
-        #: maximum, so there is one only if `first_byte` is below its default.
+        #: Maximum seconds that all tries together wait for bearer tokens: `first_byte`, if it is below its default.
+        #: Otherwise, there is no maximum, because a token source needs a thread to enforce a maximum.
         self._token_budget = math.inf if self._first_byte >= (TimeLimits().first_byte or 0.0) else self._first_byte
         #: Time by which the first chunk or the whole reply of this try must arrive, in seconds of the monotonic clock.
         self.first_by = math.inf

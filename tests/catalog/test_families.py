@@ -227,7 +227,7 @@ def test_every_family_has_its_strategy_here():
 def test_an_agent_asks_for_structured_output_in_a_way_that_the_model_takes(model, alone, beside_tools, surface):
     """Models before Gemini 3 refuse a request that contains both tools and a JSON schema.
 
-    They answer 400 (googleapis/python-genai issue 706). For these models, the agent sends the schema as another tool.
+    They answer 400 (googleapis/python-genai issue 706). So an agent with tools sends them the schema as another tool.
     """
     for tools, native in (([], alone), ([get_number], beside_tools)):
         fake = FakeGemini(play, surface=surface)

@@ -15,7 +15,7 @@ def test_page_lists_every_probe():
 
 
 def test_report_of_google_verifies_a_claim(tmp_path):
-    """A report of another host verifies no claim. For each claim, the newest report that checked it counts."""
+    """A report of another host verifies no claim. For a claim on a surface, the newest report that checked it counts."""
     report = {
         "surface": "ai_studio",
         "model": "gemini-3.8-flash",

@@ -169,7 +169,10 @@ class VertexSetting:
 
 @pytest.mark.parametrize("setting", [ProtobufSetting(), VertexSetting()], ids=["protobuf", "vertexai"])
 def test_safety_settings_of_langchain_google_vertexai_are_sent(setting):
-    """The test uses imitations of the package's classes. It was also run with langchain-google-vertexai 3.2.5."""
+    """The test imitates the classes, because langchain-google-vertexai is not a dependency.
+
+    The test was also run with langchain-google-vertexai 3.2.5.
+    """
     for form in ([setting], setting):
         body, _ = model(safety_settings=form).preview("hi")
         assert google(body)["safety_settings"] == [SENT]

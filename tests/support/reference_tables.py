@@ -267,7 +267,8 @@ _TYPES = {
 DESCRIPTION = re.compile(
     r"(?P<what>[A-Z].+\.) (?P<default>Required|Default: `.+`(?:, which .+)?)\. Surfaces: (?P<surfaces>[A-Za-z, ]+)\."
 )
-#: Maps each parameter to a sample value. The page on parameters lists the body keys and headers that this value sets.
+#: Maps each parameter to a sample value. `parameters.md` says which body keys and headers the parameter sets in a
+#: request with this value.
 SAMPLES = {
     "temperature": 0.5,
     "top_p": 0.5,
@@ -306,7 +307,7 @@ TAKES_ALL = "gemini-3.5-flash"
 #: How pages name the surfaces.
 WORDS_OF_SURFACES = {"vertex": "Vertex AI", "ai_studio": "AI Studio", "openai_compatible": "compatible servers"}
 _ONE_TOOL = {"tools": SAMPLES["tools"][:1]}
-#: Maps a parameter that has no effect alone to the other parameters that a request with it needs.
+#: Some parameters have no effect alone. Maps each of them to what its sample request also needs.
 _BESIDE = {
     "tool_choice": _ONE_TOOL,
     "parallel_tool_calls": _ONE_TOOL,

@@ -166,7 +166,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(file: IO[bytes]) -> None:
-        # On Windows, a lock covers a range of bytes, which may be behind the end of the file. This byte serves only as
+        # On Windows, a lock covers a range of bytes, which may be behind the end of the file. One byte there serves as
         # the lock.
         file.seek(2**30)
         msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)

@@ -130,7 +130,7 @@ class Replay:
         return error
 
     def _describe_mismatch(self, asked: JsonObject) -> tuple[str, Difference | None]:
-        """Return the error message for a request that was not recorded, and its difference from the nearest one."""
+        """Return the error message for a request without a recorded reply, and its difference from the nearest one."""
         count = len(self._exchanges)
         if any(key == _key_of(asked, ignore_bodies=self._ignore_bodies) for key in self._keys):
             text = "The program sent a request more often than the recorded run, so no recorded reply is left for it."
@@ -257,8 +257,7 @@ def replay(path: str | os.PathLike[str], *, ignore_bodies: bool = False) -> Gene
     player = Replay(cassette, file, ignore_bodies=ignore_bodies)
     with _environment_of(cassette):
         # The package remembers what servers have refused. The recorded program began without this memory, so the replay
-        # does too. The refusals of the replay are forgotten at its end, because no
-        # server sent them.
+        # does too. The refusals of the replay are forgotten at its end, because no server sent them.
         forget_refusals()
         add_player(player)
         try:

@@ -134,7 +134,7 @@ def build_talk(length):
 
 
 def build_history(length):
-    """Return the history of an agent with one call per step. After five calls, it answers and gets a new question."""
+    """Return the history of an agent with one call per step. An answer and a new question follow every fifth call."""
     messages, number = [HumanMessage("Find out what there is to know.")], 0
     while len(messages) < length:
         number += 1

@@ -32,7 +32,7 @@ class Target:
     """
 
     group: str
-    #: The target applies to the cases of the benchmark group whose names begin with this text.
+    #: The target applies to the cases of `group` whose names begin with this text.
     case: str
     most: float
     peer: str | None = CHAT_OPENAI
