@@ -132,8 +132,8 @@ class _HistoryReader:
         return entry | ({"extra_content": _signed(signature)} if signature else {})
 
     def _add_result(self, result):
-        # Portkey invents a name for a result without a name, but keeps the order of the results. So a result whose
-        # name no call has belongs to the first call that has no result yet.
+        # Portkey invents a name for a result without a name, but keeps the order of the results. If no call has the
+        # name of the result, the result belongs to the first call that has no result yet.
         place = next((at for at, (_, name) in enumerate(self._waiting) if name == result["name"]), 0)
         made = self._waiting.pop(place)[0] if self._waiting else "unknown"
         answer = {"tool_call_id": made, "name": result["name"], "content": json.dumps(result["response"])}

@@ -272,7 +272,7 @@ PROBES = (
     ),
     Probe(
         "image-of-tool",
-        "The model sees an image that a tool returns. The package sends the image in the tool's result or in a user message.",
+        "The model sees an image that a tool returns. It is sent in the tool's result or in a user message.",
         "an answer",
         "_request/tool_results.py",
         {"vertex": UNTRIED, "ai_studio": observed("public reports of images in a user message after the result")},
