@@ -262,7 +262,7 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
         def __init__(
             self,
             *,
-            # The next parameters select the model and the endpoint.
+            # Parameters: model and endpoint.
             model: str | None = None,
             model_name: str | None = None,
             project: str | None = None,
@@ -276,20 +276,20 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             api_version: str = "v1",
             surface: Surface | None = None,
             vertexai: bool | None = None,
-            # Credentials.
+            # Parameters: credentials.
             api_key: types.ApiKey | None = None,
             google_api_key: types.ApiKey | None = None,
             gemini_api_key: types.ApiKey | None = None,
             openai_api_key: types.ApiKey | None = None,
             credentials: Credentials | None = None,
             quota_project_id: str | None = None,
-            # Vectors.
+            # Parameters: vectors.
             dimensions: int | None = None,
             output_dimensionality: int | None = None,
             batch_size: int = 100,
             chunk_size: int = 100,
             max_concurrency: int = 4,
-            # The next parameters add body keys, headers and query parameters to a request.
+            # Parameters: keys of the body, headers and query parameters.
             model_kwargs: dict[str, Any] | None = None,
             default_headers: types.Headers | None = None,
             additional_headers: types.Headers | None = None,
@@ -297,14 +297,14 @@ class GeminiCompatEmbeddings(ConnectedModel, Serializable, Embeddings):
             headers: types.Headers | None = None,
             default_query: types.Headers | None = None,
             extra_query: types.Headers | None = None,
-            # Transport.
+            # Parameters: transport.
             timeout: types.Timeout | None = None,
             request_timeout: types.Timeout | None = None,
             max_retries: int | None = 2,
             retries: int | None = 2,
             http_client: types.SyncClient | None = None,
             http_async_client: types.AsyncClient | None = None,
-            # Errors.
+            # Parameters: errors.
             strict: bool = False,
             streaming: bool = False,
         ) -> None:

@@ -471,8 +471,8 @@ def _aliases_of(cls: type[BaseModel]) -> dict[str, str]:
 def _unsplit_composites(cls: type[BaseModel]) -> frozenset[str]:
     """Return the composite arguments that `cls` does not split into fields.
 
-    Composite arguments come from other chat models and set several fields, as `thinking_config` does. The class for
-    embeddings does not split those that set chat options.
+    A composite argument, such as `thinking_config`, belongs to another chat model. It sets several fields, or one field
+    in another form. The class for embeddings does not split composite arguments that set chat options.
     """
     return frozenset() if issubclass(cls, RequestFields) else OPTION_COMPOSITES
 

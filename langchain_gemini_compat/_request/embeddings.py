@@ -195,8 +195,8 @@ def _are_finite_floats(values: list[JsonValue]) -> TypeGuard[list[float]]:
     """Return whether all `values` are floats and their sum is finite. If so, all numbers are finite.
 
     This check is quick: `float.conjugate` accepts only floats, and a sum with NaN or infinity is not finite. Vectors
-    that fail it are checked and copied number by number. If this were done for all vectors, a text with 768 numbers
-    would take 1.4 times as long (measured in November 2026).
+    that fail it are checked and copied number by number. If this were done for all vectors, a text whose vector has 768
+    numbers would take 1.4 times as long (measured in November 2026).
     """
     try:
         return bool(values) and isfinite(sum(map(_require_float, values)))

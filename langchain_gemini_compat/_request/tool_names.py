@@ -1,8 +1,8 @@
 """Converts tool names to names that Gemini accepts, and back.
 
 Different names get different wire names. A valid name is not changed. An invalid name has the same wire name in each
-request, if no other tool of the request has that name. Where the following two sources differ, the stricter rule
-applies:
+request, unless another tool of the request already has this wire name. Where the following two sources differ, the
+stricter rule applies:
 https://ai.google.dev/api/python/google/generativeai/protos/FunctionCall and
 https://cloud.google.com/vertex-ai/generative-ai/docs/reference/java/1.3.0/com.google.cloud.vertexai.api.FunctionDeclarationOrBuilder
 """

@@ -338,7 +338,7 @@ def _can_go_beside(found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint
 def _describe_following(
     found: Sequence[tuple[Media, JsonObject]], endpoint: Endpoint, family: ModelFamily
 ) -> Iterator[str]:
-    """Yield a note for each type of media that is moved from the tool result to a user message.
+    """Yield a note for each MIME type in `found` that the endpoint does not accept in a tool result.
 
     If the endpoint accepts no media in results at all, yield nothing.
     """
@@ -364,7 +364,7 @@ def _with_parts(own: JsonObject, parts: list[JsonValue]) -> JsonObject:
 
 
 def _part_names(own: JsonObject) -> list[str]:
-    """Return the names of the media parts in the caller's `extra_content`. The result's text may contain them."""
+    """Return the names of the media parts in the caller's `extra_content`. A `$ref` in the result may name them."""
     parts = (part for part in list_at(object_at(own, "google"), "parts") if isinstance(part, dict))
     return [text_at(inner, "display_name") for part in parts for inner in part.values() if isinstance(inner, dict)]
 

@@ -501,7 +501,10 @@ def _text_alone(choice: JsonValue, index: int) -> str | None:
 
 
 def _extra_content_of(extras: JsonObject) -> JsonObject:
-    """Return the `extra_content` of `extras` as a dict with this one key; an empty dict if the key is missing."""
+    """Return the `extra_content` of `extras` as a dict with this one key; an empty dict if the key is missing.
+
+    `extras` has the extra fields of tool calls that never came. The result becomes a field of the message.
+    """
     extra = object_at(extras, "extra_content")
     return {"extra_content": extra} if extra else {}
 

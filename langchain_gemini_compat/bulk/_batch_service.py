@@ -140,7 +140,7 @@ class BatchService:
 
         Args:
             file: The name of the input file.
-            since: About the time at which the batch was created, if it exists, in seconds since 1970.
+            since: The approximate time at which the batch was created, if it exists, in seconds since 1970.
             known: The ids of batches that were created by the compatible endpoint.
 
         Returns:

@@ -602,7 +602,7 @@ def test_row_that_fails_in_a_run_with_retry_is_sent_once(fake, model, path):
 
 
 def test_rows_without_an_answer_because_of_the_account_are_the_reason_of_the_end(fake, model, path):
-    """If a problem of the account, such as a wrong key, leaves rows without an answer, `stopped` has the error.
+    """If rows have no answer because of a problem of the account, such as a wrong key, `stopped` has the reason.
 
     This also applies if too few rows are affected to stop the run early.
     """

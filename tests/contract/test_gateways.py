@@ -651,9 +651,9 @@ MISSING = (
     "base_url", ["http://gateway.test:8080/v1", "https://generativelanguage.googleapis.com/v1beta/openai"]
 )
 def test_gateway_that_removes_signatures_is_warned_about_once(base_url, surface, streaming):
-    """If a gateway removed the signature, the usual advice to keep the message unchanged does not help.
+    """If a gateway removed the signature, the error names the gateway once. Field case G6.
 
-    Field case G6.
+    The error leaves out the usual advice to keep the message unchanged, because it would not help.
     """
     wire = Wire(reply(google_error(400, "INVALID_ARGUMENT", MISSING), 400))
     chat = chat_at(wire, surface, surface=surface, base_url=base_url, model="gemini-3.8-flash")
@@ -712,7 +712,7 @@ async def test_agent_works_with_gateways_that_require_signatures(kind, mode, sur
 def test_retries_of_a_gateway_multiply_with_the_model_s(max_retries, gateway_tries, upstream):
     """The retries of the gateway multiply with the retries of the model. Field case G7.
 
-    The how-to page about gateways says so, and how to turn off the retries of the gateway or of the model.
+    The how-to page about gateways explains this, and how to turn off the retries of the gateway or of the model.
     """
     sent = []
 

@@ -395,7 +395,7 @@ def each(table):
 def capture(name):
     """Return a capture file and one of its response bodies.
 
-    If `name` is `NAME`, return the first body of the file with this name. `NAME#2` means the second body.
+    `name` is the name of the file, for its first body. `NAME#2` selects the second body of the file `NAME`.
     """
     stem, _, number = name.partition("#")
     file = read_capture(stem)

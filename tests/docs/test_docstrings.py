@@ -85,7 +85,10 @@ def test_chat_model_and_its_methods_have_examples():
 
 
 def test_code_documents_as_much_as_the_class_of_google_s_package():
-    """The docstrings have at least as many words, documented parameters and examples as those of Google's package."""
+    """The docstrings have at least as many words, documented parameters and examples as those of Google's package.
+
+    Each parameter and each method has a text.
+    """
     for part, (ours, theirs) in compare_models().items():
         assert ours.documented == ours.names, part
         assert ours.words >= theirs.words, part

@@ -56,7 +56,7 @@ def test_agent_step_has_names_arguments_and_no_null(surface):
 
 
 def test_googles_multimodal_function_response_is_sent_unchanged():
-    """The request and its result are from Google's examples page. The package adds only the function's name."""
+    """The messages are from Google's examples page. The package adds only the function's name to the tool result."""
     extra = {"google": {"parts": [{"file_data": {"mime_type": "image/jpg", "display_name": "dress.jpg",
                                                  "file_uri": "gs://cloud-samples-data/generative-ai/image/dress.jpg"}}]}}  # fmt: skip
     content = '{"image_ref":{"$ref":"dress.jpg"}}'
@@ -303,7 +303,10 @@ def test_stored_call_with_empty_arguments_is_sent():
 
 @pytest.mark.parametrize("surface", GOOGLE)
 def test_system_messages_are_joined_at_the_front(surface):
-    """Google itself moves system messages to the front."""
+    """Google itself moves system messages to the front.
+
+    If the history ends with a system message, the message before it becomes the last message.
+    """
     messages = [SystemMessage("a"), USER, AIMessage("x"), HumanMessage("y"), SystemMessage([{"text": "b"}])]
     request = build(messages, surface)
     assert request.payload["messages"][0] == {
@@ -468,8 +471,8 @@ def test_v1_content_becomes_one_text_and_its_calls(surface):
 
 CALL = {"id": "1", "name": "f", "args": {"x": 1}}
 SIGNED = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
-#: Messages of other packages' chat models, each with one tool call. The second value has the keys that the package adds
-#: to this call in the request.
+#: Messages of other packages' chat models, each with one tool call. The second value has the signature with which the
+#: call is sent to Google. It is empty if the message has no signature of Gemini, and a placeholder is sent.
 FOREIGN = {
     "ChatGoogleGenerativeAI": (
         AIMessage(

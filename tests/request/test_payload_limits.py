@@ -21,7 +21,7 @@ def test_max_tokens_is_lowered_to_the_models_limit(name):
 
 @pytest.mark.parametrize("family", CHAT_FAMILIES, ids=lambda family: family.name)
 def test_fake_endpoint_accepts_the_lowered_limit_of_each_family(family):
-    """`max_tokens` is lowered to the family's limit. If the limit is unknown, `max_tokens` is sent and refused."""
+    """If the family's limit is known, `max_tokens` is lowered to it. Otherwise, the fake refuses `max_tokens`."""
     made = build([HI], "vertex", family.name, max_tokens=1_000_000)
     found = [violation.rule for violation in broken_rules(made.payload, "vertex")]
     assert found == ([] if family.max_output_tokens else ["max-tokens"])

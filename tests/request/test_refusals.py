@@ -389,8 +389,7 @@ def test_error_inside_of_a_gateways_error_is_found(wrap):
     assert repaired("", ONE_KEY, body=body, surface="openai_compatible") == {"user": "u"}
 
 
-#: The error text of LiteLLM 1.108.7 with the route `openai/`. LiteLLM does not repeat the error text of AI Studio in
-#: it.
+#: The error text of LiteLLM 1.108.7 with the route `openai/`. It does not contain the error text of AI Studio.
 LITELLM = (
     "litellm.BadRequestError: OpenAIException - {}\n\nLiteLLM: model group 'gemini' failed with the error above. No "
     "fallback was attempted."

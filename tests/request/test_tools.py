@@ -317,7 +317,7 @@ def test_complete_response_format_is_sent_unchanged_to_compatible_servers():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_tools_and_response_format_are_sent_together(surface):
-    """An agent sends both if it uses the structured output of the provider (`ProviderStrategy`)."""
+    """An agent of `create_agent` sends both if it uses the provider's structured output (`ProviderStrategy`)."""
     body = send("Hi.", surface, call={"tools": TOOLS, "response_format": Joke})
     assert body.keys() >= {"tools", "response_format"}
 

@@ -63,9 +63,9 @@ def pieces(body, places):
 @settings(max_examples=250, deadline=None)
 @given(body=damaged() | st.binary(max_size=200), places=st.lists(st.integers(0, 2000), max_size=4))
 def test_any_bytes_give_a_message_or_a_typed_error(body, places):
-    """Random bytes are read as a stream, as a whole reply and as an error.
+    """Damaged replies and random bytes are read as a stream, as a whole reply and as an error.
 
-    A stream of them gives the same result wherever it is cut into pieces.
+    A stream gives the same result wherever it is cut into pieces.
     """
     outcome = judge(read_stream([body]))
     assert outcome_key(read_stream(pieces(body, places))) == outcome_key(outcome)

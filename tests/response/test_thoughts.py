@@ -164,7 +164,7 @@ def cuts(draw, runs):
     st.booleans(),
 )
 def test_tagged_reply_is_split_alike_at_any_cut(data, space, tag, thoughts, answer, is_closed):
-    """The reply may have any thought tag, may begin with white space, and may lack the closing tag."""
+    """Each reply has a thought tag, may begin with white space, and may lack the closing tag."""
     closing = f"</{tag}>{answer}" if is_closed else ""
     deltas = data.draw(cuts([(f"{space}<{tag}>{thoughts}{closing}", PLAIN)]))
     assert folded(split(deltas, [*DEFAULT_TAGS, "(m|n)*"])) == (space + thoughts, answer if is_closed else "")

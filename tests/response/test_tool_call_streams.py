@@ -18,7 +18,7 @@ seeds = st.integers(0, 2**48)
 @example(seed=36289)
 @example(seed=49903)
 def test_random_stream_gives_an_error_or_its_complete_calls(seed):
-    """`tests/fuzz/fuzz_tool_calls.py` runs this test with more random streams."""
+    """`tests/fuzz/fuzz_tool_calls.py` checks more random streams in the same way."""
     drawn = draw_stream(seed)
     judge_stream(drawn, read_calls(drawn.events))
 

@@ -258,7 +258,7 @@ def bounded(count, most):
 
 
 def test_the_limit_on_bounds_applies_to_each_request(cache):
-    """A request with two large schemas loses an array bound. A later request with only one of them keeps it."""
+    """A request with two large array bounds loses the larger one. A later request with only this bound keeps it."""
     schema, other = bounded(1, 500), bounded(1, 450)
     alone = compile_all_parameters([schema])
     for _ in range(2):

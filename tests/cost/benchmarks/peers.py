@@ -1,8 +1,9 @@
 """The measured packages. Each is imported only when it is measured.
 
 A peer is built with the server's URL and the name of the reply that the server sends. Its verbs are methods for the
-operations to measure, such as `stream`. A verb returns a function or coroutine function, which runs the operation once.
-This function may return its own measurement. If it returns none, its CPU time is measured.
+operations to measure, such as `stream`. A verb takes the arguments of a case. It returns a function or coroutine
+function, which runs the case once. This function may return its own measurement. If it returns none, its CPU time is
+measured.
 """
 
 import asyncio

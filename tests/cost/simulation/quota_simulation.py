@@ -157,7 +157,7 @@ class World:
             heapq.heapreplace(queue, (self.clock.now + next(worker), next(numbers), worker))
 
     def _work(self):
-        """Simulate a worker that makes one call after the other. Each result is the time until its next step."""
+        """Simulate a worker that makes one call after the other. Yield the seconds until its next step."""
         gate = Gate(self.clock.monotonic)
         while True:
             called = self.clock.now
