@@ -178,7 +178,7 @@ def _read_contents(content: object, endpoint: Endpoint, family: ModelFamily) -> 
 class _ResultBlock:
     """A parsed block of a tool result."""
 
-    #: The text or media of the block; `None` for a tool's own JSON.
+    #: The text or media of the block; `None` if the block is other JSON that the tool has returned.
     content: str | Media | None
     #: The caller's block.
     raw: JsonValue

@@ -126,7 +126,7 @@ def build_values(node: Node, types: list[str] | None) -> list[JsonObject]:
     texts = [value for value in fitting if isinstance(value, str)]
     numbers = _numbers(fitting)
     if _has_gaps(numbers):
-        # The numbers are not sent as strings: the model would then return strings, and the tool would refuse them.
+        # Do not send the numbers as strings. Otherwise, the model returns strings, and the tool refuses them.
         listed = ", ".join(map(as_text, dict.fromkeys(numbers)))
         node.record_value_loss("Numbers between the values of `enum` are accepted, too.", f"One of: {listed}.")
     if any(isinstance(value, (dict, list)) for value in fitting):

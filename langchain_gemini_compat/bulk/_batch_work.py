@@ -38,8 +38,8 @@ OUTAGE_SECONDS = 3600.0
 #: Seconds after which Google deletes a file (https://ai.google.dev/gemini-api/docs/files), and after which a batch
 #: expires (https://ai.google.dev/gemini-api/docs/batch-api).
 _FILE_SECONDS = _BATCH_SECONDS = 48 * 3600.0
-#: After this number of failed attempts in a row to create a batch, the run ends with an error. The count is reset
-#: while another batch of the run is active.
+#: After this number of failed attempts in a row to create a batch, the run ends with an error. Attempts are not counted
+#: while the run waits for another batch.
 _MOST_FAILURES = 8
 _ROWS_PER_LIST = 50
 #: HTTP statuses that prove that the server refused the request and created no batch.
@@ -174,8 +174,8 @@ class BatchWork:
     def _note_failure(self, error: GeminiCompatError) -> None:
         """Count a failed attempt to create a batch.
 
-        Raise `error` if another attempt cannot help, or after `_MOST_FAILURES` failed attempts in a row. The count is 0
-        while the run waits for another batch.
+        Raise `error` if another attempt cannot help, or after `_MOST_FAILURES` failed attempts in a row. Attempts
+        are not counted while the run waits for another batch.
         """
         has_others = any(part.batch is not None and self._is_polled(part) for part in self._open.values())
         self._failures = 0 if has_others else self._failures + 1

@@ -23,8 +23,8 @@ LANGCHAIN = ROOT / "docs" / "integrations" / "chat" / "gemini_compat.mdx"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cassettes" / "README.md", LANGCHAIN]
 RUNS = [(page, tab) for page in PAGES for tab in read_tabs(page.read_text(encoding="utf-8"))]
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
-#: Maps an argument of `pip install` to the modules that it installs, as far as the pages import them. `clone` is the
-#: path of a clone of this repository.
+#: Maps an argument of `pip install` to those of its modules that the pages import. `clone` is the path of a clone of this
+#: repository.
 BRINGS = {
     "clone": {
         "langchain_gemini_compat",

@@ -332,7 +332,7 @@ def test_tool_set_has_functions_google_tools_and_choice():
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_original_schemas_are_kept(surface):
-    """The compiled schemas lack some keywords. If two tools have the same name, the schema of the first is kept."""
+    """`schemas` has the caller's schemas. If two tools have the same name, it has the schema of the first one."""
     closed = {"type": "object", "properties": {"a": {"const": 1}}, "additionalProperties": False}
     same_name = [{"type": "function", "function": {"name": "f", "parameters": schema}} for schema in (closed, {})]
     made = encode_tools([*same_name, {"google_search": {}}, {"type": "web_search"}], None, endpoint(surface), [])

@@ -208,7 +208,7 @@ def test_hydrogen_reads_office_files_in_messages() -> None:
     ],
 )
 def test_reference_to_a_missing_part_of_a_result_is_refused(surface: str, content: str, refused: bool) -> None:
-    """The fake refuses a missing reference only for Gemini 3. Earlier models do not resolve references. Field case C1."""
+    """Only Gemini 3 resolves references, so the fake refuses nothing for earlier models. Field case C1."""
     part = {"file_data": {"mime_type": "image/png", "display_name": "own", "file_uri": "gs://b/a.png"}}
     for name in ("gemini-3.8-flash", "gemini-2.5-pro"):
         model = f"google/{name}" if surface == "vertex" else name

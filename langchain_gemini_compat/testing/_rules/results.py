@@ -32,7 +32,8 @@ _SCHEMES = ("gs://", "https://", "http://")
 def check_results(messages: Sequence[JsonObject], rules: ModelRules) -> Iterator[Violation]:
     """Yield a violation for each tool result that Gemini 3 refuses.
 
-    There are no violations for earlier models, because they do not resolve references (`$ref`).
+    Gemini 3 resolves references (`$ref`) in results, and refuses invalid ones. For earlier models there are no
+    violations, because they do not resolve references.
     """
     if not rules.demands_signatures:
         return

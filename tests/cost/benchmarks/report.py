@@ -1,4 +1,4 @@
-"""Writes the results of the benchmarks and of their targets, as Markdown, as JSON and as plots."""
+"""Writes the results of the benchmarks, and which targets were met, as Markdown, as JSON and as plots."""
 
 import json
 import os
