@@ -308,7 +308,7 @@ _TEXTS: tuple[tuple[type[errors.APIStatusError], tuple[int, ...], str, Remedy], 
         errors.InvalidRequestError,
         _BAD,
         r"unknown name",
-        "The server's message names a field. Remove this field from `model_kwargs` or `extra_body`.",
+        "Remove the field from `model_kwargs` or `extra_body`. The name of the field is in the server's message.",
     ),
     (
         errors.QuotaExhaustedError,

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import httpx2
 
 
-#: The private attribute of an HTTP/2 connection that forbids further requests. If it is missing,
-#: `test_connection_of_an_abandoned_stream_is_not_used_again` fails.
-_ERROR_FLAG = "_connection_error"
+#: A private attribute of httpcore's HTTP/2 connections. If it is true, httpcore sends no further request over the
+#: connection, and closes it after the last response. If it is missing, `test_attributes_of_an_http2_connection` fails.
+_NO_REUSE = "_used_all_stream_ids"
 #: While a thread waits for data, it checks at this interval, in seconds, whether its request may still read.
 _CHECK_SECONDS = 0.1
 
@@ -78,7 +78,7 @@ def await_data(pool: object, request: httpx2.Request, seconds: float) -> bool:
     stream = _stream_of(connection)
     below = None if stream is None else cast("socket.socket | None", stream.get_extra_info("socket"))
     # Only HTTP/2 connections have the private attribute `_h2_state`. If it is missing there,
-    # `test_abandoned_stream_stops_no_other_stream` fails.
+    # `test_attributes_of_an_http2_connection` fails.
     if stream is None or below is None or not hasattr(connection, "_h2_state"):
         return True
     # An `SSLObject` means TLS inside the TLS of a proxy. It may have buffered data that cannot be seen here.
@@ -99,8 +99,8 @@ def forbid_reuse(pool: object, request: httpx2.Request) -> None:
     """Let httpcore send no further request over the HTTP/2 connection of `request`."""
     # For HTTP/2, httpcore does not look at the socket before it reuses a connection.
     connection = _find_connection(pool, request)
-    if hasattr(connection, _ERROR_FLAG):
-        setattr(connection, _ERROR_FLAG, True)
+    if hasattr(connection, _NO_REUSE):
+        setattr(connection, _NO_REUSE, True)
 
 
 def _find_connection(pool: object, request: httpx2.Request) -> object:

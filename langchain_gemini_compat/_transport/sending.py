@@ -177,8 +177,8 @@ class _SharedExchange(Exchange):
         if below is not None:
             forbid_reuse(self._pool, self._request)
             shut_down(below)
-        else:
-            self._timeouts.may_read = False
+        # Forbid reads only now: when the thread ends, httpcore must know that the connection cannot be used again.
+        self._timeouts.may_read = False
 
 
 class AsyncExchange:

@@ -74,7 +74,8 @@ class _Connection(asyncio.Protocol):
         if way == "answer":
             self._send(stream, BODY, end=True)
             return
-        self._send(stream, EVENT * (60 if way == "many" else 1))
+        for _ in range(60 if way == "many" else 1):
+            self._send(stream, EVENT)
         while way == "slowly" and not self.finish.is_set():
             await asyncio.sleep(0.1)
             self._send(stream, EVENT)

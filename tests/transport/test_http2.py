@@ -128,13 +128,26 @@ def test_abandoned_stream_stops_no_other_stream(place):
 
 @pytest.mark.parametrize("taken", [1, 30])
 def test_connection_of_an_abandoned_stream_is_not_used_again(place, taken):
-    """The stream was alone on its connection, so the connection was shut down. Most of its events had not been read."""
-    with http.Client(http2=True, verify=place[1]) as client:
+    """The stream was alone on its connection, so the connection was shut down, and has left the pool.
+
+    The thread that reads the stream was waiting for its caller, and not for data.
+    """
+    limits = http.Limits(max_connections=1, keepalive_expiry=None)
+    with http.Client(http2=True, verify=place[1], limits=limits) as client:
         stream = build(place, "many", http_client=client).stream("hi")
         for _ in range(taken):
             next(stream)
         stream.close()
         assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
+
+
+def test_attributes_of_an_http2_connection(place):
+    """The package uses these private attributes of httpcore. Without one, an abandoned stream may stop other streams."""
+    with http.Client(http2=True, verify=place[1]) as client:
+        assert build(place, "answer", http_client=client).invoke("hi").text == "Hello."
+        connection = client._transport_for_url(http.URL(place[0]))._pool.connections[0]._connection
+        for name in ("_h2_state", "_used_all_stream_ids", "_network_stream"):
+            assert hasattr(connection, name)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
