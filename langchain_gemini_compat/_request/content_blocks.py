@@ -39,8 +39,7 @@ _SILENT = frozenset(
 #: Maximum number of nested `non_standard` wrappers to open. The limit is needed, because a block may contain itself.
 _MOST_WRAPPINGS = 50
 _DEFAULT_MIME = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
-#: Values of the key `type` in text blocks. `None` stands for a missing key (older Gemini models,
-#: plain dicts).
+#: Values of the key `type` in text blocks. `None` stands for a missing key (older Gemini models, plain dicts).
 _TEXT_KINDS = (None, "text", "text-plain", "input_text", "output_text")
 #: The keys for the MIME type in blocks of LangChain, Anthropic and MCP.
 _MIME_KEYS = ("mime_type", "media_type", "mimeType")

@@ -231,7 +231,7 @@ def _sendable_media(media: Media) -> Media | None:
     parts = split_data_url(media.url) if media.url else None
     if parts:
         media = replace(media, mime_type=parts[0] or media.mime_type, data=parts[1], url=None)
-    # An image in a `file` block becomes an `image` block. Every surface accepts an `image` block with an https URL.
+    # An image in a `file` block becomes an `image` block, because surfaces accept more forms of `image` blocks.
     is_image = media.kind == "file" and (media.known_mime_type or "").startswith("image/")
     return replace(media, kind="image") if is_image else media
 

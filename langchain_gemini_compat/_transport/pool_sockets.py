@@ -1,11 +1,11 @@
-"""Finds the socket of a request. Only this module reads private attributes of httpx and httpcore.
+"""Finds and controls the connection of a request. Only this module uses private attributes of httpx and httpcore.
 
 httpx exposes the connection of a request only after the response's headers are complete. Without the socket, the
 deadline could not end a request whose headers arrive byte by byte.
 
 The attributes are those of httpx 0.28 with httpcore 1.0 and of httpx2 2.16 with httpcore2 2.16. If a release renames an
-attribute, the functions here return `None` or `False`, and the HTTP library's own timeouts apply. A comment at each
-attribute names the test that fails in this case.
+attribute, the functions here have no effect, and the HTTP library's own timeouts apply. A comment at each attribute
+names the test that fails in this case.
 """
 
 from __future__ import annotations

@@ -373,8 +373,8 @@ def test_a_batch_whose_rows_left_the_input_is_kept_for_later(fake, model, path):
 def test_rows_inserted_into_the_input_do_not_make_a_batch_paid_twice(fake, model, path):
     """An earlier run created a batch for the rows a, gone and b. Now the input is a, three new rows, and b.
 
-    The run has to wait before it can send the new rows. During this wait, the batch ends, and the run has not read b
-    yet.
+    The run has to wait before it can send the new rows. During this wait, the batch ends, and the run has not read
+    the row b yet.
     """
     fake.batches.fault_rule = lambda request: Fault.overloaded() if request.method == "GET" else None
     with pytest.raises(errors.ServerError):
